@@ -1,0 +1,1 @@
+"""Simultaneous speech translation with decoder-only LLMs, timed by their own attention."""

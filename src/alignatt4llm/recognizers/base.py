@@ -1,0 +1,27 @@
+"""The seam between a session and whatever turns audio into timed words."""
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alignatt4llm.transcript import Recognition
+
+Samples = NDArray[np.float32]
+"""Mono audio at 16 kHz in [-1, 1], shape [n]."""
+
+
+class Recognizer(Protocol):
+    """An incremental speech recogniser for one stream.
+
+    Word times are seconds since the stream began. Committed words are final and in order; the
+    tail may change with every step. Memory is bounded however long the stream runs.
+    """
+
+    def feed(self, samples: Samples) -> Recognition:
+        """Take the next stretch of audio and return what is known after it."""
+        ...
+
+    def finish(self) -> Recognition:
+        """Say that the stream has ended; everything still pending is committed."""
+        ...
