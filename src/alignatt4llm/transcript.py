@@ -1,6 +1,10 @@
 """The source side of a session: recognised words, the stream clock, the frontier."""
 
-from dataclasses import dataclass, field
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from alignatt4llm.errors import UsageError
 
 SAMPLE_RATE = 16_000
 """Samples per second of the one clock; every time in the package derives from it."""
@@ -29,3 +33,123 @@ class Recognition:
 
     committed: tuple[SourceWord, ...] = ()
     tail: tuple[SourceWord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSettings:
+    """When the source makes a full stop, and how many visible words stay inaccessible.
+
+    Attributes
+    ----------
+    margin
+        Words at the end of what is visible that the policy may never rely on: the target of the
+        last word heard often depends on the next.
+    pause
+        Seconds of silence after a committed word that close the utterance.
+    max_words
+        Committed words after which the utterance is closed at the best place found, so that a
+        speaker without pauses and a recogniser without punctuation cannot grow it for ever.
+    """
+
+    margin: int = 1
+    pause: float = 1.2
+    max_words: int = 40
+
+    def __post_init__(self) -> None:
+        if self.margin < 0:
+            raise UsageError(f"margin is {self.margin}; it counts words and must be 0 or more.")
+        if self.pause <= 0:
+            raise UsageError(f"pause is {self.pause}; it must be above 0 seconds.")
+        if self.max_words < 2:
+            raise UsageError(f"max_words is {self.max_words}; it must be 2 or more.")
+
+
+_CLOSERS = "\"'”’»)]}」』"
+_SENTENCE_END = re.compile(rf"[.!?…。！？]+[{re.escape(_CLOSERS)}]*$")
+_CLAUSE_END = re.compile(rf"[,;:—–，；：、][{re.escape(_CLOSERS)}]*$")
+_ABBREVIATION = re.compile(
+    r"^[\"'(\[]*(\d+\.|[A-Z]\.|([A-Za-z]\.){2,}|(mr|mrs|ms|dr|prof|st|vs|etc|no|fig|e\.g|i\.e|cf|al)\.)$",
+    re.IGNORECASE,
+)
+
+
+def ends_sentence(word: str) -> bool:
+    """Whether a word carries a full stop that is not a number's, an initial's or a title's."""
+    return bool(_SENTENCE_END.search(word)) and not _ABBREVIATION.match(word)
+
+
+class Transcript:
+    """The open utterance as recognised so far, on the stream clock.
+
+    ``committed`` are the final words of the open utterance, ``tail`` the current guess. Closed
+    utterances leave; what stays is bounded by ``settings.max_words`` and the recogniser's tail.
+    """
+
+    def __init__(self, settings: SourceSettings = SourceSettings()) -> None:
+        self.settings = settings
+        self.committed: list[SourceWord] = []
+        self.tail: tuple[SourceWord, ...] = ()
+        self.samples = 0
+        self.ended = False
+
+    @property
+    def clock(self) -> float:
+        """Seconds of audio consumed since the stream began."""
+        return self.samples / SAMPLE_RATE
+
+    @property
+    def visible(self) -> tuple[SourceWord, ...]:
+        """Committed words and tail: the source that the prompt shows."""
+        return (*self.committed, *self.tail)
+
+    @property
+    def accessible(self) -> int:
+        """How many visible words the policy may rely on; always a prefix of the committed ones."""
+        if self.ended:
+            return len(self.committed)
+        within_margin = len(self.committed) + len(self.tail) - self.settings.margin
+        return max(0, min(len(self.committed), within_margin))
+
+    def update(self, heard: Recognition, samples: int) -> None:
+        """Advance the clock by ``samples`` and take in what the recogniser said."""
+        self.samples += samples
+        self.committed.extend(heard.committed)
+        self.tail = heard.tail
+
+    def finish(self, heard: Recognition) -> None:
+        """Take in the recogniser's last words; nothing is pending after this."""
+        self.update(heard, 0)
+        self.tail = ()
+        self.ended = True
+
+    def closing(self) -> int:
+        """Return how many committed words make a finished utterance now; 0 if none do."""
+        for count, word in enumerate(self.committed, start=1):
+            if ends_sentence(word.text) and self._followed(count):
+                return count
+            if self._silence_after(count) >= self.settings.pause:
+                return count
+        if len(self.committed) >= self.settings.max_words:
+            return self._best_cut()
+        return len(self.committed) if self.ended else 0
+
+    def close(self, count: int) -> tuple[SourceWord, ...]:
+        """Take the first ``count`` committed words out of the open utterance."""
+        closed = tuple(self.committed[:count])
+        del self.committed[:count]
+        return closed
+
+    def _followed(self, count: int) -> bool:
+        return self.ended or len(self.visible) > count
+
+    def _silence_after(self, count: int) -> float:
+        visible = self.visible
+        until = visible[count].start if count < len(visible) else self.clock
+        return until - visible[count - 1].end
+
+    def _best_cut(self) -> int:
+        """The last clause boundary in the second half of the words, or the longest pause there."""
+        half = len(self.committed) // 2
+        counts: Sequence[int] = range(half, len(self.committed))
+        clauses = [count for count in counts if _CLAUSE_END.search(self.committed[count - 1].text)]
+        return clauses[-1] if clauses else max(counts, key=self._silence_after)
