@@ -1,0 +1,120 @@
+"""A transcript known beforehand, played on the clock of the audio."""
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from alignatt4llm.errors import UsageError
+from alignatt4llm.recognizers.base import Samples
+from alignatt4llm.transcript import SAMPLE_RATE, Recognition, SourceWord
+
+HOLD_BACK = 0.25
+"""Seconds after a word's end before it is committed, as a real recogniser would wait."""
+
+
+class TimedTextRecognizer:
+    """Says known words as their time comes; the samples only move the clock.
+
+    Parameters
+    ----------
+    words
+        The transcript in order of time.
+    hold_back
+        Seconds after a word's end before it is committed; until then it is tail.
+    """
+
+    def __init__(self, words: Sequence[SourceWord], hold_back: float = HOLD_BACK) -> None:
+        if hold_back < 0:
+            raise UsageError(f"hold_back is {hold_back}; it must be 0 seconds or more.")
+        if any(after.end < before.end for before, after in pairwise(words)):
+            raise UsageError("The words of a timed text must be in order of time.")
+        self._words = tuple(words)
+        self._hold_back = hold_back
+        self._samples = 0
+        self._committed = 0
+
+    def feed(self, samples: Samples) -> Recognition:
+        """Move the clock by the length of ``samples`` and say what has been spoken."""
+        self._samples += len(samples)
+        clock = self._samples / SAMPLE_RATE
+        final = self._ended_by(clock - self._hold_back)
+        committed = self._words[self._committed : final]
+        self._committed = final
+        return Recognition(committed, self._words[final : self._ended_by(clock)])
+
+    def finish(self) -> Recognition:
+        """Commit every word not yet said, also those after the end of the audio."""
+        committed = self._words[self._committed :]
+        self._committed = len(self._words)
+        return Recognition(committed)
+
+    def _ended_by(self, time: float) -> int:
+        """Count the words that end at or before ``time``."""
+        count = self._committed
+        while count < len(self._words) and self._words[count].end <= time:
+            count += 1
+        return count
+
+
+def spread(text: str, offset: float, duration: float) -> list[SourceWord]:
+    """Give the words of a timed stretch of text times in proportion to their characters."""
+    words = text.split()
+    rate = duration / max(1, sum(map(len, words)))
+    ends = [offset + rate * sum(map(len, words[: i + 1])) for i in range(len(words))]
+    starts = [offset, *ends]
+    return [SourceWord(*entry) for entry in zip(words, starts, ends, strict=False)]
+
+
+def read_timed_text(path: Path | str) -> list[SourceWord]:
+    """Read a transcript from a JSON list.
+
+    Each entry is a word, ``{"text", "start", "end"}``, or a stretch of speech,
+    ``{"text", "offset", "duration"}``, whose words are spread over it. Times are in seconds;
+    other keys are ignored.
+
+    Raises
+    ------
+    UsageError
+        If the file is missing, is no such list, or its times are impossible or out of order.
+    """
+    path = Path(path)
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"'{path}' cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise UsageError(f"'{path}' is not JSON: {error}.") from error
+    if not isinstance(entries, list):
+        raise UsageError(f"'{path}' must hold a JSON list of timed words.")
+    words = [word for i, entry in enumerate(entries) for word in _words(path, i, entry)]
+    for before, after in pairwise(words):
+        if after.end < before.end:
+            raise UsageError(
+                f"'{path}': '{after.text}' ends at {after.end:g} s, before "
+                f"'{before.text}' at {before.end:g} s; put the entries in order of time."
+            )
+    return words
+
+
+def _words(path: Path, index: int, entry: Any) -> Iterator[SourceWord]:
+    where = f"'{path}', entry {index + 1}"
+    if not isinstance(entry, dict) or not isinstance(entry.get("text"), str):
+        raise UsageError(f'{where}: expected {{"text", "start", "end"}} with text as a string.')
+    if "offset" in entry:
+        offset, duration = _seconds(where, entry, "offset"), _seconds(where, entry, "duration")
+        yield from spread(entry["text"], offset, duration)
+        return
+    start, end = _seconds(where, entry, "start"), _seconds(where, entry, "end")
+    if end < start:
+        raise UsageError(f"{where}: end {end:g} is before start {start:g}.")
+    if text := entry["text"].strip():
+        yield SourceWord(text, start, end)
+
+
+def _seconds(where: str, entry: dict[str, Any], key: str) -> float:
+    value = entry.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
+        raise UsageError(f"{where}: '{key}' must be a number of seconds, 0 or more.")
+    return float(value)
