@@ -52,8 +52,9 @@ class AudioSource:
         self.problem: str | None = None
         self._media: tuple[InputContainer, AudioStream] | None = None
         if source != STANDARD_INPUT:
-            container, stream = self._media = _open(source)
-            self.duration = container.duration / av.time_base if container.duration else None
+            self._media = _open(source)
+            length = self._media[0].duration
+            self.duration = length / av.time_base if length else None
 
     def __iter__(self) -> Iterator[Samples]:
         if self._media is None:
@@ -104,7 +105,8 @@ def raw(pipe: BinaryIO) -> Iterator[Samples]:
         whole = len(block) // 2 * 2
         rest = block[whole:]
         if whole:
-            yield np.frombuffer(block[:whole], dtype="<i2").astype(np.float32) / 32768
+            integers = np.frombuffer(block[:whole], dtype="<i2")
+            yield integers.astype(np.float32) / np.float32(32768)
 
 
 def chunks(blocks: Iterable[Samples], size: int) -> Iterator[Samples]:

@@ -1,0 +1,112 @@
+"""Which recognised words are final: those that two successive hypotheses agree on."""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from alignatt4llm.transcript import SourceWord
+
+HOLD_BACK = 0.25
+"""Seconds of audio that must follow a word before it may become final."""
+
+_SEAM_WORDS = 8
+
+
+class Agreement:
+    """Commits words once two successive hypotheses say them and enough audio has followed.
+
+    The words are compared without case and punctuation; the newer text is committed. The last
+    word of a hypothesis is never committed by `update`: it may be cut off, and its full stop is
+    often only the end of the audio.
+
+    Parameters
+    ----------
+    hold_back
+        Seconds between a word's end and the clock before it may be committed.
+
+    Attributes
+    ----------
+    pending
+        The words of the newest hypothesis that are not committed.
+    end
+        Where the last committed word ends, in seconds; no later word starts before it.
+    """
+
+    def __init__(self, hold_back: float = HOLD_BACK) -> None:
+        self.pending: tuple[SourceWord, ...] = ()
+        self.end = 0.0
+        self._hold_back = hold_back
+        self._recent: deque[str] = deque(maxlen=_SEAM_WORDS)
+
+    def update(self, hypothesis: Sequence[SourceWord], clock: float) -> list[SourceWord]:
+        """Compare a hypothesis with the one before and return the words that became final.
+
+        Parameters
+        ----------
+        hypothesis
+            Words in order, on the stream clock. It may begin with words already committed.
+        clock
+            Seconds of audio that the hypothesis has heard.
+        """
+        previous, self.pending = self.pending, self._beyond_committed(hypothesis)
+        agreed = min(_common(previous, self.pending), max(0, len(self.pending) - 1))
+        limit = clock - self._hold_back
+        count = 0
+        while count < agreed and self.pending[count].end <= limit:
+            count += 1
+        return self._commit(count)
+
+    def flush(self, until: float = float("inf")) -> list[SourceWord]:
+        """Commit the pending words that end by ``until``, agreed upon or not."""
+        count = 0
+        while count < len(self.pending) and self.pending[count].end <= until:
+            count += 1
+        return self._commit(count)
+
+    def _commit(self, count: int) -> list[SourceWord]:
+        committed = list(self.pending[:count])
+        self.pending = self.pending[count:]
+        if committed:
+            self.end = committed[-1].end
+            self._recent.extend(same(word.text) for word in committed)
+        return committed
+
+    def _beyond_committed(self, words: Sequence[SourceWord]) -> tuple[SourceWord, ...]:
+        """Drop what was committed before, by text at the seam, then by time."""
+        words = words[self._said_again(words) :]
+        said = 0
+        while said < len(words) and (words[said].start + words[said].end) / 2 < self.end:
+            said += 1
+        return tuple(_in_order(words[said:], self.end))
+
+    def _said_again(self, words: Sequence[SourceWord]) -> int:
+        """Count the first words that repeat the last committed ones at the time of those."""
+        if not words or words[0].start >= self.end:
+            return 0
+        recent = list(self._recent)
+        opening = [same(word.text) for word in words[: len(recent)]]
+        counts = range(len(opening), 0, -1)
+        return next((n for n in counts if recent[-n:] == opening[:n]), 0)
+
+
+def same(text: str) -> str:
+    """Return what makes two spellings the same word: no case, no punctuation."""
+    return "".join(filter(str.isalnum, text.casefold())) or text
+
+
+def _common(one: Sequence[SourceWord], other: Sequence[SourceWord]) -> int:
+    """Count the words that both begin with."""
+    count = 0
+    for a, b in zip(one, other, strict=False):
+        if same(a.text) != same(b.text):
+            break
+        count += 1
+    return count
+
+
+def _in_order(words: Iterable[SourceWord], after: float) -> Iterable[SourceWord]:
+    """Move times forward where a word would start before the one in front of it has ended."""
+    for word in words:
+        start = max(word.start, after)
+        after = max(word.end, start)
+        yield replace(word, start=start, end=after)
