@@ -14,3 +14,7 @@ class UsageError(AlignattError):
     """The request itself cannot be carried out: an unknown language, a bad option."""
 
     exit_code = 2
+
+
+class PromptTooLong(AlignattError):
+    """Prompt and draft budget together exceed the model's context."""

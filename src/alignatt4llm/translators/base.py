@@ -1,0 +1,77 @@
+"""The seam between a session and the LLM engines that draft its target."""
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alignatt4llm.prompts import Prompt
+
+Rows = NDArray[np.float32]
+
+Stop = Callable[[Rows, NDArray[np.int64]], bool]
+"""Given one token's rows [H, S] and the source word of each column [S], whether it is held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What the model proposes after the accepted target, and where it looked.
+
+    Attributes
+    ----------
+    text
+        The continuation, white space included; never ends inside a character.
+    ids
+        Its tokens, length T.
+    ends
+        Characters of ``text`` that are complete after each token, length T, non-decreasing.
+    rows
+        Attention of each token over the source columns, shape [T, H, S].
+    words
+        Source word of each column, shape [S].
+    ended
+        Whether the model ended the translation by itself after these tokens.
+    """
+
+    text: str
+    ids: tuple[int, ...]
+    ends: tuple[int, ...]
+    rows: Rows
+    words: NDArray[np.int64]
+    ended: bool
+
+
+class Drafter(Protocol):
+    """Drafts for one stream; it may keep what it computed between drafts."""
+
+    def draft(self, prompt: Prompt, budget: int, stop: Stop | None = None) -> Draft:
+        """Continue the prompt greedily by at most ``budget`` tokens.
+
+        Decoding stops early after the first token for which ``stop`` is true; that token is the
+        last of the draft unless tokens beyond it were known anyway.
+
+        Raises
+        ------
+        PromptTooLong
+            If prompt and budget do not fit the model's context.
+        """
+        ...
+
+
+def loop_length(sequence: Sequence[Hashable], longest: int = 12) -> int:
+    """Return how many items at the end only repeat what stands before them.
+
+    A block of up to ``longest`` items said three times in a row (four times for a single item)
+    is a loop; everything after its first copy is repetition.
+    """
+    for size in range(1, longest + 1):
+        times = 4 if size == 1 else 3
+        if len(sequence) < size * times:
+            break
+        block = list(sequence[-size:])
+        copies = range(2, times + 1)
+        if all(list(sequence[-size * n : -size * (n - 1)]) == block for n in copies):
+            return size * (times - 1)
+    return 0

@@ -1,0 +1,63 @@
+"""A translator that follows a script: for tests of sessions and clients, without weights."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from alignatt4llm.prompts import Prompt
+from alignatt4llm.translators.base import Draft, Stop
+
+Script = Callable[[Sequence[str]], Sequence[tuple[str, int]]]
+"""Source words to the whole translation: (piece of text, source word it comes from)."""
+
+
+def word_for_word(words: Sequence[str]) -> list[tuple[str, int]]:
+    """Translate every word into itself in capitals."""
+    return [(f" {word.upper()}", index) for index, word in enumerate(words)]
+
+
+class ScriptedDrafter:
+    """Drafts what a script says, one token per piece, each looking at its source word only.
+
+    Parameters
+    ----------
+    script
+        Gives the whole translation of the visible source words.
+    """
+
+    def __init__(self, script: Script = word_for_word) -> None:
+        self._script = script
+
+    def draft(self, prompt: Prompt, budget: int, stop: Stop | None = None) -> Draft:
+        """Continue the script after the accepted text, as far as the budget goes."""
+        pieces = self._beyond(prompt)
+        rows = np.zeros((len(pieces), 1, len(prompt.words)), np.float32)
+        words = np.arange(len(prompt.words), dtype=np.int64)
+        taken = 0
+        for taken, (_, word) in enumerate(pieces[:budget], start=1):
+            rows[taken - 1, 0, word] = 1.0
+            if stop is not None and stop(rows[taken - 1], words):
+                break
+        text = "".join(piece for piece, _ in pieces[:taken])
+        ends = np.cumsum([len(piece) for piece, _ in pieces[:taken]], dtype=np.int64)
+        return Draft(
+            text=text,
+            ids=tuple(range(taken)),
+            ends=tuple(int(end) for end in ends),
+            rows=rows[:taken],
+            words=words,
+            ended=taken == len(pieces),
+        )
+
+    def _beyond(self, prompt: Prompt) -> list[tuple[str, int]]:
+        """What is left of the script: the longest suffix not yet in the accepted text."""
+        pieces = list(self._script(prompt.words))
+        said = "".join(prompt.accepted.split())
+        while pieces and said:
+            piece, word = pieces.pop(0)
+            bare = "".join(piece.split())
+            if not said.startswith(bare):
+                rest = bare[len(said) :] if bare.startswith(said) else ""
+                return [(rest, word), *pieces] if rest else pieces
+            said = said[len(bare) :]
+        return pieces

@@ -1,0 +1,87 @@
+"""What drafting needs to know of a tokeniser: offsets, ends, and text that never breaks."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from alignatt4llm.errors import AlignattError
+
+_REPLACEMENT = "\ufffd"
+_SPACE_MARKS = ("▁", "Ġ", " ")
+
+
+class Vocabulary:
+    """A tokeniser seen from the drafter.
+
+    Parameters
+    ----------
+    tokenizer
+        A fast Hugging Face tokeniser.
+    generation
+        The model's generation config, which names further end tokens.
+    """
+
+    def __init__(self, tokenizer: Any, generation: Any) -> None:
+        if not tokenizer.is_fast:
+            raise AlignattError("The model's tokeniser gives no character offsets (not 'fast').")
+        self._tokenizer = tokenizer
+        ends = generation.eos_token_id if generation is not None else None
+        listed = ends if isinstance(ends, list) else [ends]
+        self._ends = {*tokenizer.all_special_ids, *(end for end in listed if end is not None)}
+        self.glued = self._glued()
+
+    def encode(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """Return token ids and the characters each covers.
+
+        Special tokens written out in the text (a rendered chat template) become single tokens;
+        a start token is added where the tokeniser wants one and the text has none.
+        """
+        start = self._tokenizer.bos_token
+        encoded = self._tokenizer(
+            text,
+            add_special_tokens=not (start and text.startswith(start)),
+            return_offsets_mapping=True,
+        )
+        ids, offsets = list(encoded["input_ids"]), list(encoded["offset_mapping"])
+        while ids and ids[-1] == self._tokenizer.eos_token_id and offsets[-1] == (0, 0):
+            ids.pop()
+            offsets.pop()
+        return ids, offsets
+
+    def ends(self, token: int) -> bool:
+        """Whether a token ends a translation: an end or special token, or a line break."""
+        return token in self._ends or "\n" in self._text([token])
+
+    def says_something(self, token: int) -> bool:
+        """Whether an ending token also carries text, as a full stop with its line break does."""
+        return token not in self._ends and bool(self._text([token]).partition("\n")[0].strip())
+
+    def decode(self, before: int, ids: Sequence[int]) -> tuple[str, list[int]]:
+        """Return the text of ``ids`` after the token ``before``, and its complete length per token.
+
+        A character whose bytes are not all there is left out until they are; a line break ends
+        the text.
+        """
+        ends: list[int] = []
+        text = ""
+        base = len(self._text([before]))
+        for count in range(1, len(ids) + 1):
+            text = self._text([before, *ids[:count]])[base:].rstrip(_REPLACEMENT).partition("\n")[0]
+            ends.append(len(text))
+        return text, ends
+
+    def _text(self, ids: Sequence[int]) -> str:
+        text: str = self._tokenizer.decode(ids, clean_up_tokenization_spaces=False)
+        return text
+
+    def _glued(self) -> Tensor:
+        """Tokens that would grow letters onto the word before them, shape [vocabulary]."""
+        size = max(self._tokenizer.get_vocab().values()) + 1
+        mask = torch.zeros(size, dtype=torch.bool)
+        for piece, index in self._tokenizer.get_vocab().items():
+            letters = piece[:1].isalnum() or piece[:1] in "'’-_" or piece.startswith("<0x")
+            mask[index] = letters and not piece.startswith(_SPACE_MARKS)
+        mask[list(self._ends)] = False
+        return mask
