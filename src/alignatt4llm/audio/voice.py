@@ -62,7 +62,7 @@ class VoiceActivity:
 
 
 def _silero() -> Any:
-    """The ONNX session of the model that comes with faster-whisper; shared and stateless."""
+    """Return the ONNX session of the model that comes with faster-whisper; shared and stateless."""
     try:
         from faster_whisper.vad import get_vad_model
     except ImportError as error:

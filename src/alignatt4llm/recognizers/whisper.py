@@ -31,8 +31,6 @@ STRIDE = 3.0
 LONG, LONGEST, KEEP = 8.0, 15.0, 4.0
 """Seconds: a window longer than LONG loses what is committed except the last KEEP; a window of
 LONGEST commits what is pending before the last KEEP, and loses it, whatever it is."""
-PREVIOUS_WORDS = 24
-"""Committed words before the window that the model is shown as what was said before."""
 
 _PREPENDED = "\"'“¿([{-"
 _APPENDED = "\"'.。,，!！?？:：”)]}、"
@@ -75,7 +73,6 @@ class WhisperEngine:
         audio: Samples,
         language: Language,
         beginning: Sequence[str] = (),
-        previous: Sequence[str] = (),
     ) -> list[SourceWord] | None:
         """Recognise a window of audio.
 
@@ -90,8 +87,6 @@ class WhisperEngine:
             What is spoken.
         beginning
             Words that the audio is known to begin with.
-        previous
-            Words said before the audio begins.
 
         Returns
         -------
@@ -102,11 +97,10 @@ class WhisperEngine:
         from ctranslate2 import StorageView
 
         tokenizer = self._tokenizer(language)
-        known, before = (_encode(tokenizer, language, words) for words in (beginning, previous))
+        known = _encode(tokenizer, language, beginning)
         mel, frames = self._mel(audio)
         encoded = self._whisper.model.encode(StorageView.from_array(mel), to_cpu=False)
-        start = [tokenizer.sot_prev, *before] if before else []
-        prompt = [*start, *tokenizer.sot_sequence, tokenizer.no_timestamps, *known]
+        prompt = [*tokenizer.sot_sequence, tokenizer.no_timestamps, *known]
         budget = _token_budget(audio)
         [result] = self._whisper.model.generate(
             encoded,
@@ -118,9 +112,10 @@ class WhisperEngine:
             return_no_speech_prob=True,
         )
         tokens = [token for token in result.sequences_ids[0] if token < tokenizer.eot]
-        if not _credible(result, tokenizer.decode(tokens), len(tokens), budget):
+        new = tokens[len(known) :]  # the result repeats the known beginning
+        if not _credible(result, tokenizer.decode(new), len(new), len(tokens), budget):
             return None
-        found = self._whisper.find_alignment(tokenizer, [[*known, *tokens]], encoded, frames)[0]
+        found = self._whisper.find_alignment(tokenizer, [tokens], encoded, frames)[0]
         return _words(found, len(known))
 
     def _mel(self, audio: Samples) -> tuple[NDArray[np.float32], int]:
@@ -153,7 +148,6 @@ class WhisperRecognizer:
         self._lead: deque[Samples] = deque(maxlen=round(LEAD * SAMPLE_RATE / FRAME))
         self._window: list[Samples] = []
         self._known: list[SourceWord] = []  # committed words inside the window
-        self._previous: deque[str] = deque(maxlen=PREVIOUS_WORDS)
         self._samples = 0  # of the stream, up to the end of the window
         self._length = 0  # of the window
         self._voiced = 0  # samples of voice since the last run
@@ -201,7 +195,6 @@ class WhisperRecognizer:
         """End a stretch of speech: recognise its end, commit everything, clear the window."""
         committed = self._recognise() if self._voiced else []
         rest = self._agreement.flush()
-        self._previous.extend(word.text for word in (*self._known, *rest))
         self._known, self._window = [], []
         self._length = self._silent = self._unheard = 0
         return [*committed, *rest]
@@ -211,7 +204,7 @@ class WhisperRecognizer:
         self._voiced = self._unheard = 0
         self._window = [np.concatenate(self._window)]
         words = self._engine.transcribe(
-            self._window[0], self._language, [word.text for word in self._known], self._previous
+            self._window[0], self._language, [word.text for word in self._known]
         )
         committed: list[SourceWord] = []
         if words is not None:
@@ -240,7 +233,6 @@ class WhisperRecognizer:
         self._known += forced
         leaving = [word for word in self._known if word.end * SAMPLE_RATE <= keep]
         cut = round(leaving[-1].end * SAMPLE_RATE) if leaving else (keep if full else begin)
-        self._previous.extend(word.text for word in leaving)
         del self._known[: len(leaving)]
         self._window = [self._window[0][max(0, cut - begin) :]]
         self._length = len(self._window[0])
@@ -265,13 +257,13 @@ def _token_budget(audio: Samples) -> int:
     return min(200, 16 + round(10 * len(audio) / SAMPLE_RATE))
 
 
-def _credible(result: Any, text: str, count: int, budget: int) -> bool:
+def _credible(result: Any, text: str, count: int, total: int, budget: int) -> bool:
     """Whether a result is neither a loop nor what Whisper imagines in noise."""
     from faster_whisper.transcribe import get_compression_ratio
 
     if count >= budget or (text and get_compression_ratio(text) > 2.4):
         return False
-    mean_log_probability = result.scores[0] * count / (count + 1)
+    mean_log_probability = result.scores[0] * total / (count + 1)
     if result.no_speech_prob > 0.6 and mean_log_probability < -0.8:
         return False
     return bool(mean_log_probability > -1.5)
