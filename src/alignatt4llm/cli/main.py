@@ -1,0 +1,63 @@
+"""The command ``alignatt``."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import version
+from importlib.util import find_spec
+
+from alignatt4llm.errors import AlignattError
+from alignatt4llm.threads import prepare_environment
+
+COMMANDS = ("translate", "models", "doctor")
+"""Each is a module here, with ``add_parser(subparsers)`` and ``run(args) -> int``."""
+
+EXAMPLES = """\
+examples:
+  alignatt doctor                        is everything there to translate?
+  alignatt models fetch embedded         prepare the models that come with the package
+  alignatt translate talk.ogg --to de    translate a recording as if it were live
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    prepare_environment()
+    args = parser().parse_args(argv)
+    try:
+        code: int = args.run(args)
+        sys.stdout.flush()
+    except AlignattError as error:
+        print(f"alignatt: error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Python flushes stdout once more at exit; there is nobody left to read it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    whole = argparse.ArgumentParser(
+        prog="alignatt",
+        description="Live speech translation whose language model decides when to speak.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    whole.add_argument(
+        "--version", action="version", version=f"alignatt4llm {version('alignatt4llm')}"
+    )
+    subparsers = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        if find_spec(f"alignatt4llm.cli.{command}"):
+            import_module(f"alignatt4llm.cli.{command}").add_parser(subparsers)
+    return whole
+
+
+if __name__ == "__main__":
+    sys.exit(main())

