@@ -7,8 +7,12 @@ them is not running can make two threads ten times slower than one.
 import os
 import time
 from statistics import median
+from typing import TYPE_CHECKING
 
 from alignatt4llm.errors import UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _ROUNDS = 12
 _SECONDS = 0.25
@@ -78,7 +82,7 @@ def available_cpus() -> int:
     return os.cpu_count() or 1
 
 
-def _milliseconds(layers: list, tokens: list) -> float:
+def _milliseconds(layers: "list[Tensor]", tokens: "list[Tensor]") -> float:
     """Return the median duration of a round; the first one, which starts threads, is left out."""
     durations: list[float] = []
     deadline = time.perf_counter() + _SECONDS

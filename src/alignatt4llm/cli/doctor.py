@@ -1,0 +1,126 @@
+"""``alignatt doctor``: what is there, what is missing, and what to do about it."""
+
+import argparse
+import os
+import platform
+import shutil
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+EXTRAS = {
+    "transformers": ("torch", "transformers", "safetensors"),
+    "whisper": ("faster-whisper", "ctranslate2"),
+    "embedded": ("gguf",),
+}
+NEEDED = ("transformers", "whisper")
+"""The extras without which nothing can be translated."""
+SPACE = 2.0
+"""GB of free disk below which models may not fit."""
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Describe the command."""
+    parser = subparsers.add_parser(
+        "doctor",
+        help="say what is installed, what is missing and what to do about it",
+        description="Say what is installed, what is missing and what to do about it. "
+        "The exit code is 0 if speech can be translated, else 1.",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(_: argparse.Namespace) -> int:
+    """Print the findings, then what to do; return 0 if one can translate."""
+    _line("alignatt4llm", version("alignatt4llm"))
+    _line("Python", f"{platform.python_version()}, {platform.system()} {platform.machine()}")
+    missing = _packages()
+    _ffmpeg()
+    if "transformers" not in missing:
+        _compute()
+    space = _cache()
+    lacking = _models()
+    advice = [f"pip install 'alignatt4llm[{extra}]'" for extra in dict.fromkeys(missing + lacking)]
+    if space:
+        advice.append(space)
+    able = not lacking and not any(extra in missing for extra in NEEDED)
+    print("\nSpeech can be translated." if able else "\nSpeech cannot be translated yet.")
+    for step in advice:
+        print(f"  to do: {step}")
+    return 0 if able else 1
+
+
+def _line(subject: str, finding: str) -> None:
+    print(f"{subject:<16} {finding}")
+
+
+def _packages() -> list[str]:
+    """Print the versions of packages; return the extras that are not whole."""
+    missing = []
+    for extra, packages in EXTRAS.items():
+        found = {package: _version(package) for package in packages}
+        for package, number in found.items():
+            _line(package, number or f"missing (extra '{extra}')")
+        if None in found.values():
+            missing.append(extra)
+    return missing
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _ffmpeg() -> None:
+    import av
+
+    numbers = {
+        name: ".".join(map(str, number))
+        for name, number in av.library_versions.items()
+        if name in ("libavcodec", "libavformat")
+    }
+    listed = ", ".join(f"{name} {number}" for name, number in numbers.items())
+    _line("FFmpeg", f"{listed} (inside av {version('av')})")
+
+
+def _compute() -> None:
+    """Print what there is to compute with."""
+    import torch
+
+    from alignatt4llm.threads import available_cpus, best_threads, measure
+
+    cuda = torch.cuda.is_available()
+    _line("CUDA", torch.cuda.get_device_name(0) if cuda else "none; the CPU is used")
+    taken = ", ".join(f"{threads}: {ms:.1f} ms" for threads, ms in measure().items())
+    chosen = os.environ.get("ALIGNATT_THREADS")
+    why = "ALIGNATT_THREADS" if chosen else "measured at each start; ALIGNATT_THREADS sets it"
+    _line("CPU threads", f"{best_threads()} of {available_cpus()} ({why}) [{taken}]")
+
+
+def _cache() -> str | None:
+    """Print where models are kept; return what to do if there is little space."""
+    from alignatt4llm.cache import cache_root
+
+    root = cache_root()
+    free = shutil.disk_usage(_existing(root)).free / 1e9
+    _line("cache", f"{root} ({free:.1f} GB free)")
+    if free < SPACE:
+        return f"free some space in {root}, or set ALIGNATT_CACHE to another folder"
+    return None
+
+
+def _existing(path: Path) -> Path:
+    return next(parent for parent in (path, *path.parents) if parent.exists())
+
+
+def _models() -> list[str]:
+    """Print the models; return the extras with which there would be one of each kind."""
+    from alignatt4llm.cli.models import STATES
+    from alignatt4llm.models import installed
+
+    models = installed()
+    for model in models:
+        _line(model.kind, f"{model.title}: {STATES[model.state]} ('{model.name}')")
+    there = {model.kind for model in models if model.state != "missing"}
+    return [] if there == {"llm", "recognizer"} else ["embedded"]
