@@ -10,6 +10,7 @@ import av
 import numpy as np
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from numpy.typing import NDArray
 
 from alignatt4llm.errors import UsageError
 from alignatt4llm.recognizers.base import Samples
@@ -62,7 +63,8 @@ class AudioSource:
         return self._decoded(*self._media)
 
     def _decoded(self, container: InputContainer, stream: AudioStream) -> Iterator[Samples]:
-        resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
+        # To 16-bit, because FFmpeg then mixes channels without going beyond full scale.
+        resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
         with container:
             for frame in self._frames(container, stream):
                 frame.pts = None  # a jump in the media's own clock is no reason to stop
@@ -105,8 +107,7 @@ def raw(pipe: BinaryIO) -> Iterator[Samples]:
         whole = len(block) // 2 * 2
         rest = block[whole:]
         if whole:
-            integers = np.frombuffer(block[:whole], dtype="<i2")
-            yield integers.astype(np.float32) / np.float32(32768)
+            yield _scaled(np.frombuffer(block[:whole], dtype="<i2"))
 
 
 def chunks(blocks: Iterable[Samples], size: int) -> Iterator[Samples]:
@@ -158,4 +159,8 @@ def _reason(error: Exception) -> str:
 def _samples(frames: Iterable[av.AudioFrame]) -> Iterator[Samples]:
     for frame in frames:
         if frame.samples:
-            yield frame.to_ndarray().reshape(-1).astype(np.float32, copy=False)
+            yield _scaled(frame.to_ndarray().reshape(-1))
+
+
+def _scaled(integers: NDArray[np.int16]) -> Samples:
+    return integers.astype(np.float32) / np.float32(32768)

@@ -81,11 +81,9 @@ class Agreement:
 
     def _said_again(self, words: Sequence[SourceWord]) -> int:
         """Count the first words that repeat the last committed ones at the time of those."""
-        if not words or words[0].start >= self.end:
-            return 0
         recent = list(self._recent)
-        opening = [same(word.text) for word in words[: len(recent)]]
-        counts = range(len(opening), 0, -1)
+        opening = [same(word.text) for word in words if word.start < self.end]
+        counts = range(min(len(opening), len(recent)), 0, -1)
         return next((n for n in counts if recent[-n:] == opening[:n]), 0)
 
 

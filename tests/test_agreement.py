@@ -1,0 +1,111 @@
+"""What becomes final, from hypotheses alone."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alignatt4llm.recognizers.agreement import Agreement, same
+from alignatt4llm.transcript import SourceWord
+
+
+def timed(text: str, start: float = 0.0, step: float = 0.5) -> list[SourceWord]:
+    """Words of half a second each."""
+    return [
+        SourceWord(word, start + i * step, start + (i + 1) * step)
+        for i, word in enumerate(text.split())
+    ]
+
+
+def texts(words: list[SourceWord]) -> str:
+    return " ".join(word.text for word in words)
+
+
+def test_two_hypotheses_must_agree() -> None:
+    agreement = Agreement()
+    assert agreement.update(timed("the cat sat"), 2.0) == []
+    assert texts(agreement.update(timed("The cat, sad on"), 2.5)) == "The cat,"
+    assert texts(list(agreement.pending)) == "sad on"
+
+
+def test_audio_must_follow_a_word() -> None:
+    agreement = Agreement(hold_back=0.25)
+    agreement.update(timed("the cat sat"), 1.2)
+    assert texts(agreement.update(timed("the cat sat"), 1.2)) == "the"
+    assert texts(agreement.update(timed("the cat sat"), 1.25)) == "cat"
+
+
+def test_the_last_word_waits_for_what_follows() -> None:
+    agreement = Agreement()
+    agreement.update(timed("it ends."), 9.0)
+    assert texts(agreement.update(timed("it ends."), 9.0)) == "it"
+    assert texts(agreement.flush()) == "ends."
+    assert agreement.pending == ()
+
+
+def test_words_said_again_are_dropped_by_text_and_time() -> None:
+    agreement = Agreement()
+    agreement.update(timed("one two three four"), 2.0)
+    assert texts(agreement.update(timed("one two three four"), 2.0)) == "one two three"
+    agreement.update(timed("Three four five", start=0.9), 2.0)
+    assert texts(list(agreement.pending)) == "four five"
+    agreement.update(timed("to free four five", start=0.5), 2.0)
+    assert texts(list(agreement.pending)) == "four five"
+
+
+def test_a_word_really_said_twice_stays() -> None:
+    agreement = Agreement()
+    agreement.update(timed("he had had enough"), 2.0)
+    said = agreement.update(timed("he had x y"), 2.0)
+    agreement.update(timed("had enough", start=1.0), 2.0)
+    assert texts([*said, *agreement.flush()]) == "he had had enough"
+
+
+def test_flush_until_a_time() -> None:
+    agreement = Agreement()
+    agreement.update(timed("one two three"), 1.5)
+    assert texts(agreement.flush(1.0)) == "one two"
+    assert texts(agreement.flush()) == "three"
+
+
+def test_same_word_in_other_clothes() -> None:
+    assert same("“Hello,") == same("hello")
+    assert same("…") == "…"
+    assert same("Straße") == same("STRASSE")
+
+
+HYPOTHESES = st.lists(
+    st.lists(
+        st.tuples(st.sampled_from("a b. C ,d e".split()), st.integers(0, 80), st.integers(0, 20)),
+        max_size=8,
+    ),
+    max_size=12,
+)
+
+
+@given(HYPOTHESES, st.floats(0, 1))
+def test_committed_words_are_in_order_and_never_early(
+    steps: list[list[tuple[str, int, int]]], hold_back: float
+) -> None:
+    agreement = Agreement(hold_back)
+    said: list[SourceWord] = []
+    for i, step in enumerate(steps):
+        clock = 1.0 + i
+        words = [SourceWord(text, s / 10, (s + d) / 10) for text, s, d in step]
+        committed = agreement.update(words, clock)
+        assert all(word.end <= clock - hold_back for word in committed)
+        said += committed
+    said += agreement.flush()
+    assert all(word.start <= word.end for word in said)
+    assert all(a.end <= b.start for a, b in zip(said, said[1:], strict=False))
+    assert agreement.pending == ()
+
+
+@given(st.lists(st.sampled_from("a b c d".split()), min_size=1, max_size=40), st.integers(0, 6))
+def test_growing_speech_is_said_exactly_once(spoken: list[str], overlap: int) -> None:
+    """Hypotheses that end anywhere and begin up to some committed words back lose nothing."""
+    words = timed(" ".join(spoken))
+    agreement = Agreement()
+    said: list[SourceWord] = []
+    for heard in range(1, len(words) + 1):
+        begin = max(0, len(said) - overlap)
+        said += agreement.update(words[begin:heard], heard * 0.5)
+    assert [*said, *agreement.flush()] == words
