@@ -60,7 +60,7 @@ def test_parts_are_joined_and_recorded(model):
 def test_a_tampered_part_is_refused_and_leaves_nothing(model, package):
     (package / "b").write_bytes(b"something else")
     actual = hashlib.sha256(CONTENT[:11] + b"something else").hexdigest()
-    with pytest.raises(AlignattError, match="model.bin is not the file") as caught:
+    with pytest.raises(AlignattError, match=r"model\.bin is not the file") as caught:
         model.prepare()
     assert actual in str(caught.value)
     assert model.source in str(caught.value)

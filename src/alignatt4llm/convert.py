@@ -24,7 +24,9 @@ def convert_gguf(file: Path, folder: Path) -> None:
     except ImportError as problem:
         raise AlignattError(_missing(file, problem.name)) from problem
     shown = logging.get_verbosity()
+    bars = logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
+    logging.disable_progress_bar()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -41,6 +43,8 @@ def convert_gguf(file: Path, folder: Path) -> None:
         raise AlignattError(f"'{file.name}' cannot be converted: {problem}") from problem
     finally:
         logging.set_verbosity(shown)
+        if bars:
+            logging.enable_progress_bar()
 
 
 def _missing(file: Path, package: str | None) -> str:

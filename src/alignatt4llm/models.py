@@ -105,7 +105,7 @@ class Embedded:
         tell(f"Verifying {self.title}")
         weights, *_ = [file.join(folder) for file in self.files]
         if weights.suffix == ".gguf":
-            tell(f"Converting {self.title}, once; this takes about a minute")
+            tell(f"Converting {self.title}, once; this takes a minute or two")
             convert_gguf(weights, folder)
             weights.unlink()
 

