@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
@@ -162,5 +162,5 @@ def _samples(frames: Iterable[av.AudioFrame]) -> Iterator[Samples]:
             yield _scaled(frame.to_ndarray().reshape(-1))
 
 
-def _scaled(integers: NDArray[np.int16]) -> Samples:
+def _scaled(integers: NDArray[Any]) -> Samples:
     return integers.astype(np.float32) / np.float32(32768)

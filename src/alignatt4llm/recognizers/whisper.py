@@ -154,6 +154,11 @@ class WhisperRecognizer:
         self._unheard = 0  # samples since the last run
         self._silent = 0  # samples since the last voice
 
+    @property
+    def window(self) -> float:
+        """Seconds of audio kept for recognition; 0 while nobody speaks."""
+        return self._length / SAMPLE_RATE
+
     def feed(self, samples: Samples) -> Recognition:
         """Take the next samples, however many; recognise when there is enough new speech."""
         committed: list[SourceWord] = []

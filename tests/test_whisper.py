@@ -1,0 +1,189 @@
+"""Whisper on real speech, on no speech, and on speech without a pause."""
+
+import json
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from alignatt4llm.audio.decode import chunks, read
+from alignatt4llm.audio.voice import FRAME, VoiceActivity
+from alignatt4llm.errors import AlignattError
+from alignatt4llm.languages import language
+from alignatt4llm.recognizers.base import Samples
+from alignatt4llm.recognizers.whisper import LONGEST, PAUSE, WhisperEngine, WhisperRecognizer
+from alignatt4llm.transcript import SAMPLE_RATE, Recognition, SourceWord
+
+SAMPLES = Path(__file__).parent.parent / "samples"
+ENGLISH = language("en")
+
+
+@pytest.fixture(scope="module")
+def engine(embedded_whisper: Path) -> WhisperEngine:
+    return WhisperEngine(embedded_whisper)
+
+
+@pytest.fixture(scope="module")
+def sentence() -> Samples:
+    return np.concatenate(list(read(str(SAMPLES / "fleurs-en-000.ogg"))))
+
+
+@pytest.fixture(scope="module")
+def reading() -> Samples:
+    """The first 45 seconds of continuous reading."""
+    return np.concatenate(list(read(str(SAMPLES / "lj001.ogg"))))[: 45 * SAMPLE_RATE]
+
+
+def seconds(duration: float) -> Samples:
+    return np.zeros(round(duration * SAMPLE_RATE), np.float32)
+
+
+def listen(recognizer: WhisperRecognizer, audio: Samples, step: float) -> list[Recognition]:
+    fed = [recognizer.feed(chunk) for chunk in chunks([audio], round(step * SAMPLE_RATE))]
+    return [*fed, recognizer.finish()]
+
+
+def committed(heard: list[Recognition]) -> list[SourceWord]:
+    return [word for step in heard for word in step.committed]
+
+
+def plain(text: str) -> list[str]:
+    return re.sub(r"[^a-z0-9 ]", "", text.lower()).split()
+
+
+def error_rate(said: list[str], spoken: list[str]) -> float:
+    row = list(range(len(said) + 1))
+    for i, wanted in enumerate(spoken, 1):
+        diagonal, row[0] = row[0], i
+        for j, got in enumerate(said, 1):
+            best = min(row[j] + 1, row[j - 1] + 1, diagonal + (wanted != got))
+            diagonal, row[j] = row[j], best
+    return row[-1] / len(spoken)
+
+
+@pytest.mark.parametrize("step", [0.1, 1.0, 5.0, 60.0])
+def test_a_sentence_in_any_chunks(engine: WhisperEngine, sentence: Samples, step: float) -> None:
+    [reference] = json.loads((SAMPLES / "references.json").read_text(encoding="utf-8"))
+    words = committed(listen(engine.open(ENGLISH), sentence, step))
+    assert error_rate(plain(" ".join(w.text for w in words)), plain(reference["en"])) < 0.25
+    assert all(a.end <= b.start for a, b in pairwise(words))
+    assert all(0 <= w.start <= w.end <= len(sentence) / SAMPLE_RATE for w in words)
+
+
+def test_words_come_while_somebody_speaks(engine: WhisperEngine, reading: Samples) -> None:
+    recognizer = engine.open(ENGLISH)
+    said, longest, clock = [], 0.0, 0.0
+    delays = []
+    for chunk in chunks([reading], SAMPLE_RATE):
+        heard = recognizer.feed(chunk)
+        clock += len(chunk) / SAMPLE_RATE
+        said += heard.committed
+        delays += [clock - word.end for word in heard.committed]
+        longest = max(longest, recognizer.window)
+        assert all(word.end <= clock for word in (*heard.committed, *heard.tail))
+    said += recognizer.finish().committed
+    entries = json.loads((SAMPLES / "lj001.json").read_text(encoding="utf-8"))
+    spoken = [word for entry in entries for word in plain(entry["text"])]
+    text = plain(" ".join(word.text for word in said))
+    assert error_rate(text, spoken[: len(text)]) < 0.2
+    assert np.median(delays) < 2.5
+    assert min(delays) >= 0
+    assert longest < LONGEST
+
+
+def test_times_are_on_the_stream_clock(engine: WhisperEngine, sentence: Samples) -> None:
+    first = committed(listen(engine.open(ENGLISH), sentence, 1.0))
+    late = committed(listen(engine.open(ENGLISH), np.concatenate([seconds(40), sentence]), 1.0))
+    assert late[0].start == pytest.approx(40 + first[0].start, abs=0.5)
+    assert late[-1].end == pytest.approx(40 + first[-1].end, abs=0.5)
+
+
+def test_a_pause_commits_everything(engine: WhisperEngine, sentence: Samples) -> None:
+    recognizer = engine.open(ENGLISH)
+    heard = [recognizer.feed(sentence), recognizer.feed(seconds(PAUSE + 1))]
+    assert committed(heard)
+    assert heard[-1].tail == ()
+    assert recognizer.window == 0
+    assert recognizer.finish() == Recognition()
+
+
+def test_speech_without_a_pause_stays_bounded(engine: WhisperEngine, sentence: Samples) -> None:
+    """Short silences are cut out, and a voice that never pauses still gets its words out."""
+    voiced = [frame for frame, voice in VoiceActivity().feed(sentence) if voice]
+    unbroken = np.concatenate(voiced * 4)
+    recognizer = engine.open(ENGLISH)
+    words, gap = 0, 0
+    for chunk in chunks([unbroken], SAMPLE_RATE):
+        count = len(recognizer.feed(chunk).committed)
+        words, gap = words + count, 0 if count else gap + 1
+        assert recognizer.window <= LONGEST + 1
+        assert gap <= LONGEST
+    assert words + len(recognizer.finish().committed) > 40
+
+
+def chords(rng: np.random.Generator, time: Samples) -> Samples:
+    beat = np.exp(-3 * (time % 0.5))
+    notes = [220 * 2 ** (k / 12) for k in (0, 4, 7, 12)]
+    return 0.15 * beat * sum(np.sin(2 * np.pi * note * time) for note in notes)
+
+
+def noise(rng: np.random.Generator, time: Samples) -> Samples:
+    return rng.normal(0, 0.2, len(time))
+
+
+def silence(rng: np.random.Generator, time: Samples) -> Samples:
+    return np.zeros(len(time))
+
+
+@pytest.mark.parametrize("make", [silence, noise, chords])
+def test_nothing_is_heard_where_nobody_speaks(engine: WhisperEngine, make: object) -> None:
+    assert callable(make)
+    time = np.arange(20 * SAMPLE_RATE) / SAMPLE_RATE
+    audio = make(np.random.default_rng(7), time).astype(np.float32)
+    recognizer = engine.open(ENGLISH)
+    heard = listen(recognizer, audio, 1.0)
+    assert all(step == Recognition() for step in heard)
+    assert recognizer.window == 0
+
+
+@pytest.mark.parametrize("make", [noise, chords])
+def test_a_model_shown_no_speech_says_nothing(engine: WhisperEngine, make: object) -> None:
+    """The guards behind the voice activity: what the model imagines is refused or empty."""
+    assert callable(make)
+    time = np.arange(8 * SAMPLE_RATE) / SAMPLE_RATE
+    audio = make(np.random.default_rng(7), time).astype(np.float32)
+    assert not engine.transcribe(audio, ENGLISH)
+
+
+def test_recognisers_share_an_engine(engine: WhisperEngine, sentence: Samples) -> None:
+    one, other = engine.open(ENGLISH), engine.open(ENGLISH)
+    alone = committed(listen(engine.open(ENGLISH), sentence, 2.0))
+    said: list[list[SourceWord]] = [[], []]
+    for chunk in chunks([sentence], 2 * SAMPLE_RATE):
+        said[0] += one.feed(chunk).committed
+        said[1] += other.feed(chunk).committed
+    assert [*said[0], *one.finish().committed] == alone
+    assert [*said[1], *other.finish().committed] == alone
+
+
+def test_an_empty_stream(engine: WhisperEngine) -> None:
+    recognizer = engine.open(ENGLISH)
+    assert recognizer.feed(seconds(0)) == Recognition()
+    assert recognizer.finish() == Recognition()
+
+
+def test_a_folder_without_a_model_is_told(tmp_path: Path) -> None:
+    with pytest.raises(AlignattError, match=r"model\.bin"):
+        WhisperEngine(tmp_path)
+
+
+def test_voice_is_the_same_in_any_chunks(sentence: Samples) -> None:
+    whole = list(VoiceActivity().feed(sentence))
+    piecewise = VoiceActivity()
+    parts = [pair for chunk in chunks([sentence], 777) for pair in piecewise.feed(chunk)]
+    assert [voice for _, voice in parts] == [voice for _, voice in whole]
+    assert 0.4 < np.mean([voice for _, voice in whole]) < 1
+    rest = [len(frame) for frame, _ in piecewise.finish()]
+    assert rest == ([len(sentence) % FRAME] if len(sentence) % FRAME else [])
