@@ -5,12 +5,13 @@ for Simultaneous Speech Translation" (2023), carried over to the rows of a decod
 Everything here is a pure function over numpy arrays.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alignatt4llm.errors import UsageError
+from alignatt4llm.heads.headset import HeadSet
 
 Array = NDArray[np.float32]
 
@@ -118,3 +119,34 @@ def hold_reason(token: TokenEvidence, frontier: int, settings: AlignAttSettings)
     if token.inaccessible > settings.max_inaccessible:
         return "mass_inaccessible"
     return ""
+
+
+@dataclass(frozen=True, slots=True)
+class AlignAtt:
+    """The policy: a head set read with thresholds."""
+
+    heads: HeadSet
+    settings: AlignAttSettings = AlignAttSettings()
+
+    def look(
+        self, rows: Array, words: NDArray[np.int64], visible: int, frontier: int
+    ) -> list[TokenEvidence]:
+        """Say of each draft token where it looks and why it must be held, if it must.
+
+        Parameters
+        ----------
+        rows
+            Rows of the alignment heads over the source columns, shape [T, H, S].
+        words
+            Source word of each column, shape [S].
+        visible
+            Number of visible words W.
+        frontier
+            Number of accessible words.
+        """
+        by_word = words_from_columns(self.heads.combine(rows), words, visible)
+        source_mass = rows.sum(-1).mean(-1)  # [T]
+        return [
+            replace(token, hold=hold_reason(token, frontier, self.settings))
+            for token in weigh(by_word, source_mass, frontier)
+        ]

@@ -1,0 +1,117 @@
+"""What a session says, one event at a time; as JSON, one object a line."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar
+
+from alignatt4llm.transcript import SourceWord
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The open utterance as recognised now: committed words and the tail."""
+
+    type: ClassVar[str] = "source"
+    utterance: int
+    committed: tuple[SourceWord, ...]
+    tail: tuple[SourceWord, ...]
+    audio_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Target text that has been said; concatenating ``text`` gives the whole translation.
+
+    ``audio_s`` is the audio consumed when it was said, ``wall_s`` the time since the session
+    began, ``covered`` the index of the last source word of the utterance that it looks at (-1
+    when it looks at none).
+    """
+
+    type: ClassVar[str] = "commit"
+    text: str
+    utterance: int
+    audio_s: float
+    wall_s: float
+    covered: int
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """Drafted text that is held; it replaces the previous preview and may change."""
+
+    type: ClassVar[str] = "preview"
+    text: str
+    utterance: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenTrace:
+    """Why one draft token was accepted or held; ``hold`` is empty when it was accepted."""
+
+    text: str
+    word: str
+    accessible: float
+    inaccessible: float
+    source_mass: float
+    hold: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The policy's decision on one draft, token by token."""
+
+    type: ClassVar[str] = "trace"
+    utterance: int
+    frontier: int
+    tokens: tuple[TokenTrace, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """The source made a full stop; ``start`` and ``end`` are its audio, in seconds."""
+
+    type: ClassVar[str] = "close"
+    utterance: int
+    source: str
+    target: str
+    start: float
+    end: float
+    audio_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The stream has ended.
+
+    ``delays`` holds, for every target unit (word, or character in zh and ja), the milliseconds
+    of audio consumed when it was said; ``elapsed`` the wall-clock milliseconds. Both are in the
+    order of the units of the whole translation, as LongYAAL wants them.
+    """
+
+    type: ClassVar[str] = "end"
+    audio_s: float
+    wall_s: float
+    rtf: float
+    peak_memory_mb: float
+    units: tuple[str, ...] = field(default=())
+    delays: tuple[float, ...] = field(default=())
+    elapsed: tuple[float, ...] = field(default=())
+
+
+Event = Source | Commit | Preview | Trace | Close | End
+
+
+def to_json(event: Event) -> str:
+    """Write an event as one line of JSON, its ``type`` first."""
+    return json.dumps({"type": event.type, **_rounded(asdict(event))}, ensure_ascii=False)
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 3)
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_rounded(item) for item in value]
+    return value

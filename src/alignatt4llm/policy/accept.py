@@ -1,0 +1,71 @@
+"""From decisions on tokens to text that may be said: unit boundaries, full stops, loops."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from alignatt4llm.languages import Language
+from alignatt4llm.policy.alignatt import TokenEvidence
+from alignatt4llm.target import Piece, trim
+from alignatt4llm.translators.base import Draft
+
+_FULL_STOPS = ".!?…。！？"
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """What is accepted of a draft.
+
+    Attributes
+    ----------
+    cut
+        Characters of the draft that are accepted.
+    pieces
+        The accepted text, token by token, with the source word of each.
+    tokens
+        The evidence on every draft token; the first that is held has its reason, and so has
+        everything after it.
+    reason
+        Why the rest is held; empty when nothing is left.
+    """
+
+    cut: int
+    pieces: list[Piece]
+    tokens: list[TokenEvidence]
+    reason: str
+
+
+def accept(draft: Draft, evidence: Sequence[TokenEvidence], language: Language) -> Acceptance:
+    """Accept a draft up to the first token that must be held, cut back to a unit boundary.
+
+    A full stop at the end is held while the utterance is open: the sentence may go on, and the
+    close will say it.
+    """
+    held = next((i for i, token in enumerate(evidence) if token.hold), len(evidence))
+    cut = trim(draft.text, draft.ends[held - 1] if held else 0, language, draft.ended)
+    reason = evidence[held].hold if held < len(evidence) else "unit_incomplete"
+    bare = len(draft.text[:cut].rstrip().rstrip(_FULL_STOPS).rstrip())
+    if bare < cut and not draft.text[cut:].strip():
+        cut, reason = bare, "sentence_open" if held == len(evidence) else reason
+    tokens = [
+        token if token.hold or end <= cut else replace(token, hold=reason)
+        for token, end in zip(evidence, draft.ends, strict=True)
+    ]
+    remains = draft.text[cut:].strip()
+    return Acceptance(cut, pieces(draft, evidence, cut), tokens, reason if remains else "")
+
+
+def accept_all(draft: Draft, evidence: Sequence[TokenEvidence], language: Language) -> list[Piece]:
+    """Accept a draft whose source is complete; only an unfinished last unit is left out."""
+    cut = trim(draft.text, len(draft.text), language, draft.ended)
+    return pieces(draft, evidence, cut)
+
+
+def pieces(draft: Draft, evidence: Sequence[TokenEvidence], cut: int) -> list[Piece]:
+    """Cut the first ``cut`` characters of a draft into one piece a token."""
+    result, start = [], 0
+    for token, end in zip(evidence, draft.ends, strict=True):
+        text = draft.text[start : min(end, cut)]
+        if text:
+            result.append(Piece(text, token.word))
+        start = max(start, end)
+    return result

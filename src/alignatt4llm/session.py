@@ -1,0 +1,225 @@
+"""One stream, from audio to events: the loop that everything else serves."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alignatt4llm.delays import Delays, peak_memory_mb
+from alignatt4llm.errors import PromptTooLong, UsageError
+from alignatt4llm.events import Close, Commit, End, Event, Preview, Source, TokenTrace, Trace
+from alignatt4llm.languages import Pair
+from alignatt4llm.policy.accept import accept, accept_all
+from alignatt4llm.policy.alignatt import TokenEvidence
+from alignatt4llm.prompts import Closed, PromptForm
+from alignatt4llm.recognizers.base import Recognizer, Samples
+from alignatt4llm.target import Piece, Target
+from alignatt4llm.transcript import SourceSettings, Transcript
+from alignatt4llm.translators.base import Draft, Drafter, Rows
+
+
+class Policy(Protocol):
+    """Decides on draft tokens from their rows; see `policy.alignatt.AlignAtt.look`."""
+
+    def look(
+        self, rows: Rows, words: NDArray[np.int64], visible: int, frontier: int
+    ) -> list[TokenEvidence]:
+        """Say of each draft token where it looks and why it must be held, if it must."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSettings:
+    """What a session may be told.
+
+    Attributes
+    ----------
+    source
+        When utterances close, and the margin.
+    history
+        Closed utterances shown to the model as context.
+    budget
+        Most tokens drafted per chunk while the utterance is open.
+    """
+
+    source: SourceSettings = SourceSettings()
+    history: int = 0
+    budget: int = 24
+
+    def __post_init__(self) -> None:
+        if self.history < 0:
+            raise UsageError(f"history is {self.history}; it counts utterances, 0 or more.")
+        if self.budget < 1:
+            raise UsageError(f"budget is {self.budget}; it counts tokens, 1 or more.")
+
+
+class Session:
+    """Live translation of one stream.
+
+    Parameters
+    ----------
+    recognizer, drafter, policy
+        The parts of this stream.
+    prompt
+        Builds the prompt for the open utterance.
+    pair
+        Translation direction.
+    settings
+        Close rules, history and draft budget.
+    now
+        Wall clock in seconds.
+    """
+
+    def __init__(
+        self,
+        recognizer: Recognizer,
+        drafter: Drafter,
+        policy: Policy,
+        prompt: PromptForm,
+        pair: Pair,
+        settings: SessionSettings = SessionSettings(),
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._recognizer = recognizer
+        self._drafter = drafter
+        self._policy = policy
+        self._prompt = prompt
+        self._settings = settings
+        self.transcript = Transcript(settings.source)
+        self.target = Target(pair.target)
+        self._history: deque[Closed] = deque(maxlen=settings.history)
+        self._utterance = 0
+        self._delays = Delays(pair.target)
+        self._now = now
+        self._began = now()
+        self._shown: tuple[tuple[str, ...], str, int] | None = None
+        self._draft: Draft | None = None
+
+    def feed(self, samples: Samples) -> Iterator[Event]:
+        """Take the next chunk of audio and yield what follows from it."""
+        self.transcript.update(self._recognizer.feed(samples), len(samples))
+        yield from self._step()
+
+    def finish(self) -> Iterator[Event]:
+        """Say that the stream has ended; everything pending is translated and committed."""
+        self.transcript.finish(self._recognizer.finish())
+        yield from self._step()
+        yield self.end()
+
+    def end(self) -> End:
+        """Return the account of the stream so far."""
+        audio, wall = self.transcript.clock, self._now() - self._began
+        return End(
+            audio_s=audio,
+            wall_s=wall,
+            rtf=wall / audio if audio else 0.0,
+            peak_memory_mb=peak_memory_mb(),
+            units=tuple(self._delays.units),
+            delays=tuple(self._delays.delays),
+            elapsed=tuple(self._delays.elapsed),
+        )
+
+    def _step(self) -> Iterator[Event]:
+        heard = self.transcript
+        yield Source(self._utterance, tuple(heard.committed), heard.tail, heard.clock)
+        while count := heard.closing():
+            yield from self._close(count)
+        yield from self._translate()
+
+    def _translate(self) -> Iterator[Event]:
+        """Draft the open utterance and say what the policy lets through."""
+        words, frontier = self._words(), self.transcript.accessible
+        shown = (words, self.target.accepted, frontier)
+        if not frontier or shown == self._shown or self._is_long_enough(len(words)):
+            return
+        draft = self._drafted(words, frontier)
+        self._shown, self._draft = shown, draft
+        evidence = self._policy.look(draft.rows, draft.words, len(words), frontier)
+        accepted = accept(draft, evidence, self.target.language)
+        yield self._trace(draft, words, accepted.tokens)
+        yield from self._say(accepted.pieces)
+        yield Preview(draft.text[accepted.cut :].strip(), self._utterance, accepted.reason)
+
+    def _drafted(self, words: tuple[str, ...], frontier: int) -> Draft:
+        """Return the draft to decide on: the one at hand if only the frontier moved."""
+        if self._draft is not None and self._shown is not None:
+            evidence = self._policy.look(self._draft.rows, self._draft.words, len(words), frontier)
+            unsaid = self._draft.ended or any(token.hold for token in evidence)
+            if self._shown[:2] == (words, self.target.accepted) and unsaid:
+                return self._draft
+
+        def held(row: Rows, columns: NDArray[np.int64]) -> bool:
+            return bool(self._policy.look(row[None], columns, len(words), frontier)[0].hold)
+
+        return self._ask(words, self._settings.budget, held)
+
+    def _close(self, count: int) -> Iterator[Event]:
+        """End the utterance after ``count`` words; the next begins with what already belongs to it."""
+        words = tuple(word.text for word in self.transcript.committed[:count])
+        if not self.target.runs_ahead(count):
+            draft = self._ask(words, min(160, 3 * count + 24))
+            evidence = self._policy.look(draft.rows, draft.words, count, count)
+            yield from self._say(accept_all(draft, evidence, self.target.language))
+        source = self.transcript.close(count)
+        closed = Closed(" ".join(words), self.target.close(count))
+        self._history.append(closed)
+        self._shown = self._draft = None
+        start, end, clock = source[0].start, source[-1].end, self.transcript.clock
+        yield Close(self._utterance, closed.source, closed.target, start, end, clock)
+        self._utterance += 1
+
+    def _ask(
+        self, words: tuple[str, ...], budget: int, stop: Callable[..., bool] | None = None
+    ) -> Draft:
+        """Draft, forgetting the oldest context as long as the prompt is too long."""
+        while True:
+            prompt = self._prompt(words, self.target.accepted, tuple(self._history))
+            try:
+                return self._drafter.draft(prompt, budget, stop)
+            except PromptTooLong:
+                if not self._history:
+                    raise
+                self._history.popleft()
+
+    def _say(self, pieces: list[Piece]) -> Iterator[Event]:
+        text = self.target.extend(pieces)
+        if text:
+            audio, wall = self.transcript.clock, self._now() - self._began
+            self._delays.add(text, audio, wall)
+            yield Commit(text, self._utterance, audio, wall, self.target.covered)
+
+    def _words(self) -> tuple[str, ...]:
+        """The visible words; while the utterance is open its last one carries no full stop."""
+        words = [word.text for word in self.transcript.visible]
+        if words:
+            words[-1] = words[-1].rstrip(".!?…。！？") or words[-1]
+        return tuple(words)
+
+    def _is_long_enough(self, words: int) -> bool:
+        """Whether the accepted text is longer than any translation of so few words can be."""
+        accepted = self.target.accepted
+        return len(accepted.split()) > 3 * words + 8 or len(accepted) > 24 * words + 80
+
+    def _trace(
+        self, draft: Draft, words: tuple[str, ...], tokens: list[TokenEvidence]
+    ) -> Trace:
+        starts = (0, *draft.ends)
+        return Trace(
+            self._utterance,
+            self.transcript.accessible,
+            tuple(
+                TokenTrace(
+                    draft.text[start:end],
+                    words[token.word] if token.word >= 0 else "",
+                    token.accessible,
+                    token.inaccessible,
+                    token.source_mass,
+                    token.hold,
+                )
+                for token, start, end in zip(tokens, starts, draft.ends, strict=False)
+            ),
+        )
