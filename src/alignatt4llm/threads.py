@@ -14,8 +14,8 @@ from alignatt4llm.errors import UsageError
 if TYPE_CHECKING:
     from torch import Tensor
 
-_ROUNDS = 12
-_SECONDS = 0.25
+_ROUNDS = 40
+_SECONDS = 0.15
 """The longest that one number of threads is measured."""
 _WORTH = 0.95
 """More threads must take less than this share of the time to be preferred."""
@@ -34,9 +34,14 @@ def best_threads() -> int:
     UsageError
         If ``ALIGNATT_THREADS`` is not a number of threads.
     """
+    return chosen_threads() or fastest(measure())
+
+
+def chosen_threads() -> int | None:
+    """Return ``ALIGNATT_THREADS`` if it is set; raise UsageError as `best_threads` does."""
     chosen = os.environ.get("ALIGNATT_THREADS")
     if not chosen:
-        return fastest(measure())
+        return None
     if not chosen.isdecimal() or int(chosen) < 1:
         raise UsageError(f"ALIGNATT_THREADS is '{chosen}'; it must be a whole number from 1 on.")
     return int(chosen)
@@ -49,9 +54,9 @@ def measure() -> dict[int, float]:
     """
     import torch
 
-    shapes = [(640, 2048), (2048, 640), (640, 1024), (640, 32768)]
+    shapes = [(2048, 640), (640, 2048), (1024, 640), (16384, 640)]  # output, input
     layers = [torch.zeros(shape, dtype=torch.bfloat16) for shape in shapes]
-    tokens = [torch.zeros((1, rows), dtype=torch.bfloat16) for rows, _ in shapes]
+    tokens = [torch.zeros((1, size), dtype=torch.bfloat16) for _, size in shapes]
     before = torch.get_num_threads()
     taken = {}
     for threads in candidates(available_cpus()):
@@ -84,12 +89,13 @@ def available_cpus() -> int:
 
 def _milliseconds(layers: "list[Tensor]", tokens: "list[Tensor]") -> float:
     """Return the median duration of a round; the first one, which starts threads, is left out."""
+    from torch.nn.functional import linear
+
     durations: list[float] = []
     deadline = time.perf_counter() + _SECONDS
     while len(durations) <= _ROUNDS and (len(durations) < 3 or time.perf_counter() < deadline):
         begin = time.perf_counter()
         for layer, token in zip(layers, tokens, strict=True):
-            for _ in range(3):
-                token @ layer
+            linear(token, layer)
         durations.append(1000 * (time.perf_counter() - begin))
     return median(durations[1:])

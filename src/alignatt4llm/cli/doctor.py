@@ -1,7 +1,6 @@
 """``alignatt doctor``: what is there, what is missing, and what to do about it."""
 
 import argparse
-import os
 import platform
 import shutil
 from importlib.metadata import PackageNotFoundError, version
@@ -88,14 +87,15 @@ def _compute() -> None:
     """Print what there is to compute with."""
     import torch
 
-    from alignatt4llm.threads import available_cpus, best_threads, measure
+    from alignatt4llm.threads import available_cpus, chosen_threads, fastest, measure
 
     cuda = torch.cuda.is_available()
     _line("CUDA", torch.cuda.get_device_name(0) if cuda else "none; the CPU is used")
-    taken = ", ".join(f"{threads}: {ms:.1f} ms" for threads, ms in measure().items())
-    chosen = os.environ.get("ALIGNATT_THREADS")
-    why = "ALIGNATT_THREADS" if chosen else "measured at each start; ALIGNATT_THREADS sets it"
-    _line("CPU threads", f"{best_threads()} of {available_cpus()} ({why}) [{taken}]")
+    taken = measure()
+    listed = ", ".join(f"{threads}: {ms:.1f} ms" for threads, ms in taken.items())
+    chosen = chosen_threads()
+    why = "set by ALIGNATT_THREADS" if chosen else "measured; ALIGNATT_THREADS sets it"
+    _line("CPU threads", f"{chosen or fastest(taken)} of {available_cpus()}, {why} ({listed})")
 
 
 def _cache() -> str | None:

