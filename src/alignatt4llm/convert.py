@@ -38,6 +38,8 @@ def convert_gguf(file: Path, folder: Path) -> None:
             del model.config.quantization_config
             model.hf_quantizer, model.is_quantized = None, False
             model.save_pretrained(folder)
+            if _wants_start(file):  # transformers drops this
+                tokenizer.add_bos_token = True
             tokenizer.save_pretrained(folder)
     except (ValueError, KeyError, RuntimeError) as problem:
         raise AlignattError(f"'{file.name}' cannot be converted: {problem}") from problem
@@ -45,6 +47,14 @@ def convert_gguf(file: Path, folder: Path) -> None:
         logging.set_verbosity(shown)
         if bars:
             logging.enable_progress_bar()
+
+
+def _wants_start(file: Path) -> bool:
+    """Whether the model expects its start token before every text."""
+    from gguf import GGUFReader
+
+    field = GGUFReader(file).get_field("tokenizer.ggml.add_bos_token")
+    return field is not None and bool(field.contents())
 
 
 def _missing(file: Path, package: str | None) -> str:
