@@ -146,11 +146,11 @@ class Session:
 
     def _drafted(self, words: tuple[str, ...], frontier: int) -> Draft:
         """Return the draft to decide on: the one at hand if only the frontier moved."""
-        if self._draft is not None and self._shown is not None:
-            evidence = self._policy.look(self._draft.rows, self._draft.words, len(words), frontier)
-            unsaid = self._draft.ended or any(token.hold for token in evidence)
-            if self._shown[:2] == (words, self.target.accepted) and unsaid:
-                return self._draft
+        before, text = self._draft, (words, self.target.accepted)
+        if before is not None and self._shown is not None and self._shown[:2] == text:
+            evidence = self._policy.look(before.rows, before.words, len(words), frontier)
+            if before.ended or any(token.hold for token in evidence):
+                return before
 
         def held(row: Rows, columns: NDArray[np.int64]) -> bool:
             return bool(self._policy.look(row[None], columns, len(words), frontier)[0].hold)
@@ -158,7 +158,7 @@ class Session:
         return self._ask(words, self._settings.budget, held)
 
     def _close(self, count: int) -> Iterator[Event]:
-        """End the utterance after ``count`` words; the next begins with what already belongs to it."""
+        """End the utterance after ``count`` words, finishing its translation."""
         words = tuple(word.text for word in self.transcript.committed[:count])
         if not self.target.runs_ahead(count):
             draft = self._ask(words, min(160, 3 * count + 24))
@@ -204,9 +204,7 @@ class Session:
         accepted = self.target.accepted
         return len(accepted.split()) > 3 * words + 8 or len(accepted) > 24 * words + 80
 
-    def _trace(
-        self, draft: Draft, words: tuple[str, ...], tokens: list[TokenEvidence]
-    ) -> Trace:
+    def _trace(self, draft: Draft, words: tuple[str, ...], tokens: list[TokenEvidence]) -> Trace:
         starts = (0, *draft.ends)
         return Trace(
             self._utterance,

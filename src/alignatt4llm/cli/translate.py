@@ -142,5 +142,3 @@ def _write(events: Iterator[Event], outputs: list[Output]) -> None:
     for event in events:
         for output in outputs:
             output.write(event)
-
-
