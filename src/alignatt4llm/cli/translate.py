@@ -2,19 +2,22 @@
 
 import argparse
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 from alignatt4llm.audio.decode import AudioSource, chunks
+from alignatt4llm.audio.pace import in_real_time
+from alignatt4llm.cli.display import display
+from alignatt4llm.cli.interrupt import Interrupt
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.events import Event
 from alignatt4llm.heads.headset import head_set_for, load_head_set
 from alignatt4llm.languages import Pair, language
 from alignatt4llm.latency import LATENCIES
 from alignatt4llm.outputs import JsonLines, Output, Subtitles
-from alignatt4llm.policy.alignatt import AlignAtt
+from alignatt4llm.recognizers.base import Samples
 from alignatt4llm.session import Session
 from alignatt4llm.transcript import SAMPLE_RATE
 
@@ -57,88 +60,49 @@ def run(args: argparse.Namespace) -> int:
     pair = Pair(language(args.source), language(args.to))
     heads = load_head_set(args.heads) if args.heads else head_set_for(args.model, str(pair))
     source = AudioSource(args.input)
-    outputs = _outputs(args)
-    try:
+    realtime = args.realtime or (sys.stdout.isatty() and not args.fast)
+    with ExitStack() as stack:
+        outputs = [stack.enter_context(closing(output)) for output in _files(args)]
         session = _session(args, pair, heads)
-        realtime = args.realtime or (sys.stdout.isatty() and not args.fast)
-        return _play(args, session, source, outputs, realtime)
-    finally:
-        for output in outputs:
-            output.close()
-
-
-def _outputs(args: argparse.Namespace) -> list[Output]:
-    from alignatt4llm.cli.display import display
-
-    outputs: list[Output] = [display(args.trace)]
-    if args.jsonl:
-        outputs.append(JsonLines(args.jsonl, args.trace))
-    if args.srt:
-        outputs.append(Subtitles(args.srt, vtt=False))
-    if args.vtt:
-        outputs.append(Subtitles(args.vtt, vtt=True))
-    return outputs
-
-
-def _session(args: argparse.Namespace, pair: Pair, heads: Any) -> Session:
-    from alignatt4llm.models import resolve_llm, resolve_recognizer
-    from alignatt4llm.threads import best_threads
-
-    def tell(message: str) -> None:
-        print(message, file=sys.stderr)
-
-    weights = resolve_llm(args.model, tell)
-    whisper = resolve_recognizer(args.recognizer, tell)
-    try:
-        from alignatt4llm.recognizers.whisper import WhisperEngine
-        from alignatt4llm.translators.transformers import TransformersTranslator
-    except ImportError as problem:
-        raise AlignattError(
-            f"{problem.name} is not installed; pip install 'alignatt4llm[embedded]'."
-        ) from problem
-    threads = best_threads()
-    latency = LATENCIES[args.latency]
-    translator = TransformersTranslator(
-        weights.location, revision=weights.revision, threads=threads
-    )
-    return Session(
-        WhisperEngine(whisper, threads).open(pair.source),
-        translator.open(pair, heads),
-        AlignAtt(heads, latency.policy),
-        translator.prompt_form(pair, args.prompt),
-        pair,
-        latency.session,
-    )
-
-
-def _play(
-    args: argparse.Namespace,
-    session: Session,
-    source: AudioSource,
-    outputs: list[Output],
-    realtime: bool,
-) -> int:
-    size = round(LATENCIES[args.latency].chunk * SAMPLE_RATE)
-    began, code, empty = time.monotonic(), 0, True
-    try:
-        for chunk in chunks(source, size):
-            empty = False
-            if realtime:
-                due = began + session.transcript.clock + len(chunk) / SAMPLE_RATE
-                time.sleep(max(0.0, due - time.monotonic()))
-            _write(session.feed(chunk), outputs)
-        _write(session.finish(), outputs)
-    except KeyboardInterrupt:
-        code = 130
-        _write(iter([session.end()]), outputs)
-    if empty and not code:
+        outputs.append(stack.enter_context(closing(display(args.trace, source.duration))))
+        heard = chunks(source, round(LATENCIES[args.latency].chunk * SAMPLE_RATE))
+        code = _play(session, in_real_time(heard) if realtime else heard, outputs)
+    if not session.transcript.samples and not code:
         raise AlignattError(f"'{args.input}' holds no audio.")
     if source.problem:
         print(f"alignatt: warning: {source.problem}", file=sys.stderr)
     return code
 
 
-def _write(events: Iterator[Event], outputs: list[Output]) -> None:
+def _files(args: argparse.Namespace) -> Iterator[Output]:
+    if args.jsonl:
+        yield JsonLines(args.jsonl, args.trace)
+    if args.srt:
+        yield Subtitles(args.srt, vtt=False)
+    if args.vtt:
+        yield Subtitles(args.vtt, vtt=True)
+
+
+def _session(args: argparse.Namespace, pair: Pair, heads: Any) -> Session:
+    from alignatt4llm.interpreter import Interpreter
+
+    def tell(message: str) -> None:
+        print(message, file=sys.stderr)
+
+    interpreter = Interpreter(args.model, args.recognizer, tell)
+    return interpreter.open(pair, args.latency, heads=heads, prompt=args.prompt)
+
+
+def _play(session: Session, heard: Iterable[Samples], outputs: list[Output]) -> int:
+    """Feed the session to the end; after Ctrl-C what was committed stands in every output."""
+    with Interrupt() as interrupt:
+        for chunk in interrupt.until_asked(heard):
+            _write(session.feed(chunk), outputs)
+        _write([session.end()] if interrupt.asked else session.finish(), outputs)
+    return 130 if interrupt.asked else 0
+
+
+def _write(events: Iterable[Event], outputs: list[Output]) -> None:
     for event in events:
         for output in outputs:
             output.write(event)
