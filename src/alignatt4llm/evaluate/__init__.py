@@ -1,0 +1,1 @@
+"""Measuring quality and latency with the field's own tools."""

@@ -1,0 +1,246 @@
+"""Recordings to be measured on: timed text, clips with references, long recordings."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from alignatt4llm.audio.decode import read
+from alignatt4llm.errors import UsageError
+from alignatt4llm.languages import Language, Pair
+from alignatt4llm.recognizers.timed import spread
+from alignatt4llm.transcript import SAMPLE_RATE, SourceWord
+
+AUDIO_SUFFIXES = (".ogg", ".wav", ".flac", ".mp3", ".m4a", ".opus")
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of speech with its text; times in seconds since the recording began.
+
+    ``reference`` is None where the corpus has no translation.
+    """
+
+    offset: float
+    duration: float
+    source: str
+    reference: str | None
+
+    @property
+    def end(self) -> float:
+        """Where it ends, in seconds."""
+        return self.offset + self.duration
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One stream to translate.
+
+    Attributes
+    ----------
+    name
+        Unique in its corpus.
+    duration
+        Seconds; without audio, the end of the last segment.
+    audio
+        The file, or None if only the timed text is there.
+    segments
+        What is said, in order of time.
+    """
+
+    name: str
+    duration: float
+    audio: Path | None
+    segments: tuple[Segment, ...]
+
+    @property
+    def words(self) -> list[SourceWord]:
+        """The source words, spread over each segment in proportion to their characters.
+
+        Where segments overlap, the later one begins when the earlier ends.
+        """
+        words: list[SourceWord] = []
+        for segment in self.segments:
+            start = max(segment.offset, words[-1].end if words else 0.0)
+            words += spread(segment.source, start, segment.end - start)
+        return words
+
+
+def read_corpus(folder: Path, pair: Pair) -> list[Recording]:
+    """Read a folder of recordings.
+
+    It is one of three shapes: ``segments.yaml`` with one text file a language, line by line
+    (``en.txt``, ``de.txt``); ``references.json``, a list of ``{"audio", "en", "de", ...}``; or
+    ``NAME.json`` beside ``NAME.ogg``, a list of ``{"offset", "duration", "text"}`` without
+    translations.
+
+    Raises
+    ------
+    UsageError
+        If the folder has none of these shapes or a file is wrong; names the file and the line.
+    """
+    if (folder / "segments.yaml").is_file():
+        return _segmented(folder, pair)
+    if (folder / "references.json").is_file():
+        return _clips(folder, pair)
+    found = _with_transcripts(folder) if folder.is_dir() else []
+    if not found:
+        raise UsageError(
+            f"'{folder}' is no corpus: it must hold segments.yaml with texts like "
+            f"{pair.source.code}.txt, or references.json, or recordings like talk.ogg, each with "
+            "its talk.json."
+        )
+    return [_long(audio, transcript) for audio, transcript in found]
+
+
+def seconds(audio: Path) -> float:
+    """Return how much audio a file holds, by decoding it."""
+    return sum(len(block) for block in read(str(audio))) / SAMPLE_RATE
+
+
+def _segmented(folder: Path, pair: Pair) -> list[Recording]:
+    path = folder / "segments.yaml"
+    entries = _yaml_list(path)
+    texts = [_lines(folder, language, len(entries)) for language in (pair.source, pair.target)]
+    segments: list[tuple[str, Segment]] = []
+    for (line, entry), source, reference in zip(entries, *texts, strict=True):
+        where = f"'{path}', line {line}"
+        wav = _text(where, entry, "wav")
+        offset, duration = _number(where, entry, "offset"), _number(where, entry, "duration")
+        segments.append((wav, Segment(offset, duration, source, reference)))
+    for (line, _), (before, after) in zip(entries[1:], pairwise(segments), strict=False):
+        if before[0] == after[0]:
+            _in_order(f"'{path}', line {line}", before[1], after[1])
+    recordings = [
+        _recording(folder, wav, tuple(segment for _, segment in group))
+        for wav, group in groupby(segments, key=lambda entry: entry[0])
+    ]
+    _unique(path, recordings)
+    return recordings
+
+
+def _recording(folder: Path, wav: str, segments: tuple[Segment, ...]) -> Recording:
+    audio = folder / wav
+    if audio.is_file():
+        return Recording(audio.stem, seconds(audio), audio, segments)
+    return Recording(audio.stem, segments[-1].end, None, segments)
+
+
+def _clips(folder: Path, pair: Pair) -> list[Recording]:
+    path = folder / "references.json"
+    recordings = []
+    for index, entry in enumerate(_json_list(path), start=1):
+        where = f"'{path}', entry {index}"
+        audio = folder / _text(where, entry, "audio")
+        if not audio.is_file():
+            raise UsageError(f"{where}: there is no file '{audio}'.")
+        source, target = (
+            _text(where, entry, language.code) for language in (pair.source, pair.target)
+        )
+        duration = seconds(audio)
+        whole = Segment(0.0, duration, source, target)
+        recordings.append(Recording(audio.stem, duration, audio, (whole,)))
+    _unique(path, recordings)
+    return recordings
+
+
+def _long(audio: Path, transcript: Path) -> Recording:
+    segments: list[Segment] = []
+    for index, entry in enumerate(_json_list(transcript), start=1):
+        where = f"'{transcript}', entry {index}"
+        offset, duration = _number(where, entry, "offset"), _number(where, entry, "duration")
+        segments.append(Segment(offset, duration, _text(where, entry, "text"), None))
+        if index > 1:
+            _in_order(where, *segments[-2:])
+    return Recording(audio.stem, seconds(audio), audio, tuple(segments))
+
+
+def _with_transcripts(folder: Path) -> list[tuple[Path, Path]]:
+    found = sorted(path for path in folder.iterdir() if path.suffix in AUDIO_SUFFIXES)
+    pairs = [(audio, audio.with_suffix(".json")) for audio in found]
+    return [(audio, transcript) for audio, transcript in pairs if transcript.is_file()]
+
+
+def _yaml_list(path: Path) -> list[tuple[int, Any]]:
+    """Return the entries of a YAML list, each with the line it begins on."""
+    text = _read(path)
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        entries = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise UsageError(f"'{path}', line {line}: {error.problem}.") from error
+    if not isinstance(entries, list) or not entries or root is None:
+        raise UsageError(f"'{path}' must hold a list of {{wav, offset, duration}}.")
+    return [
+        (node.start_mark.line + 1, entry) for node, entry in zip(root.value, entries, strict=True)
+    ]
+
+
+def _json_list(path: Path) -> list[Any]:
+    try:
+        entries = json.loads(_read(path))
+    except ValueError as error:
+        raise UsageError(f"'{path}' is not JSON: {error}.") from error
+    if not isinstance(entries, list) or not entries:
+        raise UsageError(f"'{path}' must hold a JSON list, not an empty one.")
+    return entries
+
+
+def _lines(folder: Path, language: Language, count: int) -> list[str]:
+    """Read a text of one line a segment; only line feeds separate lines."""
+    path = folder / f"{language.code}.txt"
+    lines = [" ".join(line.split()) for line in _read(path).rstrip("\n").split("\n")]
+    if len(lines) != count:
+        raise UsageError(
+            f"'{path}' has {len(lines)} lines, but segments.yaml has {count} segments; line i "
+            "must be the text of segment i."
+        )
+    return lines
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"'{path}' cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"'{path}' is not UTF-8 text: {error.reason}.") from error
+
+
+def _text(where: str, entry: Any, key: str) -> str:
+    value = entry.get(key) if isinstance(entry, dict) else None
+    if not isinstance(value, str) or not value.strip():
+        raise UsageError(f"{where}: '{key}' must be a text.")
+    return " ".join(value.split())
+
+
+def _number(where: str, entry: Any, key: str) -> float:
+    value = entry.get(key) if isinstance(entry, dict) else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
+        raise UsageError(f"{where}: '{key}' must be a number of seconds, 0 or more.")
+    if key == "duration" and value == 0:
+        raise UsageError(f"{where}: 'duration' must be above 0 seconds.")
+    return float(value)
+
+
+def _in_order(where: str, before: Segment, after: Segment) -> None:
+    if after.offset < before.offset or after.end < before.end:
+        raise UsageError(
+            f"{where}: the segment from {after.offset:g} to {after.end:g} s comes after the one "
+            f"from {before.offset:g} to {before.end:g} s; put them in order of time."
+        )
+
+
+def _unique(path: Path, recordings: Sequence[Recording]) -> None:
+    names = sorted(recording.name for recording in recordings)
+    for name, again in pairwise(names):
+        if name == again:
+            raise UsageError(
+                f"'{path}': the recording '{name}' comes up twice; give every recording its own "
+                "name and keep its segments together."
+            )
