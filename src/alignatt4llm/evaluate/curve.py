@@ -1,0 +1,88 @@
+"""Quality against latency: a table, and a plot with one line a policy."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from alignatt4llm.errors import UsageError
+
+COLUMNS = {
+    "LongYAAL CU (ms)": ("longyaal_cu_ms", 0),
+    "LongYAAL CA (ms)": ("longyaal_ca_ms", 0),
+    "chrF": ("chrf", 1),
+    "BLEU": ("bleu", 1),
+    "RTF": ("rtf", 2),
+}
+"""Title of each column, its measure and how many decimals it is shown with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One scored run; ``result`` is what `score.score_run` returns."""
+
+    pair: str
+    policy: str
+    latency: str
+    result: dict[str, Any]
+
+    def value(self, measure: str) -> float | None:
+        """Return a figure, or None where it could not be measured."""
+        value: float | None = self.result[measure]["value"]
+        return value
+
+
+def point(result: dict[str, Any]) -> Point:
+    """Describe a scored run by its manifest."""
+    run = result["run"]
+    return Point(run["pair"], run["policy"], run.get("latency") or "", result)
+
+
+def table(points: Sequence[Point]) -> str:
+    """Return a Markdown table, one line a run, intervals in brackets."""
+    titles = ["pair", "policy", "latency", *COLUMNS]
+    lines = [titles, ["---"] * 3 + ["---:"] * len(COLUMNS)]
+    for one in points:
+        figures = [_figure(one.result[measure], digits) for measure, digits in COLUMNS.values()]
+        lines.append([one.pair, one.policy, one.latency, *figures])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def plot(points: Sequence[Point], path: Path) -> None:
+    """Draw chrF over LongYAAL (CU), one line a pair and policy; offline runs lie across.
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be written or its name says no known format.
+    """
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.add_subplot(xlabel="LongYAAL CU (s)", ylabel="chrF")
+    lines: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
+    for one in points:
+        quality, latency = one.value("chrf"), one.value("longyaal_cu_ms")
+        if quality is not None and one.policy == "offline":
+            axes.axhline(quality, linestyle=":", color="grey", label=f"{one.pair} offline")
+        elif quality is not None and latency is not None:
+            lines[one.pair, one.policy].append((latency / 1000, quality))
+    for (pair, policy), line in lines.items():
+        axes.plot(*zip(*sorted(line), strict=True), marker="o", label=f"{pair} {policy}")
+    axes.grid(alpha=0.3)
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend()
+    try:
+        figure.savefig(path)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"'{path}' cannot be drawn: {error}.") from error
+
+
+def _figure(score: dict[str, Any], digits: int) -> str:
+    if score["value"] is None:
+        return "–"
+    shown = f"{score['value']:.{digits}f}"
+    if score["low"] is None:
+        return shown
+    return f"{shown} [{score['low']:.{digits}f}, {score['high']:.{digits}f}]"

@@ -1,0 +1,169 @@
+"""Runs of a system over recordings, written to a folder that can be resumed and scored."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from alignatt4llm.errors import AlignattError, UsageError
+from alignatt4llm.evaluate.corpus import Recording, Segment
+from alignatt4llm.evaluate.hypothesis import Hypothesis, append_hypothesis, read_hypotheses
+from alignatt4llm.evaluate.systems import System
+from alignatt4llm.languages import Pair
+from alignatt4llm.outputs import JsonLines
+
+Manifest = dict[str, Any]
+"""What was run: pair, policy, settings, model, versions; ``pair`` is always there."""
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished run, read from its folder."""
+
+    folder: Path
+    manifest: Manifest
+    recordings: tuple[Recording, ...]
+    hypotheses: tuple[Hypothesis, ...]
+
+    @property
+    def pair(self) -> Pair:
+        """Its translation direction."""
+        return Pair.parse(self.manifest["pair"])
+
+    @property
+    def segments(self) -> list[Segment]:
+        """Every segment of every recording."""
+        return [segment for recording in self.recordings for segment in recording.segments]
+
+
+def run(
+    folder: Path,
+    manifest: Manifest,
+    recordings: Sequence[Recording],
+    system: System,
+    tell: Progress,
+) -> None:
+    """Translate every recording that the folder does not hold yet.
+
+    Writes ``manifest.json``, ``recordings.json``, ``hypothesis.jsonl`` (one line a recording, when
+    it is finished) and ``events/NAME.jsonl``.
+
+    Raises
+    ------
+    UsageError
+        If the folder holds a run of something else.
+    """
+    _begin(folder, "manifest.json", manifest)
+    _begin(folder, "recordings.json", [_described(recording) for recording in recordings])
+    path = folder / "hypothesis.jsonl"
+    done = {hypothesis.source for hypothesis in _whole_lines(path)}
+    for number, recording in enumerate(recordings, start=1):
+        title = f"[{number}/{len(recordings)}] {recording.name}"
+        if recording.name in done:
+            tell(f"{title}: there already")
+            continue
+        tell(f"{title}: {recording.duration:.0f} s")
+        with _events(folder / "events" / f"{recording.name}.jsonl") as events:
+            hypothesis = system(recording, events.write)
+        append_hypothesis(path, hypothesis)
+        factor = hypothesis.processing / hypothesis.source_length
+        tell(f"{title}: {len(hypothesis.delays)} units, {factor:.2f} x real time")
+
+
+def read_run(folder: Path) -> Run:
+    """Read a run's folder.
+
+    Raises
+    ------
+    AlignattError
+        If it is no such folder, or recordings are still missing.
+    """
+    manifest = _json(folder / "manifest.json")
+    described = _json(folder / "recordings.json")
+    recordings = tuple(_restored(entry) for entry in described)
+    said = {entry.source: entry for entry in read_hypotheses(folder / "hypothesis.jsonl")}
+    missing = [entry.name for entry in recordings if entry.name not in said]
+    if missing:
+        raise AlignattError(
+            f"'{folder}' is not finished, it lacks {', '.join(missing)}; give the same "
+            "'alignatt evaluate run' command again and it goes on."
+        )
+    return Run(folder, manifest, recordings, tuple(said[entry.name] for entry in recordings))
+
+
+def _begin(folder: Path, name: str, content: Any) -> None:
+    """Write a file of the run, or check that the one there says the same."""
+    path = folder / name
+    content = json.loads(json.dumps(content))
+    if not path.exists():
+        text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+        _write_whole(path, text.encode())
+        return
+    before = _json(path)
+    if before == content:
+        return
+    where = "recordings"
+    if isinstance(before, dict):
+        keys = sorted({*before, *content})
+        where = ", ".join(key for key in keys if before.get(key) != content.get(key))
+    raise UsageError(
+        f"'{folder}' holds another run (different: {where}); give a new folder with --out."
+    )
+
+
+def _whole_lines(path: Path) -> list[Hypothesis]:
+    """Read what is there and cut off a line that was being written when the run was killed."""
+    if not path.exists():
+        return []
+    hypotheses = read_hypotheses(path)
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    if whole != content:
+        _write_whole(path, whole)
+    return hypotheses
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_suffix(".new")
+        new.write_bytes(content)
+        new.replace(path)
+    except OSError as error:
+        raise UsageError(f"'{path}' cannot be written: {error.strerror}.") from error
+
+
+@contextmanager
+def _events(path: Path) -> Iterator[JsonLines]:
+    path.parent.mkdir(exist_ok=True)
+    with closing(JsonLines(path, trace=True)) as lines:
+        yield lines
+
+
+def _described(recording: Recording) -> dict[str, Any]:
+    """Describe a recording without its place on this machine."""
+    described = asdict(recording)
+    described["audio"] = recording.audio.name if recording.audio else None
+    return described
+
+
+def _restored(entry: dict[str, Any]) -> Recording:
+    segments = tuple(Segment(**segment) for segment in entry["segments"])
+    audio = Path(entry["audio"]) if entry["audio"] else None
+    return Recording(entry["name"], entry["duration"], audio, segments)
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise AlignattError(
+            f"'{path.parent}' is not the folder of a run: {path.name} cannot be read."
+        ) from error
+    except ValueError as error:
+        raise AlignattError(f"'{path}' is not JSON: {error}.") from error

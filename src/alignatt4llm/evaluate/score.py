@@ -1,0 +1,187 @@
+"""Figures of a run: quality, latency, speed and recognition, each with interval and signature."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+import jiwer
+import numpy as np
+from omnisteval.scoring import LAALScorer, YAALScorer
+from sacrebleu.metrics import BLEU, CHRF
+
+from alignatt4llm.errors import UsageError
+from alignatt4llm.evaluate.bootstrap import Measure, Score, Statistics, compare, score
+from alignatt4llm.evaluate.resegment import Resegmented, resegmented
+from alignatt4llm.evaluate.runs import Run
+from alignatt4llm.languages import Language
+
+MEASURES = (
+    "bleu",
+    "chrf",
+    "longyaal_cu_ms",
+    "longyaal_ca_ms",
+    "streamlaal_cu_ms",
+    "streamlaal_ca_ms",
+    "rtf",
+    "wer",
+    "offline_fraction",
+)
+"""The figures of a run; all are always in the result, null where they cannot be measured."""
+
+_WORDS = jiwer.Compose(
+    [
+        jiwer.ToLowerCase(),
+        jiwer.RemovePunctuation(),
+        jiwer.RemoveMultipleSpaces(),
+        jiwer.Strip(),
+        jiwer.ReduceToListOfListOfWords(),
+    ]
+)
+
+
+def score_run(run: Run, offline: Run | None = None, against: Run | None = None) -> dict[str, Any]:
+    """Score a run.
+
+    Parameters
+    ----------
+    run
+        The run.
+    offline
+        Run of the same corpus by the same model offline; gives ``offline_fraction``.
+    against
+        Another run of the same corpus; gives paired differences, ``run`` less ``against``.
+
+    Returns
+    -------
+    dict
+        For each of `MEASURES` ``{value, low, high, signature}``; ``run``, the manifest; and
+        ``against``, for each measure ``{difference, low, high, p, signature}``, if asked for.
+    """
+    found = measures(run, offline)
+    result: dict[str, Any] = {name: asdict(_scored(found, name)) for name in MEASURES}
+    if against is not None:
+        _same_corpus(run, against)
+        others = measures(against, offline)
+        shared = [name for name in MEASURES if name in found and name in others]
+        result["against"] = {name: asdict(compare(found[name], others[name])) for name in shared}
+    result["run"] = run.manifest
+    return result
+
+
+def measures(run: Run, offline: Run | None = None) -> dict[str, Measure]:
+    """Return what can be measured of a run, by name."""
+    found = {"rtf": _rtf(run)}
+    if not run.pair.source.by_character:
+        found["wer"] = _wer(run)
+    if all(segment.reference is None for segment in run.segments):
+        return found
+    cut = resegmented(run)
+    bleu, chrf = _bleu(cut, run.pair.target), _chrf(cut)
+    found |= {"bleu": bleu, "chrf": chrf}
+    for name, timing in (("cu", False), ("ca", True)):
+        yaal, laal = YAALScorer(timing, is_longform=True), LAALScorer(timing)
+        found[f"longyaal_{name}_ms"] = _latency(cut, yaal.compute, f"longyaal-{name}")
+        found[f"streamlaal_{name}_ms"] = _latency(cut, laal.compute, f"longlaal-{name}")
+    if offline is not None:
+        _same_corpus(run, offline)
+        found["offline_fraction"] = _fraction(chrf, _chrf(resegmented(offline)))
+    return found
+
+
+def _scored(found: dict[str, Measure], name: str) -> Score:
+    if name in found:
+        return score(found[name])
+    missing = "no offline run" if name == "offline_fraction" else "no reference"
+    return Score(None, None, None, missing)
+
+
+def _same_corpus(run: Run, other: Run) -> None:
+    if run.recordings != other.recordings or run.pair != other.pair:
+        raise UsageError(
+            f"'{run.folder}' and '{other.folder}' are runs over different recordings or pairs; "
+            "only runs over the same ones can be compared."
+        )
+
+
+def _bleu(cut: Resegmented, target: Language) -> Measure:
+    tokenizer = {"zh": "zh", "ja": "char"}.get(target.code, "13a")
+    return _quality(cut, BLEU(tokenize=tokenizer))
+
+
+def _chrf(cut: Resegmented) -> Measure:
+    return _quality(cut, CHRF())
+
+
+def _quality(cut: Resegmented, metric: Any) -> Measure:
+    """Keep the corpus statistics of each segment, from which sacrebleu scores any sample."""
+    said = [instance.prediction for instance in cut.instances]
+    rows = metric._extract_corpus_statistics(said, [[one.reference for one in cut.instances]])
+    signature = f"sacrebleu|{metric.get_signature().format()}|{cut.signature}"
+
+    def value(total: Statistics) -> float:
+        return float(metric._compute_score_from_stats([int(count) for count in total]).score)
+
+    return Measure(_grouped(rows, cut.recordings), value, signature + _by(cut))
+
+
+def _latency(cut: Resegmented, compute: Callable[[Any], float | None], name: str) -> Measure:
+    """Average a latency over segments; those in which nothing was said in time do not count."""
+    values = [compute(one) if one.emission_cu else None for one in cut.instances]
+    rows = [(0.0, 0.0) if value is None else (value, 1.0) for value in values]
+    statistics = _grouped(rows, cut.recordings)
+    return Measure(statistics, _ratio, f"{name}|{cut.signature}{_by(cut)}")
+
+
+def _rtf(run: Run) -> Measure:
+    rows = [(said.processing, said.source_length) for said in run.hypotheses]
+    hardware = run.manifest.get("hardware", "unknown")
+    return Measure(np.array(rows), _ratio, f"rtf|hardware:{hardware}|by:recording")
+
+
+def _wer(run: Run) -> Measure:
+    rows = [
+        _word_errors(" ".join(segment.source for segment in recording.segments), said.transcript)
+        for recording, said in zip(run.recordings, run.hypotheses, strict=True)
+    ]
+    signature = f"wer|jiwer:{version('jiwer')}|case:lower|punctuation:no|by:recording"
+    return Measure(np.array(rows), _ratio, signature)
+
+
+def _word_errors(reference: str, transcript: str) -> tuple[float, float]:
+    counts = jiwer.process_words(
+        reference, transcript, reference_transform=_WORDS, hypothesis_transform=_WORDS
+    )
+    errors = counts.substitutions + counts.deletions + counts.insertions
+    return float(errors), float(counts.hits + counts.substitutions + counts.deletions)
+
+
+def _fraction(chrf: Measure, offline: Measure) -> Measure:
+    """Return chrF as a share of the offline run's, both on the same sample."""
+    width = chrf.statistics.shape[1]
+
+    def value(total: Statistics) -> float:
+        reached, possible = chrf.value(total[:width]), offline.value(total[width:])
+        return reached / possible if possible else math.nan
+
+    both = np.concatenate([chrf.statistics, offline.statistics], axis=1)
+    return Measure(both, value, f"share of offline chrF|{chrf.signature}")
+
+
+def _ratio(total: Statistics) -> float:
+    return float(total[0] / total[1]) if total[1] else math.nan
+
+
+def _grouped(rows: Iterable[Sequence[float]], recordings: list[int]) -> Statistics:
+    """Sum the rows of each recording; a single recording is resampled by segment instead."""
+    table = np.array(list(rows), np.float64)
+    if len(set(recordings)) < 2:
+        return table
+    sums = np.zeros((max(recordings) + 1, table.shape[1]))
+    np.add.at(sums, recordings, table)
+    return sums
+
+
+def _by(cut: Resegmented) -> str:
+    return "|by:recording" if len(set(cut.recordings)) > 1 else "|by:segment"

@@ -1,0 +1,188 @@
+"""What is measured: a live session, or the same model translating whole segments."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from alignatt4llm.audio.decode import chunks, read
+from alignatt4llm.delays import Delays
+from alignatt4llm.evaluate.corpus import Recording
+from alignatt4llm.evaluate.hypothesis import Hypothesis
+from alignatt4llm.events import Close, Commit, Event
+from alignatt4llm.languages import Language
+from alignatt4llm.prompts import PromptForm
+from alignatt4llm.recognizers.base import Samples
+from alignatt4llm.session import Session
+from alignatt4llm.target import units
+from alignatt4llm.transcript import SAMPLE_RATE
+from alignatt4llm.translators.base import Drafter
+
+Now = Callable[[], float]
+"""A clock in seconds."""
+
+Record = Callable[[Event], None]
+"""Keeps an event of the session."""
+
+
+class System(Protocol):
+    """Translates one recording."""
+
+    def __call__(self, recording: Recording, record: Record) -> Hypothesis:
+        """Translate, telling every event."""
+        ...
+
+
+class StreamClock:
+    """Time as a listener sees it, on the clock of the audio, for a run faster than real time.
+
+    A step begins when its audio is there and the step before it is done, whichever is later; it
+    takes as long as its computation was measured to take.
+
+    Parameters
+    ----------
+    now
+        Clock of the machine, in seconds.
+    """
+
+    def __init__(self, now: Now) -> None:
+        self._now = now
+        self._began = self._start = 0.0
+        self._free = 0.0
+        self.processing = 0.0
+
+    def begin(self, audio_s: float) -> None:
+        """Begin a step whose audio ends at ``audio_s`` seconds."""
+        self._start = max(audio_s, self._free)
+        self._began = self._now()
+
+    def read(self) -> float:
+        """Return the time within a step, in seconds since the recording began."""
+        return self._start + self._now() - self._began
+
+    def end(self) -> float:
+        """End the step and return the time."""
+        self._free = self.read()
+        self.processing += self._free - self._start
+        return self._free
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A session fed with a recording chunk by chunk, silence where there is no audio.
+
+    Attributes
+    ----------
+    make_session
+        Opens the session for a recording.
+    chunk
+        Seconds of audio per step.
+    target
+        Language of the translation.
+    now
+        Clock of the machine, in seconds.
+    """
+
+    make_session: Callable[[Recording], Session]
+    chunk: float
+    target: Language
+    now: Now
+
+    def __call__(self, recording: Recording, record: Record) -> Hypothesis:
+        """Translate; the ``wall_s`` of every commit is on the clock of the audio."""
+        session = self.make_session(recording)
+        clock, said, transcript = StreamClock(self.now), Delays(self.target), []
+        for events, audio_s in self._steps(session, recording):
+            clock.begin(audio_s)
+            for event in events:
+                if isinstance(event, Commit):
+                    event = replace(event, wall_s=clock.read())  # noqa: PLW2901
+                    said.add(event.text, audio_s, event.wall_s)
+                elif isinstance(event, Close):
+                    transcript.append(event.source)
+                record(event)
+            clock.end()
+        return _hypothesis(recording, self.target, said, clock, " ".join(transcript))
+
+    def _steps(
+        self, session: Session, recording: Recording
+    ) -> Iterator[tuple[Iterator[Event], float]]:
+        """Yield the events of each chunk, not yet computed, and where its audio ends."""
+        fed = 0
+        for samples in chunks(_audio(recording), round(self.chunk * SAMPLE_RATE)):
+            fed += len(samples)
+            yield session.feed(samples), fed / SAMPLE_RATE
+        yield session.finish(), fed / SAMPLE_RATE
+
+
+@dataclass(frozen=True, slots=True)
+class Offline:
+    """The same model and prompt on whole segments of the true source: what quality is possible.
+
+    Attributes
+    ----------
+    drafter
+        Continues prompts.
+    prompt
+        Builds them.
+    target
+        Language of the translation.
+    now
+        Clock of the machine, in seconds.
+    """
+
+    drafter: Drafter
+    prompt: PromptForm
+    target: Language
+    now: Now
+
+    def __call__(self, recording: Recording, record: Record) -> Hypothesis:
+        """Translate each segment when it has ended."""
+        clock, said, segments = StreamClock(self.now), Delays(self.target), []
+        for index, segment in enumerate(recording.segments):
+            clock.begin(segment.end)
+            text = self._translate(segment.source)
+            wall = clock.end()
+            segments.append(text)
+            joint = self.target.separator if any(segments[:-1]) and text else ""
+            said.add(joint + text, segment.end, wall)
+            record(Commit(joint + text, index, segment.end, wall, -1))
+        transcript = " ".join(segment.source for segment in recording.segments)
+        return replace(
+            _hypothesis(recording, self.target, said, clock, transcript),
+            segments=tuple(self._joined(text) for text in segments),
+        )
+
+    def _translate(self, source: str) -> str:
+        words = source.split()
+        if not words:
+            return ""
+        return self.drafter.draft(self.prompt(words, "", ()), 3 * len(words) + 24).text.strip()
+
+    def _joined(self, text: str) -> str:
+        return self.target.separator.join(units(text, self.target))
+
+
+def _hypothesis(
+    recording: Recording, target: Language, said: Delays, clock: StreamClock, transcript: str
+) -> Hypothesis:
+    return Hypothesis(
+        source=recording.name,
+        source_length=1000 * recording.duration,
+        prediction=target.separator.join(said.units),
+        delays=tuple(said.delays),
+        elapsed=tuple(said.elapsed),
+        processing=1000 * clock.processing,
+        transcript=transcript,
+    )
+
+
+def _audio(recording: Recording) -> Iterator[Samples]:
+    """Yield the recording, or silence that ends just after its last segment."""
+    if recording.audio is not None:
+        yield from read(str(recording.audio))
+        return
+    seconds, rest = divmod(int(recording.duration * SAMPLE_RATE) + 1, SAMPLE_RATE)
+    for size in [SAMPLE_RATE] * seconds + [rest]:
+        yield np.zeros(size, np.float32)
