@@ -111,18 +111,17 @@ def byte_level_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def byte_fallback_tokenizer() -> PreTrainedTokenizerFast:
-    """Metaspace pieces with single bytes for unknown characters, as Gemma and Llama 2 have it."""
+    """Metaspace pieces with single bytes for unknown characters, as Gemma has it."""
     pieces = ["<s>", "</s>", "<unk>", *(f"<0x{byte:02X}>" for byte in range(256))]
     letters = sorted({*"".join(SENTENCES).replace("🙂", "").replace(" ", "▁")} - {"\n"})
     vocabulary = {piece: index for index, piece in enumerate([*pieces, *letters])}
     tokenizer = Tokenizer(models.BPE(vocabulary, [], unk_token="<unk>", byte_fallback=True))
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="never", split=False)
     tokenizer.decoder = decoders.Sequence(
         [
             decoders.Replace("▁", " "),
             decoders.ByteFallback(),
             decoders.Fuse(),
-            decoders.Strip(" ", 1, 0),
         ]
     )
     return _wrapped(tokenizer)

@@ -43,6 +43,29 @@ class Draft:
     ended: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Forced:
+    """Where a model looks when it is made to say a given translation.
+
+    Attributes
+    ----------
+    spans
+        Characters of the translation that each of its T tokens covers, length T.
+    rows
+        Attention over the whole context, shape [T + 1, H, L]: ``rows[t]`` is read at the
+        position that predicts token t, ``rows[t + 1]`` at its own.
+    columns
+        Positions of the source tokens in the context, shape [S].
+    words
+        Source word of each source token, shape [S].
+    """
+
+    spans: tuple[tuple[int, int], ...]
+    rows: Rows
+    columns: NDArray[np.int64]
+    words: NDArray[np.int64]
+
+
 class Drafter(Protocol):
     """Drafts for one stream; it may keep what it computed between drafts."""
 

@@ -15,8 +15,11 @@ from alignatt4llm.errors import AlignattError, PromptTooLong
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.languages import Pair
 from alignatt4llm.prompts import ChatPrompt, FewShotPrompt, Prompt, PromptForm, source_columns
-from alignatt4llm.translators.base import Draft, Stop, loop_length
+from alignatt4llm.translators.base import Draft, Forced, Stop, loop_length
 from alignatt4llm.translators.vocabulary import Vocabulary
+
+_CANDIDATES = 64
+"""Likeliest tokens among which the first that starts a new word is sought."""
 
 
 class TransformersTranslator:
@@ -54,11 +57,13 @@ class TransformersTranslator:
         try:
             self.tokenizer = AutoTokenizer.from_pretrained(str(location), revision=revision)
             self.model = AutoModelForCausalLM.from_pretrained(
-                str(location), revision=revision, dtype=dtype, attn_implementation="sdpa"
+                str(location), revision=revision, dtype=dtype
             )
         except (OSError, ValueError) as problem:
             reason = str(problem).strip().splitlines()[0]
             raise AlignattError(f"The model '{location}' cannot be loaded: {reason}") from problem
+        if getattr(self.model.config.get_text_config(), "attn_logit_softcapping", None):
+            self.model.set_attn_implementation("eager")  # sdpa leaves the softcap out
         self.model.to(device).eval().requires_grad_(False)
         self.vocabulary = Vocabulary(self.tokenizer, self.model.generation_config)
         self.lock = Lock()
@@ -118,6 +123,19 @@ class TransformersDrafter:
             draft = drafting.run(self._held(prompt.accepted, budget), stop, words)
         self._last = (prompt.accepted, draft)
         return draft
+
+    @torch.inference_mode()
+    def force(self, prompt: Prompt) -> Forced:
+        """Read the rows of a given translation, the prompt's accepted text, in one pass."""
+        ids, offsets = self._translator.vocabulary.encode(prompt.text)
+        begin = len(prompt.text) - len(prompt.accepted)
+        first = next(i for i, (_, end) in enumerate(offsets) if end > begin)
+        positions, words = source_columns(prompt, offsets)
+        with self._translator.lock, self._capture.watching():
+            self.feed(ids, first - 1)
+            rows = self._capture.rows(torch.arange(first - 1, len(ids)), torch.arange(len(ids)))
+        spans = tuple((max(0, start - begin), end - begin) for start, end in offsets[first:])
+        return Forced(spans, rows.cpu().numpy(), positions, words)
 
     def _held(self, accepted: str, budget: int) -> list[int]:
         """Return the tokens of the last draft that lie beyond the accepted text."""
@@ -189,8 +207,9 @@ class _Drafting:
         fed = [*self._prompt_ids, *self.ids, *guess]
         logits = self._drafter.feed(fed, known - 1)  # [1 + guess, V]
         if known == len(self._prompt_ids) and self._unglued:
-            glued = self._vocabulary.glued.to(logits.device)
-            logits[0, : len(glued)].masked_fill_(glued, -torch.inf)
+            likely = [int(token) for token in logits[0].topk(_CANDIDATES).indices]
+            unglued = next((t for t in likely if not self._vocabulary.glues(t)), likely[0])
+            logits[0, unglued] = torch.inf
         at = torch.arange(known - 1, len(fed))
         self._fresh_rows = list(self._drafter._capture.rows(at, self._columns))
         return [int(token) for token in logits.argmax(-1)]
@@ -226,7 +245,7 @@ class _Drafting:
     def _finish(self, ended: bool, words: np.ndarray) -> Draft:
         count = min(len(self.ids), len(self.rows) - int(self._drafter._own))
         ids = self.ids[:count]
-        text, ends = self._vocabulary.decode(self._prompt_ids[-1], ids)
+        text, ends = self._vocabulary.decode(self._prompt_ids, ids)
         heads, width = len(self._drafter._capture.heads), len(self._columns)
         rows = np.stack([self._row(i) for i in range(count)]) if count else None
         return Draft(

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from alignatt4llm.errors import AlignattError
 
 _REPLACEMENT = "\ufffd"
 _SPACE_MARKS = ("▁", "Ġ", " ")
+_CONTEXT = 8
+"""Tokens decoded before a draft: enough to hold any character whole that ends the prompt."""
 
 
 class Vocabulary:
@@ -30,7 +29,6 @@ class Vocabulary:
         ends = generation.eos_token_id if generation is not None else None
         listed = ends if isinstance(ends, list) else [ends]
         self._ends = {*tokenizer.all_special_ids, *(end for end in listed if end is not None)}
-        self.glued = self._glued()
 
     def encode(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
         """Return token ids and the characters each covers.
@@ -58,30 +56,31 @@ class Vocabulary:
         """Whether an ending token also carries text, as a full stop with its line break does."""
         return token not in self._ends and bool(self._text([token]).partition("\n")[0].strip())
 
-    def decode(self, before: int, ids: Sequence[int]) -> tuple[str, list[int]]:
-        """Return the text of ``ids`` after the token ``before``, and its complete length per token.
+    def glues(self, token: int) -> bool:
+        """Whether a token would grow letters onto the word before it."""
+        piece = self._tokenizer.convert_ids_to_tokens(token)
+        if token in self._ends or piece.startswith(_SPACE_MARKS):
+            return False
+        first = self._text([token])[:1]
+        return first.isalnum() or first in ("'", "’", "-", "_", _REPLACEMENT)
 
-        A character whose bytes are not all there is left out until they are; a line break ends
-        the text.
+    def decode(self, before: Sequence[int], ids: Sequence[int]) -> tuple[str, list[int]]:
+        """Return the text of ``ids`` after tokens ``before``, and its complete length per token.
+
+        A character whose bytes are not all there is left out until they are, and so is what would
+        change the text before it; a line break ends the text.
         """
         ends: list[int] = []
         text = ""
-        base = len(self._text([before]))
+        context = list(before[-_CONTEXT:])
+        base = len(self._text(context))
         for count in range(1, len(ids) + 1):
-            text = self._text([before, *ids[:count]])[base:].rstrip(_REPLACEMENT).partition("\n")[0]
+            whole = self._text([*context, *ids[:count]])[base:]
+            if not whole.endswith(_REPLACEMENT) and whole.startswith(text):
+                text = whole.partition("\n")[0]
             ends.append(len(text))
         return text, ends
 
     def _text(self, ids: Sequence[int]) -> str:
         text: str = self._tokenizer.decode(ids, clean_up_tokenization_spaces=False)
         return text
-
-    def _glued(self) -> Tensor:
-        """Tokens that would grow letters onto the word before them, shape [vocabulary]."""
-        size = max(self._tokenizer.get_vocab().values()) + 1
-        mask = torch.zeros(size, dtype=torch.bool)
-        for piece, index in self._tokenizer.get_vocab().items():
-            letters = piece[:1].isalnum() or piece[:1] in "'’-_" or piece.startswith("<0x")
-            mask[index] = letters and not piece.startswith(_SPACE_MARKS)
-        mask[list(self._ends)] = False
-        return mask

@@ -1,0 +1,149 @@
+"""``alignatt evaluate``: run a policy over recordings, score the run, draw the curve."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alignatt4llm.errors import AlignattError, UsageError
+from alignatt4llm.latency import LATENCIES
+
+POLICIES = ("alignatt", "offline")
+"""The names in `evaluate.policies.POLICIES`, known here without loading anything."""
+
+EXAMPLES = """\
+examples:
+  alignatt evaluate run --data talks --pair en-de --policy alignatt --out runs/alignatt
+  alignatt evaluate run --data talks --pair en-de --policy offline --out runs/offline
+  alignatt evaluate score runs/alignatt --offline runs/offline --json scores.json
+  alignatt evaluate curve runs/* --out curve.svg
+"""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Describe the command."""
+    parser = subparsers.add_parser(
+        "evaluate",
+        help="measure quality and latency",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    _add_run(actions.add_parser("run", help="translate recordings and keep what was said when"))
+    score = actions.add_parser("score", help="score a run")
+    score.add_argument("folder", type=Path, metavar="DIR", help="the --out of a run")
+    score.add_argument("--offline", type=Path, metavar="DIR", help="the same model's offline run")
+    score.add_argument("--against", type=Path, metavar="DIR", help="a run to be compared with")
+    score.add_argument("--json", type=Path, metavar="FILE", help="write every figure")
+    score.set_defaults(run=run, action=_score)
+    curve = actions.add_parser("curve", help="draw quality over latency and print a table")
+    curve.add_argument("folders", type=Path, nargs="+", metavar="DIR", help="the --out of runs")
+    curve.add_argument("--out", type=Path, required=True, metavar="FILE", help="SVG, PNG or PDF")
+    curve.set_defaults(run=run, action=_curve)
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the recordings")
+    parser.add_argument("--pair", required=True, metavar="PAIR", help="direction, such as en-de")
+    parser.add_argument("--policy", choices=POLICIES, default="alignatt")
+    parser.add_argument("--latency", choices=LATENCIES, default="medium")
+    parser.add_argument("--model", default="embedded", help="embedded, a folder or a hub id")
+    parser.add_argument("--recognizer", default="embedded", help="embedded or a Whisper folder")
+    parser.add_argument("--heads", type=Path, metavar="FILE", help="head set, if none is shipped")
+    parser.add_argument("--prompt", choices=("auto", "chat", "few-shot"), default="auto")
+    parser.add_argument("--limit", type=int, metavar="N", help="only the first N recordings")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="a new folder, or one to resume"
+    )
+    parser.set_defaults(run=run, action=_run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run, score or draw."""
+    args.action(args)
+    return 0
+
+
+def _run(args: argparse.Namespace) -> None:
+    with _extra():
+        from alignatt4llm.evaluate.corpus import read_corpus
+    from alignatt4llm.evaluate.policies import POLICIES, Setup, settings
+    from alignatt4llm.evaluate.runs import run
+    from alignatt4llm.heads.headset import head_set_for, load_head_set
+    from alignatt4llm.interpreter import Interpreter
+    from alignatt4llm.languages import Pair
+
+    if args.limit is not None and args.limit < 1:
+        raise UsageError(f"--limit is {args.limit}; it counts recordings, 1 or more.")
+    pair = Pair.parse(args.pair)
+    recordings = read_corpus(args.data, pair)[: args.limit]
+    heads = load_head_set(args.heads) if args.heads else head_set_for(args.model, str(pair))
+    interpreter = Interpreter(args.model, args.recognizer, _tell)
+    setup = Setup(interpreter, pair, args.latency, heads, args.prompt)
+    manifest = {
+        **settings(setup, args.policy, recordings),
+        "model": args.model,
+        "recognizer": args.recognizer,
+        "data": args.data.resolve().name,
+    }
+    run(args.out, manifest, recordings, POLICIES[args.policy](setup), _tell)
+
+
+def _score(args: argparse.Namespace) -> None:
+    with _extra():
+        from alignatt4llm.evaluate.score import MEASURES, score_run
+    from alignatt4llm.evaluate.runs import read_run
+
+    others = [read_run(path) if path else None for path in (args.offline, args.against)]
+    result = score_run(read_run(args.folder), *others)
+    for name in MEASURES:
+        print(f"{name:17} {_shown(result[name], 'value')}  {result[name]['signature']}")
+    for name, difference in result.get("against", {}).items():
+        shown = _shown(difference, "difference")
+        p = "" if difference["p"] is None else f"  p={difference['p']:.3f}"
+        print(f"difference in {name:17} {shown}{p}")
+    if args.json:
+        _write(args.json, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+
+
+def _curve(args: argparse.Namespace) -> None:
+    with _extra():
+        from alignatt4llm.evaluate.curve import plot, point, table
+        from alignatt4llm.evaluate.score import score_run
+    from alignatt4llm.evaluate.runs import read_run
+
+    points = [point(score_run(read_run(folder))) for folder in args.folders]
+    plot(points, args.out)
+    print(table(points))
+
+
+def _shown(figure: dict[str, Any], key: str) -> str:
+    if figure[key] is None:
+        return "–"
+    bounds = "" if figure["low"] is None else f" [{figure['low']:.3f}, {figure['high']:.3f}]"
+    return f"{figure[key]:.3f}{bounds}"
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"'{path}' cannot be written: {error.strerror}.") from error
+
+
+def _tell(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _extra() -> Iterator[None]:
+    """Say what to install when a package of the extra is missing."""
+    try:
+        yield
+    except ImportError as problem:
+        raise AlignattError(
+            f"The package {problem.name} is not installed; pip install 'alignatt4llm[evaluate]'."
+        ) from problem

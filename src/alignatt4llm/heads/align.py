@@ -1,0 +1,229 @@
+"""Word alignments: which source word each target unit translates."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from alignatt4llm.errors import AlignattError, UsageError
+from alignatt4llm.languages import Language, Pair
+
+Links = frozenset[tuple[int, int]]
+"""(source unit, target unit): words between white space, or characters in zh and ja."""
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence pair with its links."""
+
+    source: str
+    target: str
+    links: Links
+
+
+def unit_spans(text: str, language: Language) -> list[Span]:
+    """Return the characters of each unit: words between white space; characters in zh and ja."""
+    pattern = r"\S" if language.by_character else r"\S+"
+    return [match.span() for match in re.finditer(pattern, text)]
+
+
+def read_lines(path: Path) -> list[str]:
+    """Read a text file, one sentence a line.
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be read.
+    """
+    try:
+        return path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as problem:
+        raise UsageError(f"'{path}' cannot be read: {problem}.") from problem
+
+
+def read_sentences(source: Path, target: Path, gold: Path, pair: Pair) -> list[Sentence]:
+    """Read sentence pairs with their alignment, a Pharaoh file line by line (``0-0 1-2``).
+
+    Raises
+    ------
+    UsageError
+        If the files differ in length, or a link is malformed or beyond its sentence; the message
+        names the line.
+    """
+    lines = [read_lines(path) for path in (source, target, gold)]
+    if len({len(each) for each in lines}) > 1:
+        counts = ", ".join(
+            f"'{p}' {len(x)}" for p, x in zip((source, target, gold), lines, strict=True)
+        )
+        raise UsageError(f"The files must have the same number of lines: {counts}.")
+    return [
+        Sentence(one, other, _pharaoh(f"'{gold}', line {number}", one, other, links, pair))
+        for number, (one, other, links) in enumerate(zip(*lines, strict=True), start=1)
+    ]
+
+
+def _pharaoh(where: str, source: str, target: str, links: str, pair: Pair) -> Links:
+    limits = len(unit_spans(source, pair.source)), len(unit_spans(target, pair.target))
+    found = set()
+    for link in links.split():
+        match = re.fullmatch(r"(\d+)-(\d+)", link)
+        if not match:
+            raise UsageError(f"{where}: '{link}' is not a link; write them as 0-0 1-2.")
+        i, j = int(match[1]), int(match[2])
+        if i >= limits[0] or j >= limits[1]:
+            raise UsageError(
+                f"{where}: link {link} is beyond the sentence, which has {limits[0]} source and "
+                f"{limits[1]} target units."
+            )
+        found.add((i, j))
+    return frozenset(found)
+
+
+def read_published(path: Path, pair: Pair) -> list[Sentence]:
+    """Read word alignments in the published JSON schema.
+
+    Each entry has ``source_text``, ``target_text``, their ``source_words`` and ``target_words``,
+    and ``alignments`` with half-open ``source_span`` and ``target_span`` over these words.
+
+    Raises
+    ------
+    UsageError
+        If the file is no such JSON; the message names the entry.
+    """
+    try:
+        entries = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as problem:
+        raise UsageError(f"'{path}' is not a readable JSON file: {problem}.") from problem
+    if not isinstance(entries, list):
+        raise UsageError(f"'{path}' must hold a list of sentence pairs.")
+    sentences = []
+    for number, entry in enumerate(entries, start=1):
+        try:
+            sentences.append(_published(entry, pair))
+        except (KeyError, TypeError, ValueError, IndexError) as problem:
+            reason = f"{type(problem).__name__}: {problem}"
+            raise UsageError(f"'{path}', entry {number} cannot be used ({reason}).") from None
+    return sentences
+
+
+def _published(entry: dict[str, Any], pair: Pair) -> Sentence:
+    source, target = entry["source_text"], entry["target_text"]
+    left, right = _find(source, entry["source_words"]), _find(target, entry["target_words"])
+    links = {
+        (a, b)
+        for link in entry["alignments"]
+        for i in range(*link["source_span"])
+        for j in range(*link["target_span"])
+        for a in _units_in(source, left[i], pair.source)
+        for b in _units_in(target, right[j], pair.target)
+    }
+    return Sentence(source, target, frozenset(links))
+
+
+def _find(text: str, words: Sequence[str]) -> list[Span]:
+    """Find words that stand in the text one after the other."""
+    spans, at = [], 0
+    for word in words:
+        start = text.index(word, at)
+        at = start + len(word)
+        spans.append((start, at))
+    return spans
+
+
+def _units_in(text: str, span: Span, language: Language) -> list[int]:
+    units = enumerate(unit_spans(text, language))
+    return [index for index, (start, end) in units if start < span[1] and end > span[0]]
+
+
+def align(sources: Sequence[str], targets: Sequence[str], pair: Pair) -> list[Sentence]:
+    """Align with eflomal in both directions and keep what both agree on.
+
+    eflomal: Östling and Tiedemann, "Efficient Word Alignment with Markov Chain Monte Carlo"
+    (2016). Words are lower-cased; Chinese is segmented by jieba; punctuation links to nothing.
+
+    Raises
+    ------
+    AlignattError
+        If eflomal is not installed.
+    """
+    pieces = [
+        [_pieces(text, language) for text in texts]
+        for texts, language in ((sources, pair.source), (targets, pair.target))
+    ]
+    lines = [
+        [_line(text, spans) for text, spans in zip(texts, side, strict=True)]
+        for texts, side in zip((sources, targets), pieces, strict=True)
+    ]
+    forward, backward = _eflomal(*lines)
+    return [
+        Sentence(source, target, _units(source, target, one & other, left, right, pair))
+        for source, target, one, other, left, right in zip(
+            sources, targets, forward, backward, *pieces, strict=True
+        )
+    ]
+
+
+def _pieces(text: str, language: Language) -> list[Span]:
+    """Split text into the aligner's words."""
+    if language.code == "zh":
+        return [span for span in _jieba(text) if text[slice(*span)].strip()]
+    pattern = r"\S" if language.by_character else r"\w+|[^\w\s]"
+    return [match.span() for match in re.finditer(pattern, text)]
+
+
+def _jieba(text: str) -> list[Span]:
+    try:
+        import jieba
+    except ImportError as problem:
+        raise _missing("jieba") from problem
+    jieba.setLogLevel("WARNING")
+    return [(start, end) for _, start, end in jieba.tokenize(text)]
+
+
+def _line(text: str, spans: Sequence[Span]) -> str:
+    return " ".join(text[start:end].lower() for start, end in spans)
+
+
+def _eflomal(sources: list[str], targets: list[str]) -> tuple[list[Links], list[Links]]:
+    try:
+        from eflomal import Aligner
+    except ImportError as problem:
+        raise _missing("eflomal") from problem
+    with TemporaryDirectory() as folder:
+        files = [f"{folder}/forward", f"{folder}/backward"]
+        Aligner().align(sources, targets, links_filename_fwd=files[0], links_filename_rev=files[1])
+        forward, backward = (_links(Path(name).read_text("utf-8")) for name in files)
+    return forward, backward
+
+
+def _links(text: str) -> list[Links]:
+    return [
+        frozenset((int(i), int(j)) for i, j in (link.split("-") for link in line.split()))
+        for line in text.splitlines()
+    ]
+
+
+def _units(
+    source: str, target: str, links: Links, left: list[Span], right: list[Span], pair: Pair
+) -> Links:
+    """Turn links between the aligner's words into links between units, without punctuation."""
+    return frozenset(
+        (a, b)
+        for i, j in links
+        if any(map(str.isalnum, source[slice(*left[i])]))
+        and any(map(str.isalnum, target[slice(*right[j])]))
+        for a in _units_in(source, left[i], pair.source)
+        for b in _units_in(target, right[j], pair.target)
+    )
+
+
+def _missing(package: str) -> AlignattError:
+    return AlignattError(
+        f"The package {package} is not installed; pip install 'alignatt4llm[heads]', "
+        "or give alignments of your own."
+    )
