@@ -108,7 +108,12 @@ class Session:
         """Say that the stream has ended; everything pending is translated and committed."""
         self.transcript.finish(self._recognizer.finish())
         yield from self._step()
+        self.close()
         yield self.end()
+
+    def close(self) -> None:
+        """Free what the translator keeps for this stream."""
+        self._drafter.close()
 
     def end(self) -> End:
         """Return the account of the stream so far."""

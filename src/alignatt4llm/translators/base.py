@@ -7,7 +7,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from alignatt4llm.prompts import Prompt
+from alignatt4llm.heads.headset import HeadSet
+from alignatt4llm.languages import Pair
+from alignatt4llm.prompts import Prompt, PromptForm
 
 Rows = NDArray[np.float32]
 
@@ -33,6 +35,8 @@ class Draft:
         Source word of each column, shape [S].
     ended
         Whether the model ended the translation by itself after these tokens.
+    logprobs
+        Log-probability of each token, shape [T].
     """
 
     text: str
@@ -41,6 +45,7 @@ class Draft:
     rows: Rows
     words: NDArray[np.int64]
     ended: bool
+    logprobs: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,28 @@ class Drafter(Protocol):
         ------
         PromptTooLong
             If prompt and budget do not fit the model's context.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free what is kept for this stream; nothing is drafted after it."""
+        ...
+
+
+class Translator(Protocol):
+    """An LLM in memory, shared by any number of streams, which may run in threads of their own."""
+
+    def prompt_form(self, pair: Pair, form: str = "auto") -> PromptForm:
+        """Return the prompt that suits the model: ``auto``, ``chat`` or ``few-shot``."""
+        ...
+
+    def open(self, pair: Pair, heads: HeadSet) -> Drafter:
+        """Start drafting for one stream.
+
+        Raises
+        ------
+        AlignattError
+            If the head set does not fit the model.
         """
         ...
 

@@ -47,7 +47,11 @@ class ScriptedDrafter:
             rows=rows[:taken],
             words=words,
             ended=taken == len(pieces),
+            logprobs=np.zeros(taken, np.float32),
         )
+
+    def close(self) -> None:
+        """Nothing is kept."""
 
     def _beyond(self, prompt: Prompt) -> list[tuple[str, int]]:
         """What is left of the script: the longest suffix not yet in the accepted text."""

@@ -124,6 +124,10 @@ class TransformersDrafter:
         self._last = (prompt.accepted, draft)
         return draft
 
+    def close(self) -> None:
+        """Free the keys and values of this stream."""
+        self._cache, self._cached = DynamicCache(), []
+
     @torch.inference_mode()
     def force(self, prompt: Prompt) -> Forced:
         """Read the rows of a given translation, the prompt's accepted text, in one pass."""
@@ -189,6 +193,7 @@ class _Drafting:
         self._unglued = drafter._spaced and prompt.accepted[-1:].isalnum()
         self.ids: list[int] = []
         self.rows: list[Tensor] = []  # each [H, S], by position from the last prompt token on
+        self.logprobs: list[float] = []
         self._judged = 0
 
     def run(self, guess: list[int], stop: Stop | None, words: np.ndarray) -> Draft:
@@ -209,10 +214,12 @@ class _Drafting:
         if known == len(self._prompt_ids) and self._unglued:
             likely = [int(token) for token in logits[0].topk(_CANDIDATES).indices]
             unglued = next((t for t in likely if not self._vocabulary.glues(t)), likely[0])
-            logits[0, unglued] = torch.inf
+            logits[0, unglued] = logits[0].max() + 1
         at = torch.arange(known - 1, len(fed))
         self._fresh_rows = list(self._drafter._capture.rows(at, self._columns))
-        return [int(token) for token in logits.argmax(-1)]
+        best = logits.argmax(-1)
+        self._fresh_logprobs = logits.float().log_softmax(-1).gather(1, best[:, None])[:, 0]
+        return [int(token) for token in best]
 
     def _take(self, guess: list[int], choices: list[int]) -> bool:
         """Append tokens while guess and greedy choice agree, and the choice after them."""
@@ -221,6 +228,7 @@ class _Drafting:
             ends = self._vocabulary.ends(token)
             if not ends or self._vocabulary.says_something(token):
                 self.ids.append(token)
+                self.logprobs.append(float(self._fresh_logprobs[index]))
             if ends:
                 return True
             if len(self.ids) >= self._budget or index >= len(guess) or guess[index] != token:
@@ -255,8 +263,11 @@ class _Drafting:
             rows=np.zeros((0, heads, width), np.float32) if rows is None else rows,
             words=words,
             ended=ended and count == len(self.ids),
+            logprobs=np.array(self.logprobs[:count], np.float32),
         )
 
 
 def _nothing() -> Draft:
-    return Draft("", (), (), np.zeros((0, 1, 0), np.float32), np.zeros(0, np.int64), False)
+    return Draft(
+        "", (), (), np.zeros((0, 1, 0), np.float32), np.zeros(0, np.int64), False, np.zeros(0)
+    )
