@@ -268,6 +268,5 @@ class _Drafting:
 
 
 def _nothing() -> Draft:
-    return Draft(
-        "", (), (), np.zeros((0, 1, 0), np.float32), np.zeros(0, np.int64), False, np.zeros(0)
-    )
+    row, words = np.zeros((0, 1, 0), np.float32), np.zeros(0, np.int64)
+    return Draft("", (), (), row, words, False, np.zeros(0, np.float32))
