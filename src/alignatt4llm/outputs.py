@@ -56,13 +56,9 @@ class Subtitles:
             self._text += event.text
             self._end = event.audio_s
         elif isinstance(event, Close):
-            carried = self._text[len(self._text.rstrip()) :]
-            said = self._text.strip()
-            cut = len(said)
-            if event.target and said.startswith(event.target):
-                cut = len(event.target)
+            said, cut = self._text.lstrip(), len(event.target)
             self._cue(said[:cut], event.start, max(event.end, event.start + 0.5))
-            self._text = said[cut:].lstrip() + carried
+            self._text = said[cut:]
             self._start = event.end
 
     def close(self) -> None:
