@@ -84,13 +84,16 @@ def test_after_the_end_everything_is_accessible():
     assert transcript.accessible == 3 == transcript.closing()
 
 
-@pytest.mark.parametrize("word", ["end.", "end!", "end?!", "end…", 'end."', "结束。", "说。」", "2019."])
+@pytest.mark.parametrize(
+    "word", ["end.", "end!", "end?!", "end…", 'end."', "结束。", "说。」", "2019."]
+)
 def test_a_full_stop_ends_a_sentence(word):
     assert ends_sentence(word)
 
 
 @pytest.mark.parametrize(
-    "word", ["end", "end,", "end:", "Dr.", "mr.", "J.", "U.S.", "e.g.", "p.m.", "3.", "12.", "3.5", "("]
+    "word",
+    ["end", "end,", "end:", "Dr.", "mr.", "J.", "U.S.", "e.g.", "p.m.", "3.", "12.", "3.5", "("],
 )
 def test_abbreviations_initials_and_numbers_do_not(word):
     assert not ends_sentence(word)
@@ -98,7 +101,14 @@ def test_abbreviations_initials_and_numbers_do_not(word):
 
 @pytest.mark.parametrize(
     ("text", "bare"),
-    [("Ja.", "Ja"), ("Ja. ", "Ja"), ('"Ja."', '"Ja'), ("好。」", "好"), ("Ja, ja", "Ja, ja"), ("", "")],
+    [
+        ("Ja.", "Ja"),
+        ("Ja. ", "Ja"),
+        ('"Ja."', '"Ja'),
+        ("好。」", "好"),
+        ("Ja, ja", "Ja, ja"),
+        ("", ""),
+    ],
 )
 def test_text_without_its_full_stop(text, bare):
     assert without_full_stop(text) == bare

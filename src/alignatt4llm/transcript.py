@@ -64,7 +64,7 @@ class SourceSettings:
             raise UsageError(f"max_words is {self.max_words}; it must be 2 or more.")
 
 
-_CLOSERS = "\"'”’»)]}」』"
+_CLOSERS = "\"'”’“‘»«)]}」』"
 _SENTENCE_END = re.compile(rf"[.!?…。！？]+[{re.escape(_CLOSERS)}]*$")
 _CLAUSE_END = re.compile(rf"[,;:—–，；：、][{re.escape(_CLOSERS)}]*$")
 _ABBREVIATION = re.compile(
