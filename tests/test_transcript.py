@@ -135,7 +135,7 @@ def test_a_pause_closes_wherever_it_is():
 
 
 def test_a_speaker_without_pauses_is_closed_at_a_clause_or_the_longest_pause():
-    words = "a b c d e f g h i".split()
+    words = list("abcdefghi")
     assert heard(" ".join(words), max_words=10).closing() == 0
     words[6] = "g,"
     assert heard(" ".join(words), max_words=10).closing() == 7
