@@ -55,8 +55,8 @@ def accept(draft: Draft, evidence: Sequence[TokenEvidence], language: Language) 
 
 def accept_all(draft: Draft, evidence: Sequence[TokenEvidence], language: Language) -> list[Piece]:
     """Accept a draft whose source is complete; only an unfinished last unit is left out."""
-    text = draft.text.rstrip()
-    return pieces(draft, evidence, trim(text, len(text), language, draft.ended))
+    cut = trim(draft.text, len(draft.text), language, draft.ended)
+    return pieces(draft, evidence, len(draft.text[:cut].rstrip()))
 
 
 def pieces(draft: Draft, evidence: Sequence[TokenEvidence], cut: int) -> list[Piece]:
