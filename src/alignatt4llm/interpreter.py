@@ -9,8 +9,9 @@ from alignatt4llm.languages import Pair
 from alignatt4llm.latency import LATENCIES
 from alignatt4llm.models import resolve_llm, resolve_recognizer
 from alignatt4llm.policy.alignatt import AlignAtt
+from alignatt4llm.policy.base import Policy
 from alignatt4llm.recognizers.base import Recognizer
-from alignatt4llm.session import Policy, Session
+from alignatt4llm.session import Session
 from alignatt4llm.threads import best_threads
 
 if TYPE_CHECKING:

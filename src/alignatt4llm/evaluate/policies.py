@@ -14,8 +14,9 @@ from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.languages import Pair
 from alignatt4llm.latency import LATENCIES
+from alignatt4llm.policy.base import Policy
 from alignatt4llm.recognizers.timed import TimedTextRecognizer
-from alignatt4llm.session import Policy, Session
+from alignatt4llm.session import Session
 
 _PACKAGES = ("alignatt4llm", "torch", "transformers", "faster-whisper")
 
