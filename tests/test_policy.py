@@ -1,5 +1,7 @@
 """AlignAtt on rows computed by hand, and what must hold of any rows."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,18 +13,28 @@ from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.languages import language
 from alignatt4llm.policy.accept import accept, accept_all
 from alignatt4llm.policy.alignatt import (
+    AlignAtt,
     AlignAttSettings,
-    TokenEvidence,
     hold_reason,
     weigh,
     words_from_columns,
 )
+from alignatt4llm.policy.base import TokenEvidence, View
 from alignatt4llm.target import Piece
 from alignatt4llm.translators.base import Draft
 
 DE, ZH = language("de"), language("zh")
 COLUMNS = np.array([0, 0, 1, 2, 2, 2])
 """Three words of two, one and three tokens."""
+
+
+HEADS = HeadSet("m", "en-de", ((0, 0),), renormalise=False)
+
+
+def weighed(rows, columns, words, frontier):
+    """The evidence on rows of one head, shape [T, S]."""
+    view = View(("w",) * words, frontier, "")
+    return weigh(HEADS, np.asarray(rows, np.float32)[:, None], np.asarray(columns), view)
 
 
 def test_columns_are_summed_into_words():
@@ -32,15 +44,14 @@ def test_columns_are_summed_into_words():
 
 
 def test_a_word_of_many_weak_columns_is_the_peak():
-    rows = np.array([[0.0, 0.0, 0.4, 0.2, 0.2, 0.2]], np.float32)
-    [token] = weigh(words_from_columns(rows, COLUMNS, 3), np.array([1.0]), 2)
+    [token] = weighed([[0.0, 0.0, 0.4, 0.2, 0.2, 0.2]], COLUMNS, 3, frontier=2)
     assert token.word == 2
     assert token.inaccessible == pytest.approx(0.6)
 
 
 def test_weighing_by_hand():
-    by_word = np.array([[0.06, 0.10, 0.04], [0.0, 0.0, 0.0]], np.float32)
-    looking, blind = weigh(by_word, np.array([0.2, 0.0], np.float32), 2)
+    rows = [[0.02, 0.04, 0.10, 0.01, 0.01, 0.02], [0, 0, 0, 0, 0, 0]]
+    looking, blind = weighed(rows, COLUMNS, 3, frontier=2)
     assert looking.word == 1
     assert looking.accessible == pytest.approx(0.8)
     assert looking.inaccessible == pytest.approx(0.2)
@@ -93,16 +104,18 @@ def test_impossible_thresholds_name_themselves(setting):
 )
 def test_more_accessible_words_never_hold_a_token_that_was_let_through(by_word, frontier, dial):
     settings = AlignAttSettings(max_inaccessible=dial)
-    mass = by_word.sum(-1)
+    further = min(5, frontier + 1)
     for before, after in zip(
-        weigh(by_word, mass, frontier), weigh(by_word, mass, min(5, frontier + 1)), strict=True
+        weighed(by_word, range(5), 5, frontier),
+        weighed(by_word, range(5), 5, further),
+        strict=True,
     ):
-        assert before.accessible + before.inaccessible == pytest.approx(
-            1 if before.word >= 0 else 0
-        )
-        assert after.inaccessible <= before.inaccessible
+        shares = before.accessible + before.inaccessible
+        assert shares == pytest.approx(1 if before.word >= 0 else 0)
+        assert after.inaccessible <= before.inaccessible + 1e-6
         if not hold_reason(before, frontier, settings):
-            assert not hold_reason(after, min(5, frontier + 1), settings)
+            exact = replace(after, inaccessible=min(after.inaccessible, before.inaccessible))
+            assert not hold_reason(exact, further, settings)
 
 
 def drafted(text, *, ended=True):
@@ -186,6 +199,21 @@ def test_a_complete_source_lets_everything_through_but_half_a_word():
     assert "".join(p.text for p in accept_all(whole, evidence(whole, 0), DE)) == " Das Dampfschiff."
     half = drafted(" Das| Dampf", ended=False)
     assert "".join(p.text for p in accept_all(half, evidence(half, 0), DE)) == " Das"
+
+
+def test_the_whole_policy_on_a_draft_by_hand():
+    rows = np.array([[0.4, 0.0, 0.0], [0.2, 0.3, 0.1], [0.0, 0.1, 0.4]], np.float32)[:, None]
+    draft = replace(drafted(" wir| sahen| es"), rows=rows, words=np.arange(3))
+    policy = AlignAtt(HEADS, AlignAttSettings(max_inaccessible=0.2))
+    view = View(("we", "saw", "it"), 2, "")
+    evidence = policy.decide(draft, view)
+    assert [token.word for token in evidence] == [0, 1, 2]
+    assert [token.hold for token in evidence] == ["", "", "peak_inaccessible"]
+    stop = policy.stop(view)
+    assert [stop(row, draft.words) for row in rows] == [False, False, True]
+    assert accept(draft, evidence, DE).cut == len(" wir sahen")
+    earlier = policy.decide(draft, View(view.words, 1, ""))
+    assert [token.hold for token in earlier] == ["", *["peak_inaccessible"] * 2]
 
 
 TOKENS = st.lists(
