@@ -1,12 +1,13 @@
 """Files written while a session runs hold the same text, whole at any moment."""
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alignatt4llm.errors import UsageError
+from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.events import Close, Commit, End, Preview, Trace
 from alignatt4llm.languages import language
 from alignatt4llm.outputs import JsonLines, Subtitles
@@ -149,3 +150,11 @@ def test_a_path_that_cannot_be_written_is_named(tmp_path):
             JsonLines(path)
         with pytest.raises(UsageError, match="cannot be written"):
             Subtitles(path, vtt=False)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is full")
+def test_a_disk_that_is_full_is_told_and_closing_is_quiet():
+    output = JsonLines(Path("/dev/full"))
+    with pytest.raises(AlignattError, match="'/dev/full' cannot be written: No space left"):
+        output.write(TALK[0])
+    output.close()
