@@ -172,7 +172,7 @@ def test_a_context_too_small_for_the_prompt_is_told(tmp_path, capsys):
     jsonl = tmp_path / "a.jsonl"
     model = ["--model", folder, "--heads", heads, "--prompt", "few-shot", "--jsonl", jsonl]
     assert translate(RECORDING, "--to", "de", "--fast", *model) == 1
-    assert_one_sentence(capsys.readouterr().err, "model's context is 64")
+    assert_one_sentence(capsys.readouterr().err, "context is 64; use a model with a longer one")
     assert events(jsonl)[0]["type"] == "source"
 
 

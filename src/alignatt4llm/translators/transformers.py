@@ -109,7 +109,7 @@ class TransformersDrafter:
         if len(ids) + budget > self._translator.context:
             raise PromptTooLong(
                 f"The prompt has {len(ids)} tokens and the draft may take {budget}, but the "
-                f"model's context is {self._translator.context}."
+                f"model's context is {self._translator.context}; use a model with a longer one."
             )
         positions, words = source_columns(prompt, offsets)
         drafting = Drafting(
