@@ -92,8 +92,10 @@ class Feed:
         For how many of the last new tokens logits and rows are wanted, N.
     columns
         Positions of the keys over which rows are wanted, shape [S]; none for no rows.
+    scored
+        For how many of the last new tokens logits are computed; all N that are wanted by default.
     logits
-        Shape [N, vocabulary].
+        Shape [scored, vocabulary].
     rows
         Rows over the whole causal context restricted to ``columns``, float32, shape [N, H, S].
     """
@@ -102,8 +104,12 @@ class Feed:
     ids: Sequence[int]
     wanted: int = 1
     columns: Tensor | None = None
+    scored: int = 0
     logits: Tensor = field(init=False)
     rows: Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.scored = self.scored or self.wanted
 
 
 class PackedModel:
@@ -141,7 +147,7 @@ class PackedModel:
         device, ends = self.model.device, _ends(feeds)
         ids = [token for feed in feeds for token in feed.ids]
         positions = [len(feed.stream.ids) + n for feed in feeds for n in range(len(feed.ids))]
-        wanted = [n for feed, end in zip(feeds, ends, strict=True) for n in _last(feed, end)]
+        scored = [n for feed, end in zip(feeds, ends, strict=True) for n in _last(feed, end)]
         pass_ = _Pass(feeds, ends, self._layers)
         _current.pass_ = pass_
         try:
@@ -150,11 +156,11 @@ class PackedModel:
                 position_ids=torch.tensor([positions], device=device),
                 past_key_values=pass_.cache,
                 use_cache=True,
-                logits_to_keep=torch.tensor(wanted, device=device),
+                logits_to_keep=torch.tensor(scored, device=device),
             ).logits[0]
         finally:
             _current.pass_ = None
-        for feed, part in zip(feeds, logits.split([feed.wanted for feed in feeds]), strict=True):
+        for feed, part in zip(feeds, logits.split([feed.scored for feed in feeds]), strict=True):
             feed.logits = part
             feed.stream.ids.extend(feed.ids)
 
@@ -266,4 +272,4 @@ def _ends(feeds: Sequence[Feed]) -> list[int]:
 
 
 def _last(feed: Feed, end: int) -> range:
-    return range(end - feed.wanted, end)
+    return range(end - feed.scored, end)

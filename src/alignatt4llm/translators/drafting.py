@@ -67,7 +67,7 @@ class Drafting:
         """Feed what is new; return the greedy token, and its log-probability, after each."""
         known = [*self._prompt, *self._ids]
         fed = [*known, *guess]
-        self._stream.keep(_common(self._stream.ids, known[:-1]))
+        self._stream.keep(common(self._stream.ids, known[:-1]))
         new, wanted = fed[len(self._stream.ids) :], 1 + len(guess)
         feed = Feed(self._stream, new, wanted, self._columns)
         self._stepper.step(feed)
@@ -131,7 +131,7 @@ class Drafting:
         )
 
 
-def _common(one: Sequence[int], other: Sequence[int]) -> int:
+def common(one: Sequence[int], other: Sequence[int]) -> int:
     """Count the tokens that both begin with."""
     count = 0
     for a, b in zip(one, other, strict=False):
