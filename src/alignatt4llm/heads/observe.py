@@ -1,6 +1,6 @@
 """What every head does while the model is made to say a known translation."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol, Self
@@ -73,6 +73,22 @@ def truncated(sentence: Sentence, pair: Pair, visible: int) -> Example | None:
     return Example(visible_words, sentence.target[:end], gold[: last + 1], visible - MARGIN)
 
 
+def examples(sentence: Sentence, pair: Pair, seed: int) -> Iterator[tuple[int, Example]]:
+    """Give a sentence whole, as number 0, then truncated at two places drawn at random.
+
+    What has no aligned unit, or no unit whose source has not arrived, is left out.
+    """
+    count = len(sentence.source.split())
+    draw = np.random.default_rng(seed).integers
+    half = count // 2
+    cuts = (draw(2, max(3, half + 1)), draw(half + 1, max(half + 2, count)))
+    if sentence.links:
+        yield 0, whole(sentence, pair)
+        for part, cut in enumerate(cuts, start=1):
+            if example := truncated(sentence, pair, int(cut)):
+                yield part, example
+
+
 def _gold(sentence: Sentence, pair: Pair) -> tuple[frozenset[int], ...]:
     units = range(len(unit_spans(sentence.target, pair.target)))
     return tuple(frozenset(i for i, j in sentence.links if j == unit) for unit in units)
@@ -89,7 +105,7 @@ class Observation:
         position that predicts token t, ``rows[t + 1]`` at its own.
     peaks
         Source column of the largest weight of the whole row, -1 where that lies outside the
-        source, shape [T + 1, H].
+        source, shape [T + 1, H + G] for G groups of heads.
     words
         Source word of each column, shape [S].
     gold
@@ -120,17 +136,40 @@ class Observation:
         return cls(**fields, frontier=frontier)
 
 
-def observe(forcer: Forcer, form: PromptForm, pair: Pair, example: Example) -> Observation:
-    """Make the model say an example and keep where its heads looked."""
+def observe(
+    forcer: Forcer,
+    form: PromptForm,
+    pair: Pair,
+    example: Example,
+    groups: Sequence[Sequence[int]] = (),
+) -> Observation:
+    """Make the model say an example and keep where its heads looked.
+
+    Parameters
+    ----------
+    forcer
+        Opened for the heads to be observed, H of them.
+    form
+        The prompt of the sessions.
+    pair
+        Direction.
+    example
+        What is said.
+    groups
+        Sets of heads, by index, whose mean row's peak is kept beside each head's own: they follow
+        in ``peaks``.
+    """
     prompt = form(example.words, example.target)
     forced = forcer.force(prompt)
     column_of = np.full(forced.rows.shape[-1], -1, np.int16)
     column_of[forced.columns] = np.arange(len(forced.columns))
     lead = len(prompt.accepted) - len(example.target)
     spans = [(start - lead, end - lead) for start, end in forced.spans]
+    means = [forced.rows[:, list(group)].mean(1, keepdims=True) for group in groups]
+    peaks = [rows.argmax(-1) for rows in (forced.rows, *means)]
     return Observation(
         rows=forced.rows[:, :, forced.columns].astype(np.float16),
-        peaks=column_of[forced.rows.argmax(-1)],
+        peaks=column_of[np.concatenate(peaks, axis=1)],
         words=forced.words,
         gold=_by_token(spans, example, unit_spans(example.target, pair.target)),
         frontier=example.frontier,
