@@ -5,26 +5,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import get_args
 
 from alignatt4llm.errors import UsageError
 from alignatt4llm.heads.align import Sentence, align
-from alignatt4llm.heads.gather import Tell, gather, work_folder
-from alignatt4llm.heads.headset import Head, HeadSet, Row
+from alignatt4llm.heads.gather import Seen, Tell, gather, work_folder
+from alignatt4llm.heads.headset import HeadScore, HeadSet, Row
 from alignatt4llm.heads.measure import measure
-from alignatt4llm.heads.observe import Forcer, Observation
-from alignatt4llm.heads.scores import auc, evidence, hits, inaccessible, rank_heads
-from alignatt4llm.heads.select import Choice, Tokens, grow
+from alignatt4llm.heads.model import Model
+from alignatt4llm.heads.scores import evidence, rank_heads
+from alignatt4llm.heads.select import Tokens, grow
+from alignatt4llm.heads.trial import Trial
 from alignatt4llm.languages import Pair
-from alignatt4llm.prompts import PromptForm
 
 MOST = 16
 """Most heads in a set."""
+SIZES = (1, 2, 4, 8, 16)
+"""Sizes of the sets in the ablation."""
 LEAST_SENTENCES = 8
 """Calibration sentences below which nothing can be chosen."""
-SEED = 13
 _VERSIONS = ("alignatt4llm", "torch", "transformers", "eflomal", "jieba")
 
 
@@ -70,41 +69,8 @@ class Corpus:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
-    """The model whose heads are calibrated.
-
-    Attributes
-    ----------
-    name, revision
-        As the artefact names it.
-    shape
-        Layers, and heads in each.
-    forcer
-        Opened for all of its heads, layer by layer.
-    form
-        The prompt of its sessions.
-    """
-
-    name: str
-    revision: str | None
-    shape: tuple[int, int]
-    forcer: Forcer
-    form: PromptForm
-
-    @property
-    def heads(self) -> list[Head]:
-        """Every head, in the order of the forcer's rows."""
-        return every_head(self.shape)
-
-
-def every_head(shape: tuple[int, int]) -> list[Head]:
-    """Return all heads of a model, layer by layer."""
-    return [(layer, head) for layer in range(shape[0]) for head in range(shape[1])]
-
-
 def calibrate(
-    model: Model, pair: Pair, corpus: Corpus, tell: Tell, row: Row | None = None, most: int = MOST
+    model: Model, pair: Pair, corpus: Corpus, tell: Tell, row: Row | None = None
 ) -> HeadSet:
     """Choose a head set on the calibration sentences and measure it on those held out.
 
@@ -120,8 +86,6 @@ def calibrate(
         Is told the progress.
     row
         The row to be read; chosen if None.
-    most
-        Most heads in the set.
 
     Raises
     ------
@@ -131,34 +95,33 @@ def calibrate(
     key = {
         "model": model.name,
         "revision": model.revision,
-        "prompt": model.form([]).text,
+        "prompt": model.form((), "", ()).text,
         "pair": str(pair),
         "corpus": corpus.digest,
     }
     with work_folder(key) as folder:
         sentences = corpus.sentences or _aligned(folder, corpus, pair, tell)
-        chosen_on = sentences[: corpus.calibration]
-        tell(f"{pair}: reading {len(model.heads)} heads of {model.name}")
-        seen = gather(model.forcer, model.form, pair, chosen_on, folder, tell)
-        heads = _choose(model, pair, *seen, row, most, tell)
-        held_out = sentences[corpus.calibration :]
-        tell(f"{pair}: measuring on {len(held_out)} held-out sentences")
-        figures = (
-            measure(model.forcer, model.form, pair, heads, model.heads, held_out, tell)
-            if held_out
-            else {}
+        chosen_on, held_out = (
+            sentences[: corpus.calibration],
+            sentences[corpus.calibration :],
         )
-    described = {
+        tell(f"{pair}: reading {len(model.layout.every)} heads of {model.name}")
+        seen = gather(model, pair, chosen_on, folder, tell)
+        heads, smaller = _choose(model, pair, seen, row, tell)
+        tell(f"{pair}: measuring on {len(held_out)} held-out sentences")
+        figures = measure(model, pair, heads, held_out, tell, smaller)
+    origin = {
         "kind": "calibrated",
         "data": corpus.name,
         "aligner": "given" if corpus.sentences else "eflomal, intersection of both directions",
         "sentences": {"calibration": len(chosen_on), "held_out": len(held_out)},
-        "aligned_tokens": int(sum(one.gold.any(1).sum() for one in seen[0])),
+        "aligned_tokens": int(sum(one.whole.gold.any(1).sum() for one in seen)),
         **heads.origin,
-        "held_out": figures,
+        "held_out": {name: each for name, each in figures.items() if "@" not in name},
+        "ablation": {name: figures[name] for name in smaller if name in figures},
         "versions": {package: _version(package) for package in _VERSIONS},
     }
-    return replace(heads, origin=described)
+    return replace(heads, origin=origin)
 
 
 def _aligned(folder: Path, corpus: Corpus, pair: Pair, tell: Tell) -> list[Sentence]:
@@ -180,116 +143,59 @@ def _aligned(folder: Path, corpus: Corpus, pair: Pair, tell: Tell) -> list[Sente
 
 
 def _choose(
-    model: Model,
-    pair: Pair,
-    whole: Sequence[Observation],
-    truncated: Sequence[Observation],
-    row: Row | None,
-    most: int,
-    tell: Tell,
-) -> HeadSet:
-    """Choose row, number of heads, heads and weights."""
-    if len(whole) < LEAST_SENTENCES or len(truncated) < LEAST_SENTENCES:
+    model: Model, pair: Pair, seen: Sequence[Seen], row: Row | None, tell: Tell
+) -> tuple[HeadSet, dict[str, HeadSet]]:
+    """Choose row, number of heads, heads and weights; return the sets of other sizes as well."""
+    cut = sum(len(one.truncated) for one in seen)
+    if min(len(seen), cut) < LEAST_SENTENCES:
         raise UsageError(
-            f"Only {len(whole)} sentences could be aligned, and {len(truncated)} of them "
-            "truncated; give more, or longer, sentence pairs."
+            f"Only {len(seen)} sentences could be aligned and {cut} truncated; give more sentence "
+            "pairs, or longer ones."
         )
-    rows: tuple[Row, ...] = (row,) if row else ("predicting", "own")
     trials = {}
-    for each in rows:
+    for each in (row,) if row else get_args(Row):
         tell(f"{pair}: choosing heads at the {each} row")
-        trials[each] = Trial(whole, truncated, each, most)
-    best: Row = rows[0] if len(rows) == 1 or not trials["own"].beats(trials["predicting"]) else "own"
-    trial = trials[best]
-    seen = [evidence(one, best) for one in (*whole, *truncated)]
-    choice = grow(Tokens(seen), trial.count)[-1]
-    every = model.heads
-    return HeadSet(
-        model=model.name,
-        pair=str(pair),
-        heads=tuple(every[head] for head in choice.heads),
-        row=best,
-        weights=choice.weights,
-        shape=model.shape,
-        revision=model.revision,
-        ranking=rank_heads(every, whole, truncated, best),
+        trials[each] = Trial(seen, each, MOST)
+    best: Row = row or ("own" if trials["own"].beats(trials["predicting"]) else "predicting")
+    examples = [evidence(x, best) for one in seen for x in (one.whole, *one.truncated)]
+    path = grow(Tokens(examples), MOST)
+    every = model.layout.every
+    sets = [
+        HeadSet(
+            model=model.name,
+            pair=str(pair),
+            heads=tuple(every[head] for head in choice.heads),
+            row=best,
+            weights=choice.weights,
+            layout=model.layout,
+            revision=model.revision,
+        )
+        for choice in path
+    ]
+    ranking = rank_heads(every, seen, best)
+    chosen = replace(
+        sets[trials[best].count - 1],
+        ranking=ranking,
         origin={
             "cross_validation": {each: one.described() for each, one in trials.items()},
-            "stability": trial.stability(every),
+            "stability": trials[best].stability(every),
         },
     )
+    return chosen, _of_other_sizes(sets, sorted(ranking, key=lambda one: -one.accuracy_at(best)))
 
 
-class Trial:
-    """Cross-validation of one row: heads are chosen on each half and measured on the other.
-
-    Attributes
-    ----------
-    count
-        The smallest number of heads whose loss is within a standard error of the least.
-    accuracy, auc
-        Source-word accuracy on whole sentences and truncation AUC of so many heads.
-    """
-
-    def __init__(
-        self,
-        whole: Sequence[Observation],
-        truncated: Sequence[Observation],
-        row: Row,
-        most: int,
-    ) -> None:
-        halves = [
-            [[evidence(one, row) for one in part] for part in parts]
-            for parts in zip(_halved(whole), _halved(truncated), strict=True)
-        ]
-        tokens = [Tokens([*first, *second]) for first, second in halves]
-        self._paths = [grow(one, most) for one in tokens]
-        losses = np.array(
-            [
-                np.concatenate([tokens[1 - n].loss(path[count]) for n, path in enumerate(self._paths)])
-                for count in range(len(self._paths[0]))
-            ]
-        )  # [most, N]
-        self.losses = losses.mean(1)
-        best = int(self.losses.argmin())
-        error = (losses - losses[best]).std(1) / np.sqrt(losses.shape[1])
-        self.count = 1 + int(np.argmax(self.losses <= self.losses[best] + error))
-        found, masses, late = [], [], []
-        for n, path in enumerate(self._paths):
-            choice, (other_whole, other_truncated) = path[self.count - 1], halves[1 - n]
-            found += [hits(_combined(choice, one.rows), one) for one in other_whole]
-            masses += [inaccessible(_combined(choice, one.rows), one) for one in other_truncated]
-            late += [one.late for one in other_truncated]
-        self.accuracy = float(np.concatenate(found).mean())
-        self.auc = auc(np.concatenate(masses), np.concatenate(late))
-
-    def beats(self, other: "Trial") -> bool:
-        """Whether it is better at both measures."""
-        return self.accuracy > other.accuracy and self.auc > other.auc
-
-    def described(self) -> dict[str, Any]:
-        """Return its figures for the artefact."""
-        return {
-            "heads": self.count,
-            "source_word_accuracy": round(self.accuracy, 4),
-            "truncation_auc": round(self.auc, 4),
-            "loss_by_heads": [round(float(loss), 4) for loss in self.losses],
-        }
-
-    def stability(self, every: Sequence[Head]) -> dict[str, Any]:
-        """Say how far the sets chosen on the halves agree."""
-        sets = [{every[head] for head in path[self.count - 1].heads} for path in self._paths]
-        return {"shared_heads": sorted(sets[0] & sets[1]), "of": self.count}
-
-
-def _halved(seen: Sequence[Observation]) -> tuple[list[Observation], list[Observation]]:
-    order = np.random.default_rng(SEED).permutation(len(seen))
-    return [seen[n] for n in order[::2]], [seen[n] for n in order[1::2]]
-
-
-def _combined(choice: Choice, rows: Any) -> Any:
-    heads = HeadSet("", "", tuple((0, head) for head in choice.heads), weights=choice.weights)
-    return heads.combine(rows[:, list(choice.heads)])
+def _of_other_sizes(
+    sets: Sequence[HeadSet], by_accuracy: Sequence[HeadScore]
+) -> dict[str, HeadSet]:
+    """Return sets of 1, 2, 4, … heads: as chosen, and the best by accuracy with equal weights."""
+    others = {}
+    for count in SIZES:
+        if count <= len(sets):
+            one = sets[count - 1]
+            best = tuple((score.layer, score.head) for score in by_accuracy[:count])
+            others[f"log-linear@{count}"] = one
+            others[f"mean@{count}"] = replace(one, heads=best, weights=())
+    return others
 
 
 def _version(package: str) -> str | None:

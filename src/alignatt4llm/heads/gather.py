@@ -6,20 +6,29 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from alignatt4llm.cache import cache_root
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.heads.align import Sentence
-from alignatt4llm.heads.observe import Forcer, Observation, examples, observe
+from alignatt4llm.heads.model import Model
+from alignatt4llm.heads.observe import Observation, examples, observe
 from alignatt4llm.languages import Pair
-from alignatt4llm.prompts import PromptForm
 
 Tell = Callable[[str], None]
 
 VERSION = 1
 """Version of what is kept; work of another version is not resumed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was observed of one sentence: said as a whole, and with its source truncated."""
+
+    whole: Observation
+    truncated: tuple[Observation, ...]
 
 
 @contextmanager
@@ -47,23 +56,20 @@ def work_folder(key: dict[str, Any]) -> Iterator[Path]:
 
 
 def gather(
-    forcer: Forcer,
-    form: PromptForm,
-    pair: Pair,
-    sentences: Sequence[Sentence],
-    folder: Path,
-    tell: Tell,
-) -> tuple[list[Observation], list[Observation]]:
-    """Observe whole sentences and truncated ones, taking from the folder what is there already."""
-    whole: list[Observation] = []
-    truncated: list[Observation] = []
+    model: Model, pair: Pair, sentences: Sequence[Sentence], folder: Path, tell: Tell
+) -> list[Seen]:
+    """Observe the sentences that are aligned, taking from the folder what is there already."""
+    gathered = []
     for number, sentence in enumerate(with_progress(sentences, tell)):
+        seen = []
         for part, example in examples(sentence, pair, seed=number):
             path = folder / f"{number:05}.{part}.npz"
             if not path.exists():
-                observe(forcer, form, pair, example).save(path)
-            (truncated if part else whole).append(Observation.load(path))
-    return whole, truncated
+                observe(model.forcer, model.form, pair, example).save(path)
+            seen.append(Observation.load(path))
+        if seen:
+            gathered.append(Seen(seen[0], tuple(seen[1:])))
+    return gathered
 
 
 def with_progress(sentences: Sequence[Sentence], tell: Tell) -> Iterator[Sentence]:
@@ -73,5 +79,5 @@ def with_progress(sentences: Sequence[Sentence], tell: Tell) -> Iterator[Sentenc
         yield sentence
         passed = time.monotonic() - began
         if passed - told > 10 or done + 1 == len(sentences):
-            told, left = passed, len(sentences) - done - 1
-            tell(f"{done + 1} of {len(sentences)} sentences, {passed / (done + 1) * left:.0f} s left")
+            told, left = passed, passed / (done + 1) * (len(sentences) - done - 1)
+            tell(f"{done + 1} of {len(sentences)} sentences, {left:.0f} s left")

@@ -53,6 +53,38 @@ class HeadScore:
     sharpness: float | None = None
     auc: float | None = None
 
+    def accuracy_at(self, row: Row) -> float:
+        """Source-word accuracy at a row; 0 if it was not measured."""
+        return (self.accuracy if row == "own" else self.accuracy_predicting) or 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The grid of a model's heads.
+
+    Attributes
+    ----------
+    layers, heads
+        Layers, and heads in each.
+    sliding
+        Layers that see a window only.
+    shared
+        Layers that read the keys and values of an earlier one.
+    """
+
+    layers: int
+    heads: int
+    sliding: tuple[int, ...] = ()
+    shared: tuple[int, ...] = ()
+
+    @property
+    def every(self) -> list[Head]:
+        """All heads, layer by layer."""
+        return [(layer, head) for layer in range(self.layers) for head in range(self.heads)]
+
+    def __str__(self) -> str:
+        return f"{self.layers} layers of {self.heads} heads"
+
 
 @dataclass(frozen=True, slots=True)
 class HeadSet:
@@ -71,8 +103,8 @@ class HeadSet:
         exists only once it has been fed back.
     weights
         Weight of each head in a log-linear combination, of either sign; empty for the mean.
-    shape
-        Layers of the model and heads in each; None if unknown.
+    layout
+        The grid of the model's heads; None if unknown.
     revision
         Hub revision of the model; None if it was not named.
     ranking
@@ -86,7 +118,7 @@ class HeadSet:
     heads: tuple[Head, ...]
     row: Row = "predicting"
     weights: tuple[float, ...] = ()
-    shape: tuple[int, int] | None = None
+    layout: Layout | None = None
     revision: str | None = None
     ranking: tuple[HeadScore, ...] = ()
     origin: dict[str, Any] = field(default_factory=dict)
@@ -135,7 +167,7 @@ class HeadSet:
         return combined
 
     def save(self, path: Path) -> None:
-        """Write the artefact as JSON, one line a head.
+        """Write the artefact as JSON.
 
         Raises
         ------
@@ -147,13 +179,19 @@ class HeadSet:
             {"layer": layer, "head": head} | ({} if weight is None else {"weight": weight})
             for (layer, head), weight in zip(self.heads, weights, strict=True)
         ]
-        record = {"version": VERSION, **asdict(self), "combination": self.combination}
-        del record["weights"]
-        rows = {"heads": heads, "ranking": [_known(score) for score in self.ranking]}
-        text = json.dumps(record | {name: [name] for name in rows}, indent=1, ensure_ascii=False)
-        for name, lines in rows.items():
-            listed = ",\n".join(f"  {json.dumps(line)}" for line in lines)
-            text = text.replace(f'[\n  "{name}"\n ]', f"[\n{listed}\n ]" if lines else "[]")
+        record: dict[str, Any] = {
+            "version": VERSION,
+            "model": self.model,
+            "revision": self.revision,
+            "layout": asdict(self.layout) if self.layout else None,
+            "pair": self.pair,
+            "row": self.row,
+            "combination": self.combination,
+            "heads": heads,
+            "origin": self.origin,
+            "ranking": [_known(score) for score in self.ranking],
+        }
+        text = _json(record)
         try:
             path.write_text(text + "\n", "utf-8")
         except OSError as problem:
@@ -169,11 +207,31 @@ class HeadSet:
             heads=tuple((int(head["layer"]), int(head["head"])) for head in heads),
             row=record["row"],
             weights=tuple(float(head["weight"]) for head in heads) if weighted else (),
-            shape=tuple(record["shape"]) if record["shape"] else None,
+            layout=_layout(record["layout"]),
             revision=record["revision"],
             ranking=tuple(HeadScore(**score) for score in record["ranking"]),
             origin=record["origin"],
         )
+
+
+def _json(record: Any, indent: str = "") -> str:
+    """Write JSON with what fits a line on one line."""
+    line = json.dumps(record, ensure_ascii=False)
+    if len(indent + line) <= 100 or not isinstance(record, dict | list):
+        return line
+    inner = indent + " "
+    if isinstance(record, dict):
+        parts = [f"{json.dumps(key)}: {_json(value, inner)}" for key, value in record.items()]
+        return "{\n" + ",\n".join(inner + part for part in parts) + f"\n{indent}}}"
+    parts = [_json(value, inner) for value in record]
+    return "[\n" + ",\n".join(inner + part for part in parts) + f"\n{indent}]"
+
+
+def _layout(record: dict[str, Any] | None) -> Layout | None:
+    if record is None:
+        return None
+    sliding, shared = tuple(record["sliding"]), tuple(record["shared"])
+    return Layout(int(record["layers"]), int(record["heads"]), sliding, shared)
 
 
 def _known(score: HeadScore) -> dict[str, float]:

@@ -1,90 +1,53 @@
 """How good a head set is on alignments that had no part in choosing it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alignatt4llm.evaluate.bootstrap import Measure, score
+from alignatt4llm.evaluate.bootstrap import Measure, Statistics, score
 from alignatt4llm.heads.align import Sentence
 from alignatt4llm.heads.gather import Tell, with_progress
-from alignatt4llm.heads.headset import Head, HeadSet
-from alignatt4llm.heads.observe import Forcer, Observation, examples, observe
+from alignatt4llm.heads.headset import Array, Head, HeadSet
+from alignatt4llm.heads.model import Model
+from alignatt4llm.heads.observe import Observation, examples, observe
 from alignatt4llm.heads.published import TOP
 from alignatt4llm.heads.scores import (
     auc_of_counts,
     evidence,
     hits,
     inaccessible,
-    translation_score,
+    translation_scores,
 )
 from alignatt4llm.languages import Pair
 from alignatt4llm.policy.published import peaks
-from alignatt4llm.prompts import PromptForm
+
+CHOSEN = "source_word_accuracy"
+PUBLISHED = "published_recipe"
+FULL_ROW = ("full_row_top_8", "full_row_all_heads")
 
 _BINS = 1024
 """Quantiles into which scores are sorted for the ROC curve."""
 
 
-def rivals(chosen: HeadSet, every: Sequence[Head]) -> dict[str, HeadSet]:
-    """Return what a head set is compared with, read at the same row.
-
-    ``best_single_head`` is the head with the best source-word accuracy when the set was
-    calibrated, the first of the set if that is unknown; ``all_heads`` averages every head's row.
-    """
-    key = "accuracy" if chosen.row == "own" else "accuracy_predicting"
-    scored = [one for one in chosen.ranking if getattr(one, key) is not None]
-    best = max(scored, key=lambda one: float(getattr(one, key)), default=None)
-    single = (best.layer, best.head) if best else chosen.heads[0]
-    return {"best_single_head": _plain(chosen, [single]), "all_heads": _plain(chosen, every)}
-
-
-def _plain(like: HeadSet, heads: Sequence[Head]) -> HeadSet:
-    return HeadSet(like.model, like.pair, tuple(heads), like.row)
-
-
-def published_heads(chosen: HeadSet) -> list[Head]:
-    """Return the top heads by TS as published, or the set's own if it has no ranking."""
-    return [(one.layer, one.head) for one in chosen.ranking[:TOP]] or list(chosen.heads)
-
-
-@dataclass
-class _Account:
-    """What is counted, sentence by sentence."""
-
-    counts: dict[str, list[tuple[float, int]]] = field(default_factory=dict)
-    masses: dict[str, list[tuple[int, NDArray[np.float32], NDArray[np.bool_]]]] = field(
-        default_factory=dict
-    )
-
-    def count(self, name: str, found: float, of: int) -> None:
-        self.counts.setdefault(name, []).append((found, of))
-
-
 def measure(
-    forcer: Forcer,
-    form: PromptForm,
+    model: Model,
     pair: Pair,
     chosen: HeadSet,
-    every: Sequence[Head],
     sentences: Sequence[Sentence],
     tell: Tell,
     others: Mapping[str, HeadSet] | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Measure a head set and what it is compared with on aligned sentences.
+    """Measure a head set, and what it is compared with, on aligned sentences.
 
     Parameters
     ----------
-    forcer
-        Opened for every head of the model.
-    form, pair
-        The prompt of the sessions, and the direction.
+    model, pair
+        The model and direction.
     chosen
         The set.
-    every
-        The model's heads, in the order in which the forcer returns rows.
     sentences
         Sentence pairs with gold links.
     tell
@@ -95,93 +58,132 @@ def measure(
     Returns
     -------
     dict
-        By name ``{value, low, high, signature}``, with 95 % bootstrap intervals over sentences:
+        By name ``{value, low, high, signature}``, with 95 % bootstrap intervals over sentences.
 
-        - ``source_word_accuracy``: over target tokens of aligned units, the share whose peak
-          source word is aligned with the unit; so also ``best_single_head``, ``all_heads``,
-          and ``published_recipe``: the top 8 heads by own-position TS, each column standardised
-          by the rows before, median filter of width 7, lower median of the heads' peaks.
-        - ``full_row_top_8``, ``full_row_all_heads``: the share whose largest weight of the mean
-          own row, prompt and draft included, is on an aligned source token.
-        - ``truncation_auc``, and ``truncation_auc_`` followed by the names above: how well the
-          inaccessible share tells tokens whose source is not accessible, on truncated sources.
+        ``source_word_accuracy``
+            Over the target tokens of aligned units, the share whose peak source word is one that
+            the unit is aligned with.
+        ``best_single_head``, ``all_heads``
+            The same of the head that was best at it in calibration, and of the mean row of all
+            heads, both read at the set's row.
+        ``published_recipe``
+            The same of the published reading: the 8 heads of the highest TS at their own row,
+            each column standardised by the rows before, a median filter of width 7, the lower
+            median of the heads' peaks.
+        ``full_row_top_8``, ``full_row_all_heads``
+            The share of tokens whose largest weight of the mean own row of these heads, prompt
+            and draft included, is on a source token of an aligned word.
+        ``truncation_auc``, ``truncation_auc_`` and a name from above
+            How well the inaccessible share of the row tells tokens whose source is not
+            accessible, on truncated sources; see `heads.scores`.
     """
-    place = {head: n for n, head in enumerate(every)}
-    sets = {"source_word_accuracy": chosen, **rivals(chosen, every), **(others or {})}
-    places = {name: [place[head] for head in one.heads] for name, one in sets.items()}
-    top = [place[head] for head in published_heads(chosen)]
-    account = _Account()
-    for number, sentence in enumerate(with_progress(sentences, tell)):
-        for part, example in examples(sentence, pair, seed=number):
-            seen = observe(forcer, form, pair, example, groups=(top, range(len(every))))
-            if part == 0:
-                _count_whole(account, seen, sets, places, top)
-            else:
-                _weigh_truncated(account, number, seen, sets, places, top)
-    return _figures(account, chosen)
-
-
-def _count_whole(
-    account: _Account,
-    seen: Observation,
-    sets: Mapping[str, HeadSet],
-    places: Mapping[str, list[int]],
-    top: list[int],
-) -> None:
-    aligned = seen.gold.any(1)
-    tokens = int(aligned.sum())
-    if not tokens:
-        return
-    for name, one in sets.items():
-        at = evidence(seen, one.row)
-        found = hits(one.combine(at.rows[:, places[name]]), at)
-        account.count(name, int(found.sum()), tokens)
-    columns = peaks(seen.rows[1:, top].astype(np.float32))
-    found = seen.gold[np.arange(len(columns)), seen.words[columns]]
-    account.count("published_recipe", int(found.sum()), tokens)
-    for name, ts in zip(("full_row_top_8", "full_row_all_heads"), translation_score(seen, 1)[-2:], strict=True):
-        account.count(name, float(ts) * tokens, tokens)
-
-
-def _weigh_truncated(
-    account: _Account,
-    number: int,
-    seen: Observation,
-    sets: Mapping[str, HeadSet],
-    places: Mapping[str, list[int]],
-    top: list[int],
-) -> None:
-    read = {name: (one, places[name]) for name, one in sets.items()}
-    read["published_recipe"] = (HeadSet("", "", tuple((0, n) for n in top), "own"), top)
-    for name, (one, heads) in read.items():
-        at = evidence(seen, one.row)
-        if len(at.late):
-            mass = inaccessible(one.combine(at.rows[:, heads]), at)
-            account.masses.setdefault(name, []).append((number, mass, at.late))
-
-
-def _figures(account: _Account, chosen: HeadSet) -> dict[str, dict[str, Any]]:
-    signature = f"heads:{chosen.model}:{chosen.pair}|row:{chosen.row}"
-    ratio: Callable[[NDArray[np.float64]], float] = lambda sums: sums[0] / sums[1]
-    figures = {
-        name: Measure(np.array(counts, float), ratio, f"{signature}|{name}")
-        for name, counts in account.counts.items()
+    place = {head: n for n, head in enumerate(model.layout.every)}
+    sets = {CHOSEN: chosen, **_rivals(chosen, model.layout.every), **(others or {})}
+    readings = {
+        name: _Reading(one, [place[head] for head in one.heads]) for name, one in sets.items()
     }
-    for name, masses in account.masses.items():
-        label = "truncation_auc" + ("" if name == "source_word_accuracy" else f"_{name}")
-        figures[label] = Measure(
-            _histograms(masses), lambda sums: auc_of_counts(sums.reshape(2, -1)), f"{signature}|{label}"
-        )
-    return {name: asdict(score(figure)) for name, figure in figures.items()}
+    top = [place[head] for head in _published_heads(chosen)]
+    groups = (top, range(len(place)))
+    results = []
+    for number, sentence in enumerate(with_progress(sentences, tell)):
+        result = _Result()
+        for part, example in examples(sentence, pair, seed=number):
+            seen = observe(model.forcer, model.form, pair, example, groups)
+            (result.add_truncated if part else result.add_whole)(seen, readings, top)
+        results.append(result)
+    return _figures([one for one in results if one.found], f"{chosen.model}|{pair}|{chosen.row}")
 
 
-def _histograms(
-    masses: Sequence[tuple[int, NDArray[np.float32], NDArray[np.bool_]]],
-) -> NDArray[np.float64]:
-    """Count, for each sentence, its scores by quantile and class: shape [N, 2 · bins]."""
-    edges = np.unique(np.quantile(np.concatenate([mass for _, mass, _ in masses]), np.linspace(0, 1, _BINS)))
-    rows: dict[int, NDArray[np.float64]] = {}
-    for number, mass, late in masses:
-        counts = rows.setdefault(number, np.zeros((2, len(edges) + 1)))
-        np.add.at(counts, (late.astype(int), np.searchsorted(edges, mass)), 1)
-    return np.array([counts.ravel() for counts in rows.values()])
+def _rivals(chosen: HeadSet, every: Sequence[Head]) -> dict[str, HeadSet]:
+    best = max(chosen.ranking, key=lambda one: one.accuracy_at(chosen.row), default=None)
+    single = (best.layer, best.head) if best else chosen.heads[0]
+    heads = {"best_single_head": (single,), "all_heads": tuple(every)}
+    return {name: HeadSet(chosen.model, chosen.pair, x, chosen.row) for name, x in heads.items()}
+
+
+def _published_heads(chosen: HeadSet) -> list[Head]:
+    """Return the top heads by TS as published; the set's own if it has no ranking."""
+    return [(one.layer, one.head) for one in chosen.ranking[:TOP]] or list(chosen.heads)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A head set and where its heads are among those observed."""
+
+    heads: HeadSet
+    places: list[int]
+
+    def found(self, seen: Observation) -> NDArray[np.bool_]:
+        """Whether each aligned token's peak word is right."""
+        at = evidence(seen, self.heads.row)
+        return hits(self.heads.combine(at.rows[:, self.places]), at)
+
+    def beyond(self, seen: Observation) -> Array:
+        """Inaccessible share of each aligned token's row."""
+        at = evidence(seen, self.heads.row)
+        return inaccessible(self.heads.combine(at.rows[:, self.places]), at)
+
+
+@dataclass
+class _Result:
+    """What one sentence says: by name, hits of tokens, and inaccessible shares of tokens."""
+
+    found: dict[str, tuple[float, int]] = field(default_factory=dict)
+    beyond: dict[str, list[Array]] = field(default_factory=dict)
+    late: list[NDArray[np.bool_]] = field(default_factory=list)
+
+    def add_whole(
+        self, seen: Observation, readings: Mapping[str, _Reading], top: list[int]
+    ) -> None:
+        """Count the hits on a whole sentence."""
+        aligned = np.flatnonzero(seen.gold.any(1))
+        columns = peaks(seen.rows[1:, top].astype(np.float32))[aligned]
+        hit = {name: float(reading.found(seen).sum()) for name, reading in readings.items()}
+        hit[PUBLISHED] = float(seen.gold[aligned, seen.words[columns]].sum())
+        shares = translation_scores(seen, first=1)[-len(FULL_ROW) :]
+        hit |= dict(zip(FULL_ROW, shares * len(aligned), strict=True))
+        self.found = {name: (count, len(aligned)) for name, count in hit.items()}
+
+    def add_truncated(
+        self, seen: Observation, readings: Mapping[str, _Reading], top: list[int]
+    ) -> None:
+        """Keep the inaccessible shares on a truncated source."""
+        published = _Reading(HeadSet("", "", tuple((0, n) for n in top), "own"), top)
+        for name, reading in (*readings.items(), (PUBLISHED, published)):
+            self.beyond.setdefault(name, []).append(reading.beyond(seen))
+        self.late.append(evidence(seen, "own").late)
+
+
+def _figures(results: Sequence[_Result], signature: str) -> dict[str, dict[str, Any]]:
+    """Turn sums over sentences into figures with intervals."""
+    if not results:
+        return {}
+    measures = {}
+    for name in results[0].found:
+        counts = np.array([one.found[name] for one in results])
+        measures[name] = Measure(counts, _ratio, f"{signature}|{name}")
+    cut = [one for one in results if one.beyond]
+    for name in cut[0].beyond if cut else ():
+        label = "truncation_auc" if name == CHOSEN else f"truncation_auc_{name}"
+        measures[label] = Measure(_histograms(cut, name), _area, f"{signature}|{label}")
+    return {name: asdict(score(each)) for name, each in measures.items()}
+
+
+def _ratio(sums: Statistics) -> float:
+    return float(sums[0] / sums[1])
+
+
+def _area(sums: Statistics) -> float:
+    return auc_of_counts(sums.reshape(2, -1))
+
+
+def _histograms(results: Sequence[_Result], name: str) -> Statistics:
+    """Count each sentence's tokens by class and quantile of their share: [N, 2 · quantiles]."""
+    shares = [np.concatenate(one.beyond[name]) for one in results]
+    quantiles = np.quantile(np.concatenate(shares), np.linspace(0, 1, _BINS))
+    edges = np.unique(quantiles)
+    counts = np.zeros((len(results), 2, len(edges) + 1))
+    for one, share, result in zip(counts, shares, results, strict=True):
+        late = np.concatenate(result.late).astype(int)
+        np.add.at(one, (late, np.searchsorted(edges, share)), 1)
+    return counts.reshape(len(results), -1)

@@ -64,7 +64,8 @@ def truncated(sentence: Sentence, pair: Pair, visible: int) -> Example | None:
     full stop, as in a session.
     """
     gold = _gold(sentence, pair)
-    last = next((unit for unit, words in enumerate(gold) if max(words, default=-1) >= visible), None)
+    arrives = (unit for unit, words in enumerate(gold) if max(words, default=-1) >= visible)
+    last = next(arrives, None)
     if last is None:
         return None
     *words, tail = sentence.source.split()[:visible]
@@ -159,7 +160,7 @@ def observe(
         Sets of heads, by index, whose mean row's peak is kept beside each head's own: they follow
         in ``peaks``.
     """
-    prompt = form(example.words, example.target)
+    prompt = form(example.words, example.target, ())
     forced = forcer.force(prompt)
     column_of = np.full(forced.rows.shape[-1], -1, np.int16)
     column_of[forced.columns] = np.arange(len(forced.columns))

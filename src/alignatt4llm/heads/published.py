@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from alignatt4llm.heads.headset import HeadScore, HeadSet
+from alignatt4llm.heads.headset import HeadScore, HeadSet, Layout
 from alignatt4llm.languages import Pair
 
 TOP = 8
@@ -20,7 +20,7 @@ def parse_ranking(record: dict[str, Any]) -> HeadSet:
         pair=str(Pair.parse(record["direction"])),
         heads=tuple((score.layer, score.head) for score in ranking[:TOP]),
         row="own",
-        shape=(int(record["num_layers"]), int(record["num_heads"])),
+        layout=Layout(int(record["num_layers"]), int(record["num_heads"])),
         ranking=ranking,
         origin={
             "kind": "published",

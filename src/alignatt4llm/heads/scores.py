@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from alignatt4llm.heads.gather import Seen
 from alignatt4llm.heads.headset import Head, HeadScore, Row
 from alignatt4llm.heads.observe import Observation
 
@@ -55,15 +56,13 @@ class Evidence:
 
 def evidence(seen: Observation, row: Row) -> Evidence:
     """Return the aligned tokens of an observation at the predicting or the own row."""
-    aligned = seen.gold.any(1)
+    aligned = seen.gold.sum(1) > 0
     rows = seen.rows[:-1] if row == "predicting" else seen.rows[1:]
     gold = seen.gold[aligned]
-    late = gold[:, seen.frontier :].any(1)
+    late = gold[:, seen.frontier :].sum(1) > 0
     beyond = seen.words >= seen.frontier
     right = np.where(late[:, None], beyond, gold[:, seen.words])
-    return Evidence(
-        rows[aligned].astype(np.float32), seen.words, gold, late, right, seen.frontier
-    )
+    return Evidence(rows[aligned].astype(np.float32), seen.words, gold, late, right, seen.frontier)
 
 
 def by_word(rows: Array, words: NDArray[np.int64], count: int) -> Array:
@@ -98,56 +97,55 @@ def auc(scores: Array, positive: NDArray[np.bool_]) -> float:
 
 
 def auc_of_counts(counts: NDArray[np.float64]) -> float:
-    """Return the area from how often each score, in rising order, is negative and positive [2, K]."""
+    """Return the area from counts of negatives and positives by rising score, [2, K]."""
     negative, positive = counts
     pairs = negative.sum() * positive.sum()
     below = np.cumsum(negative) - negative / 2
     return float((positive * below).sum() / pairs) if pairs else float("nan")
 
 
-def rank_heads(
-    heads: Sequence[Head],
-    whole: Sequence[Observation],
-    truncated: Sequence[Observation],
-    row: Row,
-) -> tuple[HeadScore, ...]:
+def rank_heads(heads: Sequence[Head], seen: Sequence[Seen], row: Row) -> tuple[HeadScore, ...]:
     """Score heads, best TS first.
 
     Parameters
     ----------
     heads
         The heads that were observed, in this order.
-    whole, truncated
-        Observations of whole sentences, and of truncated sources.
+    seen
+        What was observed of each sentence.
     row
         Row at which sharpness and truncation AUC are read.
     """
-    own = [evidence(seen, "own") for seen in whole]
-    predicting = [evidence(seen, "predicting") for seen in whole]
-    cut = [evidence(seen, row) for seen in truncated]
-    late = np.concatenate([seen.late for seen in cut])
-    beyond = np.concatenate([inaccessible(seen.rows, seen) for seen in cut])  # [T, H]
-    columns = {
-        "ts": _ts(whole, first=1),
-        "ts_predicting": _ts(whole, first=0),
-        "accuracy": _accuracy(own),
-        "accuracy_predicting": _accuracy(predicting),
-        "sharpness": _sharpness(own if row == "own" else predicting),
-        "auc": np.array([auc(head, late) for head in beyond.T]),
-    }
+    whole = [one.whole for one in seen]
+    own = [evidence(one, "own") for one in whole]
+    predicting = [evidence(one, "predicting") for one in whole]
+    cut = [evidence(x, row) for one in seen for x in one.truncated]
+    late = np.concatenate([one.late for one in cut])
+    beyond = np.concatenate([inaccessible(one.rows, one) for one in cut])  # [T, H]
+    columns = (
+        mean_ts(whole, first=1),
+        mean_ts(whole, first=0),
+        _accuracy(own),
+        _accuracy(predicting),
+        _sharpness(own if row == "own" else predicting),
+        [auc(head, late) for head in beyond.T],
+    )
     scores = [
-        HeadScore(*head, **{name: round(float(column[n]), 4) for name, column in columns.items()})
+        HeadScore(*head, *(round(float(column[n]), 4) for column in columns))
         for n, head in enumerate(heads)
     ]
     return tuple(sorted(scores, key=lambda score: -score.ts))
 
 
-def _ts(whole: Sequence[Observation], first: int) -> NDArray[np.float64]:
+def mean_ts(whole: Sequence[Observation], first: int) -> NDArray[np.float64]:
     """Return the TS of every head, the row of token t being ``rows[t + first]``; shape [H]."""
-    return np.mean([translation_score(seen, first) for seen in whole if seen.gold.any()], axis=0)
+    scores: NDArray[np.float64] = np.mean(
+        [translation_scores(seen, first) for seen in whole], axis=0
+    )
+    return scores
 
 
-def translation_score(seen: Observation, first: int) -> NDArray[np.float64]:
+def translation_scores(seen: Observation, first: int) -> NDArray[np.float64]:
     """Return the TS of every head, and of groups of heads, on one sentence; shape [H + G]."""
     aligned = np.flatnonzero(seen.gold.any(1))
     peaks = seen.peaks[aligned + first]  # [T, H]
@@ -158,7 +156,8 @@ def translation_score(seen: Observation, first: int) -> NDArray[np.float64]:
 
 
 def _accuracy(whole: Sequence[Evidence]) -> NDArray[np.float64]:
-    accuracy: NDArray[np.float64] = np.concatenate([hits(seen.rows, seen) for seen in whole]).mean(0)
+    found = np.concatenate([hits(seen.rows, seen) for seen in whole])
+    accuracy: NDArray[np.float64] = found.mean(0)
     return accuracy
 
 

@@ -42,7 +42,8 @@ class Tokens:
     """
 
     def __init__(self, seen: Sequence[Evidence]) -> None:
-        logs, right = [], []
+        logs: list[Tensor] = []
+        right: list[Tensor] = []
         for one in seen:
             usable = one.right.any(1)
             logs.extend(torch.from_numpy(log_shares(one.rows[usable])).transpose(1, 2).half())
@@ -108,7 +109,7 @@ def _fit(tokens: Tokens, heads: Sequence[int], start: Tensor) -> Tensor:
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
-    optimiser.step(objective)
+    optimiser.step(objective)  # type: ignore[no-untyped-call]
     return weights.detach()
 
 
