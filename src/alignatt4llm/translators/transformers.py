@@ -100,7 +100,9 @@ class TransformersDrafter:
         self._stream = Stream(heads.heads)
         self._own = heads.row == "own"
         self._spaced = not pair.target.by_character
-        self._last: tuple[str, Draft | None] = ("", None)
+        self._before = ""
+        self._last: Draft | None = None
+        self._guess: Sequence[int] = ()
 
     def draft(self, prompt: Prompt, budget: int, stop: Stop | None = None) -> Draft:
         """Continue the prompt greedily; see `Drafter.draft`."""
@@ -109,7 +111,7 @@ class TransformersDrafter:
         if len(ids) + budget > self._translator.context:
             raise PromptTooLong(
                 f"The prompt has {len(ids)} tokens and the draft may take {budget}, but the "
-                f"model's context is {self._translator.context}."
+                f"model's context is {self._translator.context}; use a model with a longer one."
             )
         positions, words = source_columns(prompt, offsets)
         drafting = Drafting(
@@ -123,7 +125,7 @@ class TransformersDrafter:
         )
         with stepper.drafting():
             draft = drafting.run(self._held(prompt.accepted), budget, words, stop)
-        self._last = (prompt.accepted, draft)
+        self._before, self._last, self._guess = prompt.accepted, draft, drafting.guess
         return draft
 
     def force(self, prompt: Prompt) -> Forced:
@@ -136,7 +138,7 @@ class TransformersDrafter:
         kept = common(self._stream.ids, ids[: first - 1])
         self._stream.keep(kept)
         every = torch.arange(len(ids), device=device)
-        feed = Feed(self._stream, ids[kept:], len(ids) - first + 1, every, scored=1)
+        feed = Feed(self._stream, ids[kept:], len(ids) - first + 1, every, lambda _: 1)
         self._translator.stepper.step(feed)
         spans = tuple((max(0, start - begin), end - begin) for start, end in offsets[first:])
         return Forced(spans, feed.rows.cpu().numpy(), positions, words)
@@ -147,10 +149,11 @@ class TransformersDrafter:
 
     def _held(self, accepted: str) -> Sequence[int]:
         """Return the tokens of the last draft that lie beyond the accepted text."""
-        before, draft = self._last
+        before, draft = self._before, self._last
         said = len(accepted) - len(before)
         if draft is None or said < 0 or not (before + draft.text).startswith(accepted):
             return ()
-        if said == 0:
-            return draft.ids
-        return draft.ids[draft.ends.index(said) + 1 :] if said in draft.ends else ()
+        if said and said not in draft.ends:
+            return ()
+        beyond = draft.ids[draft.ends.index(said) + 1 :] if said else draft.ids
+        return [*beyond, *self._guess]
