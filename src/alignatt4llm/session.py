@@ -13,6 +13,7 @@ from alignatt4llm.policy.accept import accept, accept_all
 from alignatt4llm.policy.base import Policy, TokenEvidence, View
 from alignatt4llm.prompts import Closed, PromptForm
 from alignatt4llm.recognizers.base import Recognizer, Samples
+from alignatt4llm.recognizers.shifted import Shifted
 from alignatt4llm.target import Piece, Target, emitted
 from alignatt4llm.transcript import SourceSettings, SourceWord, Transcript
 from alignatt4llm.translators.base import Draft, Drafter, Stop
@@ -114,7 +115,7 @@ class Session:
         committed
             Committed source words of its open utterance.
         samples
-            Where its stream stood; the recogniser's times must count on from there.
+            Where its stream stood: the first sample to be fed.
         """
         for event in said:
             if isinstance(event, Commit):
@@ -127,6 +128,7 @@ class Session:
                 self._utterance = event.utterance + 1
         self.transcript.committed.extend(committed)
         self.transcript.samples = samples
+        self._recognizer = Shifted(self._recognizer, samples)
 
     def close(self) -> None:
         """Free what the translator keeps for this stream."""
