@@ -40,6 +40,9 @@ def serving(folder, interpreter=None, port=0, token=None, origins=(), **limits):
         assert not thread.is_alive()
 
 
+_sockets = []
+
+
 class Client:
     """Keeps what it may have to send again, as the protocol asks of clients."""
 
@@ -58,14 +61,19 @@ class Client:
     def text(self):
         return "".join(event["text"] for event in self.events if event["type"] == "commit")
 
-    async def open(self, **wish):
+    async def connect(self):
         self.socket = await connect(self.url, max_size=None, **self.options)
+        _sockets.append(self.socket)
+        return self
+
+    async def open(self, **wish):
+        await self.connect()
         await self.say({"type": "start", "version": 1, "to": "de", **wish})
         self.hello = await self.until("started")
         return self
 
     async def resume(self, **wish):
-        self.socket = await connect(self.url, max_size=None, **self.options)
+        await self.connect()
         known = {key: self.hello[key] for key in ("session", "key")}
         kept = {"seq": self.seq, "position": self.settled}
         await self.say({"type": "resume", "version": 1, **known, **kept, **wish})
@@ -109,6 +117,12 @@ class Client:
 
 def run(coroutine, seconds=60):
     async def bounded():
-        return await asyncio.wait_for(coroutine, seconds)
+        try:
+            return await asyncio.wait_for(coroutine, seconds)
+        finally:
+            for socket in _sockets:
+                socket.transport.abort()
+            await asyncio.gather(*(socket.wait_closed() for socket in _sockets))
+            _sockets.clear()
 
     return asyncio.run(bounded())

@@ -19,7 +19,7 @@ from alignatt4llm.transcript import SAMPLE_RATE
 STANDARD_INPUT = "-"
 
 _PIPE_BYTES = 1 << 16
-_NO_LONG_LOOK = {"probesize": "32768", "analyzeduration": "0"}
+_NO_LONG_LOOK = {"format_probesize": "32768", "probesize": "32768", "analyzeduration": "0"}
 """FFmpeg would otherwise read seconds of a live stream before it lets any through."""
 
 
@@ -56,7 +56,7 @@ class AudioSource:
         self.duration: float | None = None
         self.problem: str | None = None
         self._media: tuple[InputContainer, AudioStream] | None = None
-        if stream or source != STANDARD_INPUT:
+        if stream is not None or source != STANDARD_INPUT:
             self._media = _open(source, stream)
             length = self._media[0].duration
             self.duration = length / av.time_base if length else None
@@ -132,9 +132,9 @@ def chunks(blocks: Iterable[Samples], size: int) -> Iterator[Samples]:
 
 
 def _open(source: str, stream: BinaryIO | None) -> tuple[InputContainer, AudioStream]:
-    if not stream and "://" not in source:
+    if stream is None and "://" not in source:
         _check_file(Path(source))
-    options = _NO_LONG_LOOK if stream else {}
+    options = _NO_LONG_LOOK if stream is not None else {}
     try:
         container = av.open(stream or source, "r", metadata_errors="ignore", options=options)
     except (av.FFmpegError, OSError, ValueError) as error:

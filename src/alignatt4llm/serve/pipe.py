@@ -42,6 +42,8 @@ class Pipe:
             del self._data[: len(taken)]
             return taken
 
-    def __len__(self) -> int:
+    @property
+    def waiting(self) -> int:
+        """Bytes that can be read now."""
         with self._changed:
             return len(self._data)

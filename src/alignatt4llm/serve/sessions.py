@@ -188,7 +188,7 @@ class LiveSession:
         """Seconds of audio received and not yet translated."""
         if self._raw:
             return max(0.0, self.received / BYTES_PER_SECOND - self._taken / SAMPLE_RATE)
-        waiting = len(self._pipe)
+        waiting = self._pipe.waiting
         heard = (self._taken - self._start) / SAMPLE_RATE
         return waiting / max(1, self.received - waiting) * heard
 
@@ -241,7 +241,7 @@ class LiveSession:
         pipe = cast(BinaryIO, self._pipe)
         for block in raw(pipe) if self._raw else _decoded(pipe):
             waiting = np.concatenate([waiting, block])
-            while len(waiting) >= size and (not len(self._pipe) or len(waiting) >= most):
+            while len(waiting) >= size and (not self._pipe.waiting or len(waiting) >= most):
                 count = min(len(waiting) // size * size, most)
                 yield waiting[:count]
                 waiting = waiting[count:]
