@@ -19,7 +19,7 @@ from alignatt4llm.transcript import SAMPLE_RATE
 STANDARD_INPUT = "-"
 
 _PIPE_BYTES = 1 << 16
-_NO_LONG_LOOK = {"format_probesize": "32768", "probesize": "32768", "analyzeduration": "0"}
+_NO_LONG_LOOK = {"probesize": "32768", "analyzeduration": "0"}
 """FFmpeg would otherwise read seconds of a live stream before it lets any through."""
 
 

@@ -42,6 +42,12 @@ class Pipe:
             del self._data[: len(taken)]
             return taken
 
+    def peek(self, size: int) -> bytes:
+        """Return the next bytes without taking them; wait until there are so many."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._data) >= size or self._closed)
+            return bytes(self._data[:size])
+
     @property
     def waiting(self) -> int:
         """Bytes that can be read now."""

@@ -8,13 +8,14 @@ from typing import Any, BinaryIO, Protocol, cast
 
 import numpy as np
 
-from alignatt4llm.audio.decode import AudioSource, raw
-from alignatt4llm.errors import AlignattError, UsageError
+from alignatt4llm.audio.decode import raw
+from alignatt4llm.errors import AlignattError
 from alignatt4llm.events import Close, Event, Source
 from alignatt4llm.languages import Pair
 from alignatt4llm.latency import LATENCIES
 from alignatt4llm.recognizers.base import Recognizer, Samples
 from alignatt4llm.serve.broadcast import Broadcast
+from alignatt4llm.serve.containers import decoded
 from alignatt4llm.serve.errors import BadAudio, EngineFailed, EngineStuck, Farewell, TooLong
 from alignatt4llm.serve.journal import Past
 from alignatt4llm.serve.limits import Limits
@@ -238,8 +239,8 @@ class LiveSession:
         size = round(LATENCIES[self.header["latency"]].chunk * SAMPLE_RATE)
         most = int(_JOINED * SAMPLE_RATE) // size * size
         waiting = np.zeros(0, np.float32)
-        pipe = cast(BinaryIO, self._pipe)
-        for block in raw(pipe) if self._raw else _decoded(pipe):
+        raws = raw(cast(BinaryIO, self._pipe))
+        for block in raws if self._raw else decoded(self._pipe):
             waiting = np.concatenate([waiting, block])
             while len(waiting) >= size and (not self._pipe.waiting or len(waiting) >= most):
                 count = min(len(waiting) // size * size, most)
@@ -291,16 +292,6 @@ class LiveSession:
         self._metrics.ended.labels(self.problem.code if self.problem else "end").inc()
         self._when_over()
         self.broadcast.wake()
-
-
-def _decoded(stream: BinaryIO) -> Iterator[Samples]:
-    try:
-        yield from AudioSource("The audio", stream)
-    except UsageError as problem:
-        raise BadAudio(
-            "The audio is in no container that can be read while it arrives; send WebM or Ogg, "
-            "or raw s16le."
-        ) from problem
 
 
 class _Step:
