@@ -35,9 +35,15 @@ def serving(folder, interpreter=None, port=0, token=None, origins=(), **limits):
     try:
         yield server
     finally:
-        server.should_exit = True
-        thread.join(20)
-        assert not thread.is_alive()
+        stop(server, thread)
+
+
+def stop(server, thread):
+    """Stop a server as SIGTERM would."""
+    if thread.is_alive():
+        server.loop.call_soon_threadsafe(server.drain)
+    thread.join(20)
+    assert not thread.is_alive()
 
 
 _sockets = []

@@ -91,9 +91,11 @@ class ToneRecognizer:
         return [SourceWord(SCRIPT[index], self._begin / 100, self._end / 100)]
 
     def _pitch(self) -> float:
-        """Hertz, from the first and last passage through zero."""
-        signs = np.signbit(np.concatenate(self._heard))
-        crossings = np.flatnonzero(signs[1:] != signs[:-1])
+        """Hertz, from the first and last passage through zero; what is quiet has no sign."""
+        heard = np.concatenate(self._heard)
+        clear = np.flatnonzero(np.abs(heard) > _LOUD)
+        signs = np.signbit(heard[clear])
+        crossings = clear[1:][signs[1:] != signs[:-1]]
         if len(crossings) < 2:
             return 0.0
         return float((len(crossings) - 1) * SAMPLE_RATE / (2 * (crossings[-1] - crossings[0])))

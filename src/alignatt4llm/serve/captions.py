@@ -52,7 +52,7 @@ class Captions:
                     for line in listener.fresh():
                         sent = True
                         yield _frame(line)
-                    if not running:
+                    if not running or self._registry.draining:
                         return
                     if not sent:
                         yield ": alive\n\n"

@@ -14,7 +14,7 @@ FOLDER = Path(str(resources.files("alignatt4llm.serve"))) / "page"
 _HEADERS = {
     "cache-control": "no-cache",
     "content-security-policy": (
-        "default-src 'self'; media-src 'self' blob:; style-src 'self' 'unsafe-inline'; "
+        "default-src 'self'; media-src 'self' blob:; "
         "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
     ),
     "x-content-type-options": "nosniff",

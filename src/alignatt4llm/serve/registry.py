@@ -179,6 +179,7 @@ class Registry:
         deadline = time.monotonic() + self.limits.drain
         for session in list(self._sessions.values()):
             session.suspend(Draining("The server is being restarted; resume in a moment."))
+            session.broadcast.wake()
         while self.taken and time.monotonic() < deadline:
             await asyncio.sleep(0.05)
 

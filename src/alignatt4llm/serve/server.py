@@ -85,7 +85,7 @@ class Server(uvicorn.Server):
                 server_header=False,
             )
         )
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
         self._draining: asyncio.Task[None] | None = None
 
     @property
@@ -95,15 +95,15 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
         """Listen."""
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         await super().startup()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop; called for a signal."""
-        if self._loop is None or self.registry.draining:
+        if self.loop is None or self.registry.draining:
             self.should_exit = self.force_exit = True
         else:
-            self._loop.call_soon_threadsafe(self.drain)
+            self.loop.call_soon_threadsafe(self.drain)
 
     def drain(self) -> None:
         """Begin to stop; called in the event loop."""
