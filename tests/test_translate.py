@@ -8,6 +8,7 @@ import sys
 import time
 import wave
 from io import BytesIO, TextIOWrapper
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -229,3 +230,33 @@ def test_the_trace_says_why(capsys):
     held = re.findall(r"<- (\S*) +accessible \d\.\d\d inaccessible \d\.\d\d  (\w+)", text)
     assert {reason for _, reason in held} >= {"accepted", "peak_inaccessible"}
     assert any(word for word, _ in held)
+
+
+def spans_without_a_commit(heard):
+    """Seconds of audio between two commits while the source grew."""
+    last, grew = 0.0, False
+    for event in heard:
+        grew |= event["type"] == "source" and bool(event["committed"])
+        if event["type"] == "commit":
+            if grew:
+                yield event["audio_s"] - last
+            last, grew = event["audio_s"], False
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ready")
+@pytest.mark.parametrize("target", ["de", "it", "zh"])
+def test_a_long_recording_flows_to_its_end(tmp_path, target):
+    jsonl = tmp_path / "a.jsonl"
+    recording = SAMPLES / "lj001.ogg"
+    assert translate(recording, "--to", target, "--fast", "--jsonl", jsonl) == 0
+    heard = events(jsonl)
+    end = heard[-1]
+    assert end["type"] == "end" and end["audio_s"] > 220
+    assert max(spans_without_a_commit(heard)) < 15
+    closes = [event for event in heard if event["type"] == "close"]
+    assert [close["utterance"] for close in closes] == list(range(len(closes)))
+    assert all(after["start"] >= before["end"] - 1e-3 for before, after in pairwise(closes))
+    joint = "" if target == "zh" else " "
+    assert said(jsonl) == joint.join(close["target"] for close in closes if close["target"])
+    assert max(len(event["committed"]) for event in heard if event["type"] == "source") <= 48
