@@ -8,7 +8,7 @@ from tiny import byte_level_tokenizer, save_checkpoint
 from alignatt4llm.cli.main import main
 from alignatt4llm.heads.headset import load_head_set
 
-WORDS = "the first train leaves the station at seven in the morning".split()
+WORDS = ["the", "first", "train", "leaves", "the", "station", "at", "seven", "in", "the", "morning"]
 LINES = [" ".join(WORDS[n % 4 : 6 + n % 6]) for n in range(12)]
 
 
@@ -97,8 +97,18 @@ def test_pictures(folder, artefact, tmp_path, picture):
             "There is no folder '/no'",
         ),
         (
-            ["calibrate", "--pair", "en-de", "--data", "{src}", "{src}", "--sentences", "3"]
-            + ["--out", "a.json"],
+            [
+                "calibrate",
+                "--pair",
+                "en-de",
+                "--data",
+                "{src}",
+                "{src}",
+                "--sentences",
+                "3",
+                "--out",
+                "a.json",
+            ],
             "Heads cannot be chosen on 3 sentences of 12",
         ),
         (
