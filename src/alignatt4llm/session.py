@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from alignatt4llm.delays import Delays, peak_memory_mb
@@ -13,8 +13,9 @@ from alignatt4llm.policy.accept import accept, accept_all
 from alignatt4llm.policy.base import Policy, TokenEvidence, View
 from alignatt4llm.prompts import Closed, PromptForm
 from alignatt4llm.recognizers.base import Recognizer, Samples
-from alignatt4llm.target import Piece, Target
-from alignatt4llm.transcript import SourceSettings, Transcript, without_full_stop
+from alignatt4llm.recognizers.shifted import Shifted
+from alignatt4llm.target import Piece, Target, emitted
+from alignatt4llm.transcript import SourceSettings, SourceWord, Transcript, without_full_stop
 from alignatt4llm.translators.base import Draft, Drafter, Stop
 
 
@@ -92,10 +93,42 @@ class Session:
 
     def finish(self) -> Iterator[Event]:
         """Say that the stream has ended; everything pending is translated and committed."""
-        self.transcript.finish(self._recognizer.finish())
-        yield from self._step()
+        yield from self.flush()
         self.close()
         yield self.end()
+
+    def flush(self) -> Iterator[Event]:
+        """Commit everything pending as at the end; a recogniser that can may be fed again."""
+        self.transcript.finish(self._recognizer.finish())
+        yield from self._step()
+        self.transcript.ended = False
+
+    def restore(
+        self, said: Iterable[Commit | Close], committed: Sequence[SourceWord], samples: int
+    ) -> None:
+        """Continue what another session began; call it before the first `feed`.
+
+        Parameters
+        ----------
+        said
+            Every commit and close of that session, in order.
+        committed
+            Committed source words of its open utterance.
+        samples
+            Where its stream stood: the first sample to be fed.
+        """
+        for event in said:
+            if isinstance(event, Commit):
+                self.target.extend(list(event.pieces))
+                self._delays.add(event.text, event.audio_s, event.wall_s)
+                self._began = self._now() - event.wall_s
+            else:
+                self._history.append(Closed(event.source, event.target))
+                self.target.close(len(event.source.split()))
+                self._utterance = event.utterance + 1
+        self.transcript.committed.extend(committed)
+        self.transcript.samples = samples
+        self._recognizer = Shifted(self._recognizer, samples)
 
     def close(self) -> None:
         """Free what the translator keeps for this stream."""
@@ -173,7 +206,9 @@ class Session:
         if text:
             audio, wall = self.transcript.clock, self._now() - self._began
             self._delays.add(text, audio, wall)
-            yield Commit(text, self._utterance, audio, wall, self.target.covered)
+            yield Commit(
+                text, self._utterance, audio, wall, self.target.covered, emitted(pieces, text)
+            )
 
     def _words(self) -> tuple[str, ...]:
         """The visible words; while the utterance is open its last one carries no full stop."""
@@ -200,6 +235,7 @@ class Session:
                     token.inaccessible,
                     token.source_mass,
                     token.hold,
+                    token.sources,
                 )
                 for token, start, end in zip(tokens, starts, draft.ends, strict=False)
             ),

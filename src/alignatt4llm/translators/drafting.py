@@ -75,7 +75,7 @@ class Drafting:
         """Feed what is new; return the greedy token, and its log-probability, after each."""
         known = [*self._prompt, *self._ids]
         fed = [*known, *self.guess]
-        self._stream.keep(_common(self._stream.ids, known[:-1]))
+        self._stream.keep(common(self._stream.ids, known[:-1]))
 
         unread = max(0, self._later - len(self._rows))  # rows that belong to no token
 
@@ -149,7 +149,7 @@ class Drafting:
         )
 
 
-def _common(one: Sequence[int], other: Sequence[int]) -> int:
+def common(one: Sequence[int], other: Sequence[int]) -> int:
     """Count the tokens that both begin with."""
     count = 0
     for a, b in zip(one, other, strict=False):

@@ -13,7 +13,7 @@ from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.languages import Pair
 from alignatt4llm.prompts import ChatPrompt, FewShotPrompt, Prompt, PromptForm, source_columns
 from alignatt4llm.translators.base import Draft, Forced, Stop
-from alignatt4llm.translators.drafting import Drafting
+from alignatt4llm.translators.drafting import Drafting, common
 from alignatt4llm.translators.stepper import Stepper
 from alignatt4llm.translators.vocabulary import Vocabulary
 
@@ -135,8 +135,11 @@ class TransformersDrafter:
         first = next(i for i, (_, end) in enumerate(offsets) if end > begin)
         positions, words = source_columns(prompt, offsets)
         device = self._translator.model.device
-        self._stream.keep(0)
-        feed = Feed(self._stream, ids, len(ids) - first + 1, torch.arange(len(ids), device=device))
+        kept = common(self._stream.ids, ids[: first - 1])
+        self._stream.keep(kept)
+        every = torch.arange(len(ids), device=device)
+        wanted = len(ids) - first + 1
+        feed = Feed(self._stream, ids[kept:], wanted, every, needed=lambda rows: 1)
         self._translator.stepper.step(feed)
         spans = tuple((max(0, start - begin), end - begin) for start, end in offsets[first:])
         return Forced(spans, feed.rows.cpu().numpy(), positions, words)
