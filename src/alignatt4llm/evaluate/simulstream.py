@@ -89,8 +89,16 @@ class AlignAttProcessor(SpeechProcessor):  # type: ignore[misc]
 
     @classmethod
     def load_model(cls, config: SimpleNamespace) -> None:
-        """Load the models that the settings name, once in a process."""
-        cls._interpreter(ProcessorSettings.parse(config))
+        """Load the models that the settings name, once in a process.
+
+        With a target language everything is there for the first stream; without one the
+        recogniser is loaded when it begins.
+        """
+        processor = cls(config)
+        if processor._target is None:
+            cls._interpreter(processor._settings)
+        else:
+            processor._open().close()
 
     @property
     def speech_chunk_size(self) -> float:

@@ -46,7 +46,7 @@ def _lines(number: int, said: Hypothesis, target: Language) -> Iterator[dict[str
     timed = zip(said.delays, said.elapsed, texts, strict=True)
     for (delay, elapsed), group in groupby(timed, key=lambda unit: unit[:2]):
         yield _line(number, delay, elapsed - delay, [space + text for _, _, text in group])
-    yield _line(number, max(said.source_length, *said.delays[-1:]), 0.0, [])
+    yield _line(number, max((said.source_length, *said.delays[-1:])), 0.0, [])
 
 
 def _line(number: int, audio_ms: float, computation_ms: float, said: list[str]) -> dict[str, Any]:
