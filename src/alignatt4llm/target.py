@@ -1,8 +1,9 @@
 """The target side of a session: append-only text that ends at unit boundaries."""
 
+import unicodedata
 from dataclasses import dataclass
 
-from alignatt4llm.languages import Language
+from alignatt4llm.languages import Language, inseparable
 from alignatt4llm.translators.base import loop_length
 
 
@@ -15,11 +16,17 @@ def is_boundary(text: str, at: int, language: Language) -> bool:
     if at <= 0 or at >= len(text):
         return at == 0
     before, after = text[at - 1], text[at]
+    if inseparable(before, after):
+        return False
     if after.isspace() or before.isspace():
         return not before.isspace()
     if language.by_character:
         return not (_joins(before) and _joins(after))
-    return before.isalnum() and not (after.isalnum() or after in "'’-_")
+    return _in_word(before) and not (after.isalnum() or after in "'’-_")
+
+
+def _in_word(character: str) -> bool:
+    return character.isalnum() or unicodedata.category(character).startswith("M")
 
 
 def _joins(character: str) -> bool:
