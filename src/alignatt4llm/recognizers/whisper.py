@@ -11,7 +11,7 @@ from alignatt4llm.errors import AlignattError
 from alignatt4llm.languages import Language
 from alignatt4llm.recognizers.agreement import Agreement
 from alignatt4llm.recognizers.base import Samples
-from alignatt4llm.recognizers.window import WindowRecognizer
+from alignatt4llm.recognizers.window import WindowRecognizer, token_budget
 from alignatt4llm.transcript import SAMPLE_RATE, SourceWord
 
 _PREPENDED = "\"'“¿([{-"
@@ -71,7 +71,7 @@ class WhisperEngine:
         mel, frames = self._mel(audio)
         encoded = self._whisper.model.encode(StorageView.from_array(mel), to_cpu=False)
         prompt = [*tokenizer.sot_sequence, tokenizer.no_timestamps, *known]
-        budget = _token_budget(audio)
+        budget = token_budget(audio)
         [result] = self._whisper.model.generate(
             encoded,
             [prompt],
@@ -118,11 +118,6 @@ def _suppressed(tokenizer: Any) -> list[int]:
     from faster_whisper.transcribe import get_suppressed_tokens
 
     return list(get_suppressed_tokens(tokenizer, [-1]))
-
-
-def _token_budget(audio: Samples) -> int:
-    """More tokens than anybody can say in that time; where a loop ends."""
-    return min(200, 16 + round(10 * len(audio) / SAMPLE_RATE))
 
 
 def _credible(result: Any, text: str, count: int, total: int, budget: int) -> bool:

@@ -171,3 +171,8 @@ class WindowRecognizer:
         self._window = [self._window[0][max(0, cut - begin) :]]
         self._length = len(self._window[0])
         return forced
+
+
+def token_budget(audio: Samples) -> int:
+    """More tokens than anybody can say in that time; where a loop ends."""
+    return min(200, 16 + round(10 * len(audio) / SAMPLE_RATE))

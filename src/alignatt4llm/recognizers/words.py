@@ -5,6 +5,9 @@ from collections.abc import Iterator
 
 from alignatt4llm.languages import Language, inseparable
 
+_THAI = "\u0e00"
+"""Letters before it belong to alphabets: Latin, Greek, Cyrillic, Arabic and others."""
+
 
 def split_words(text: str, language: Language) -> list[str]:
     """Split text into source words.
@@ -51,9 +54,8 @@ def _latin(character: str) -> bool:
     """Whether the character stands in a word written with an alphabet, or in a number."""
     if character in "'’-_.":
         return True
-    return character.isdigit() or (
-        character.isalpha() and ord(character) < 0x0E00  # below Thai: Latin, Greek, Cyrillic, ...
-    )
+    narrow = unicodedata.normalize("NFKC", character)[0]
+    return narrow.isdigit() or (narrow.isalpha() and narrow < _THAI)
 
 
 def _says_something(text: str) -> bool:

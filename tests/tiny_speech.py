@@ -1,0 +1,139 @@
+"""Tiny random speech models of real architectures, saved as a hub would have them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from transformers import (
+    GenerationConfig,
+    Qwen2Tokenizer,
+    Qwen3ASRConfig,
+    Qwen3ASRFeatureExtractor,
+    Qwen3ASRForConditionalGeneration,
+    Qwen3ASRForTokenClassification,
+    Qwen3ASRProcessor,
+)
+
+from alignatt4llm.transcript import SAMPLE_RATE, SourceWord
+
+STEPS = 600
+
+QWEN_SPECIAL = {
+    "eos_token": "<|im_end|>",
+    "pad_token": "<|endoftext|>",
+    "audio_token": "<|audio_pad|>",
+    "audio_bos_token": "<|audio_start|>",
+    "audio_eos_token": "<|audio_end|>",
+}
+ASR_TEMPLATE = (
+    "<|im_start|>system\n<|im_end|>\n<|im_start|>user\n"
+    "<|audio_start|><|audio_pad|><|audio_end|><|im_end|>\n"
+    "{% for message in messages if message.role == 'assistant' %}<|im_start|>assistant\n"
+    "{{ message.content[0].text }}<|im_end|>\n{% endfor %}"
+)
+ALIGNER_TEMPLATE = (
+    "<|audio_start|><|audio_pad|><|audio_end|>"
+    "{% for part in messages[0].content if part.type == 'text' %}"
+    "{{ part.text }}<timestamp><timestamp>{% endfor %}"
+)
+
+
+def byte_level_bpe(lines: list[str], size: int) -> tuple[dict[str, int], list[tuple[str, str]]]:
+    """Train a byte-level vocabulary; returns tokens and merges."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=size,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(lines, trainer)
+    model = json.loads(tokenizer.to_str())["model"]
+    return model["vocab"], [tuple(pair) for pair in model["merges"]]
+
+
+def qwen_tokenizer() -> Qwen2Tokenizer:
+    lines = ["the first train leaves the station at seven in the morning", "第一班火车早上七点"]
+    vocabulary, merges = byte_level_bpe(lines, 300)
+    tokenizer = Qwen2Tokenizer(
+        vocab=vocabulary, merges=merges, extra_special_tokens=dict(list(QWEN_SPECIAL.items())[2:]),
+        eos_token="<|im_end|>", pad_token="<|endoftext|>",
+    )  # fmt: skip
+    tokenizer.add_tokens(["<|im_start|>", "<asr_text>", "<timestamp>"], special_tokens=True)
+    return tokenizer
+
+
+def _qwen_config(tokenizer: Qwen2Tokenizer, **changes: object) -> Qwen3ASRConfig:
+    return Qwen3ASRConfig(
+        audio_config={
+            "num_mel_bins": 128, "encoder_layers": 2, "encoder_attention_heads": 2,
+            "encoder_ffn_dim": 32, "d_model": 16, "output_dim": 64, "downsample_hidden_size": 8,
+        },
+        text_config={
+            "vocab_size": len(tokenizer), "hidden_size": 64, "intermediate_size": 96,
+            "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+            "head_dim": 16, "max_position_embeddings": 4096,
+        },
+        audio_token_id=tokenizer.convert_tokens_to_ids("<|audio_pad|>"),
+        timestamp_token_id=tokenizer.convert_tokens_to_ids("<timestamp>"),
+        eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
+        **changes,
+    )  # fmt: skip
+
+
+def _save(folder: Path, model: object, tokenizer: Qwen2Tokenizer, template: str) -> Path:
+    model.save_pretrained(folder)  # type: ignore[attr-defined]
+    Qwen3ASRProcessor(
+        feature_extractor=Qwen3ASRFeatureExtractor(), tokenizer=tokenizer, chat_template=template
+    ).save_pretrained(folder)
+    return folder
+
+
+def save_qwen3_asr(folder: Path, audio: np.ndarray, words: list[SourceWord]) -> Path:
+    """A recogniser that was shown one recording and its words until it knew them."""
+    torch.manual_seed(5)
+    tokenizer = qwen_tokenizer()
+    model = Qwen3ASRForConditionalGeneration(_qwen_config(tokenizer))
+    model.generation_config = GenerationConfig(
+        eos_token_id=[tokenizer.eos_token_id, tokenizer.pad_token_id],
+        pad_token_id=tokenizer.pad_token_id,
+        do_sample=False,
+    )
+    _save(folder, model, tokenizer, ASR_TEMPLATE)
+    _teach(model, Qwen3ASRProcessor.from_pretrained(folder), audio, words)
+    model.save_pretrained(folder)
+    return folder
+
+
+def _teach(model: Any, processor: Any, audio: np.ndarray, words: list[SourceWord]) -> None:
+    torch.set_num_threads(1)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
+    ends = range(SAMPLE_RATE, len(audio) + 1, SAMPLE_RATE // 2)
+    lessons = []
+    for end in ends:
+        said = " ".join(word.text for word in words if word.end <= end / SAMPLE_RATE)
+        inputs = processor.apply_transcription_request(audio=audio[:end], language="en")
+        answer = torch.tensor([processor.tokenizer(f"{said}<|im_end|>").input_ids])
+        ids = torch.cat([inputs["input_ids"], answer], 1)
+        labels = torch.cat([torch.full_like(inputs["input_ids"], -100), answer], 1)
+        features = inputs["input_features"], inputs["input_features_mask"]
+        lessons.append((ids, labels, *features))
+    for step in range(STEPS):
+        ids, labels, features, mask = lessons[step % len(lessons)]
+        loss = model(
+            input_ids=ids, labels=labels, input_features=features, input_features_mask=mask
+        ).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+
+
+def save_forced_aligner(folder: Path) -> Path:
+    torch.manual_seed(6)
+    tokenizer = qwen_tokenizer()
+    model = Qwen3ASRForTokenClassification(_qwen_config(tokenizer, num_labels=200)).eval()
+    return _save(folder, model, tokenizer, ALIGNER_TEMPLATE)
