@@ -1,6 +1,8 @@
 """Tiny random speech models of real architectures, saved as a hub would have them."""
 
 import json
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from transformers import (
 
 from alignatt4llm.transcript import SAMPLE_RATE, SourceWord
 
-STEPS = 600
+Lesson = tuple[np.ndarray, list[SourceWord]]
 
 QWEN_SPECIAL = {
     "eos_token": "<|im_end|>",
@@ -108,32 +110,62 @@ def save_qwen3_asr(folder: Path, audio: np.ndarray, words: list[SourceWord]) -> 
     return folder
 
 
+def save_forced_aligner(folder: Path, audio: np.ndarray, words: list[SourceWord]) -> Path:
+    """An aligner that was shown when the words of one recording are spoken."""
+    torch.manual_seed(6)
+    tokenizer = qwen_tokenizer()
+    model = Qwen3ASRForTokenClassification(_qwen_config(tokenizer, num_labels=200))
+    _save(folder, model, tokenizer, ALIGNER_TEMPLATE)
+    _teach_times(model, Qwen3ASRProcessor.from_pretrained(folder), audio, words)
+    model.save_pretrained(folder)
+    return folder
+
+
+def _windows(audio: np.ndarray, words: list[SourceWord]) -> Iterator[Lesson]:
+    """Beginnings of a recording, and the words that are whole in them."""
+    for end in range(SAMPLE_RATE, len(audio) + 1, SAMPLE_RATE // 2):
+        yield audio[:end], [word for word in words if word.end <= end / SAMPLE_RATE]
+
+
 def _teach(model: Any, processor: Any, audio: np.ndarray, words: list[SourceWord]) -> None:
+    lessons = []
+    for heard, said in _windows(audio, words):
+        text = " ".join(word.text for word in said)
+        inputs = processor.apply_transcription_request(audio=heard, language="en")
+        answer = torch.tensor([processor.tokenizer(f"{text}<|im_end|>").input_ids])
+        labels = torch.cat([torch.full_like(inputs["input_ids"], -100), answer], 1)
+        inputs["input_ids"] = torch.cat([inputs["input_ids"], answer], 1)
+        inputs.pop("attention_mask")
+        lessons.append(partial(_loss, model, inputs, labels))
+    _learn(model, lessons, 600)
+
+
+def _teach_times(model: Any, processor: Any, audio: np.ndarray, words: list[SourceWord]) -> None:
+    lessons = []
+    for heard, said in _windows(audio, words):
+        if not said:
+            continue
+        text = " ".join(word.text for word in said)
+        inputs, _ = processor.prepare_forced_aligner_inputs(heard, text, "en")
+        labels = torch.full_like(inputs["input_ids"], -100)
+        times = [round(time / 0.08) for word in said for time in (word.start, word.end)]
+        labels[inputs["input_ids"] == model.config.timestamp_token_id] = torch.tensor(times)
+        lessons.append(partial(_loss, model, inputs, labels))
+    _learn(model, lessons, 400)
+
+
+def _loss(model: Any, inputs: Any, labels: torch.Tensor) -> torch.Tensor:
+    shifted = isinstance(model, Qwen3ASRForConditionalGeneration)  # a token predicts the next
+    logits = model(**inputs).logits
+    logits, labels = (logits[:, :-1], labels[:, 1:]) if shifted else (logits, labels)
+    return torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
+
+
+def _learn(model: Any, lessons: list[Callable[[], torch.Tensor]], steps: int) -> None:
     torch.set_num_threads(1)
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
-    ends = range(SAMPLE_RATE, len(audio) + 1, SAMPLE_RATE // 2)
-    lessons = []
-    for end in ends:
-        said = " ".join(word.text for word in words if word.end <= end / SAMPLE_RATE)
-        inputs = processor.apply_transcription_request(audio=audio[:end], language="en")
-        answer = torch.tensor([processor.tokenizer(f"{said}<|im_end|>").input_ids])
-        ids = torch.cat([inputs["input_ids"], answer], 1)
-        labels = torch.cat([torch.full_like(inputs["input_ids"], -100), answer], 1)
-        features = inputs["input_features"], inputs["input_features_mask"]
-        lessons.append((ids, labels, *features))
-    for step in range(STEPS):
-        ids, labels, features, mask = lessons[step % len(lessons)]
-        loss = model(
-            input_ids=ids, labels=labels, input_features=features, input_features_mask=mask
-        ).loss
-        loss.backward()
+    for step in range(steps):
+        lessons[step % len(lessons)]().backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
-
-
-def save_forced_aligner(folder: Path) -> Path:
-    torch.manual_seed(6)
-    tokenizer = qwen_tokenizer()
-    model = Qwen3ASRForTokenClassification(_qwen_config(tokenizer, num_labels=200)).eval()
-    return _save(folder, model, tokenizer, ALIGNER_TEMPLATE)
