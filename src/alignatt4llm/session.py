@@ -4,32 +4,18 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
-
-import numpy as np
-from numpy.typing import NDArray
 
 from alignatt4llm.delays import Delays, peak_memory_mb
 from alignatt4llm.errors import PromptTooLong, UsageError
 from alignatt4llm.events import Close, Commit, End, Event, Preview, Source, TokenTrace, Trace
 from alignatt4llm.languages import Pair
 from alignatt4llm.policy.accept import accept, accept_all
-from alignatt4llm.policy.alignatt import TokenEvidence
+from alignatt4llm.policy.base import Policy, TokenEvidence, View
 from alignatt4llm.prompts import Closed, PromptForm
 from alignatt4llm.recognizers.base import Recognizer, Samples
 from alignatt4llm.target import Piece, Target
 from alignatt4llm.transcript import SourceSettings, Transcript
-from alignatt4llm.translators.base import Draft, Drafter, Rows
-
-
-class Policy(Protocol):
-    """Decides on draft tokens from their rows; see `policy.alignatt.AlignAtt.look`."""
-
-    def look(
-        self, rows: Rows, words: NDArray[np.int64], visible: int, frontier: int
-    ) -> list[TokenEvidence]:
-        """Say of each draft token where it looks and why it must be held, if it must."""
-        ...
+from alignatt4llm.translators.base import Draft, Drafter, Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +82,7 @@ class Session:
         self._delays = Delays(pair.target)
         self._now = now
         self._began = now()
-        self._shown: tuple[tuple[str, ...], str, int] | None = None
+        self._shown: View | None = None
         self._draft: Draft | None = None
 
     def feed(self, samples: Samples) -> Iterator[Event]:
@@ -137,37 +123,31 @@ class Session:
 
     def _translate(self) -> Iterator[Event]:
         """Draft the open utterance and say what the policy lets through."""
-        words, frontier = self._words(), self.transcript.accessible
-        shown = (words, self.target.accepted, frontier)
-        if not frontier or shown == self._shown or self._is_long_enough(len(words)):
+        view = View(self._words(), self.transcript.accessible, self.target.accepted)
+        if not view.frontier or view == self._shown or self._is_long_enough(len(view.words)):
             return
-        draft = self._drafted(words, frontier)
-        self._shown, self._draft = shown, draft
-        evidence = self._policy.look(draft.rows, draft.words, len(words), frontier)
-        accepted = accept(draft, evidence, self.target.language)
-        yield self._trace(draft, words, accepted.tokens)
+        draft = self._drafted(view)
+        self._shown, self._draft = view, draft
+        accepted = accept(draft, self._policy.decide(draft, view), self.target.language)
+        yield self._trace(draft, view.words, accepted.tokens)
         yield from self._say(accepted.pieces)
         yield Preview(draft.text[accepted.cut :].strip(), self._utterance, accepted.reason)
 
-    def _drafted(self, words: tuple[str, ...], frontier: int) -> Draft:
+    def _drafted(self, view: View) -> Draft:
         """Return the draft to decide on: the one at hand if only the frontier moved."""
-        before, text = self._draft, (words, self.target.accepted)
-        if before is not None and self._shown is not None and self._shown[:2] == text:
-            evidence = self._policy.look(before.rows, before.words, len(words), frontier)
+        before, shown = self._draft, self._shown
+        if before and shown and (shown.words, shown.accepted) == (view.words, view.accepted):
+            evidence = self._policy.decide(before, view)
             if before.ended or any(token.hold for token in evidence):
                 return before
-
-        def held(row: Rows, columns: NDArray[np.int64]) -> bool:
-            return bool(self._policy.look(row[None], columns, len(words), frontier)[0].hold)
-
-        return self._ask(words, self._settings.budget, held)
+        return self._ask(view.words, self._settings.budget, self._policy.stop(view))
 
     def _close(self, count: int) -> Iterator[Event]:
         """End the utterance after ``count`` words, finishing its translation."""
         words = tuple(word.text for word in self.transcript.committed[:count])
         if not self.target.runs_ahead(count):
             draft = self._ask(words, min(160, 3 * count + 24))
-            evidence = self._policy.look(draft.rows, draft.words, count, count)
+            evidence = self._policy.decide(draft, View(words, count, self.target.accepted))
             yield from self._say(accept_all(draft, evidence, self.target.language))
         source = self.transcript.close(count)
         closed = Closed(" ".join(words), self.target.close(count))
@@ -177,9 +157,7 @@ class Session:
         yield Close(self._utterance, closed.source, closed.target, start, end, clock)
         self._utterance += 1
 
-    def _ask(
-        self, words: tuple[str, ...], budget: int, stop: Callable[..., bool] | None = None
-    ) -> Draft:
+    def _ask(self, words: tuple[str, ...], budget: int, stop: Stop | None = None) -> Draft:
         """Draft, forgetting the oldest context as long as the prompt is too long."""
         while True:
             prompt = self._prompt(words, self.target.accepted, tuple(self._history))

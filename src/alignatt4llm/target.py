@@ -1,5 +1,6 @@
 """The target side of a session: append-only text that ends at unit boundaries."""
 
+import re
 import unicodedata
 from dataclasses import dataclass
 
@@ -46,7 +47,13 @@ def trim(text: str, cut: int, language: Language, ended: bool) -> int:
 
 def units(text: str, language: Language) -> list[str]:
     """Split text into latency units: words, or characters in languages without spaces."""
-    return [char for char in text if not char.isspace()] if language.by_character else text.split()
+    return [text[start:end] for start, end in unit_spans(text, language)]
+
+
+def unit_spans(text: str, language: Language) -> list[tuple[int, int]]:
+    """Return the characters of each unit; see `units`."""
+    pattern = r"\S" if language.by_character else r"\S+"
+    return [match.span() for match in re.finditer(pattern, text)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
-"""Attention rows from captured queries and keys: the maths, once, for every engine."""
+"""Attention from queries and keys: the maths, once, for every engine."""
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,23 +19,49 @@ class AttentionForm:
         Keys at a distance of ``window`` or more are masked; None when every key is seen.
     softcap
         Logits become ``softcap * tanh(logits / softcap)``; None when they are not capped.
+    sinks
+        Learned extra logit per query head, shape [H_q], in models that have attention sinks.
     """
 
     scale: float
     window: int | None = None
     softcap: float | None = None
+    sinks: Tensor | None = None
 
 
-def attention_rows(
-    query: Tensor,
-    key: Tensor,
-    heads: list[int],
-    positions: Tensor,
-    form: AttentionForm,
-    *,
-    first_key: int = 0,
-    sinks: Tensor | None = None,
-) -> Tensor:
+def attend(query: Tensor, key: Tensor, value: Tensor, form: AttentionForm) -> Tensor:
+    """Return the attention output of the last T positions of a context of L.
+
+    Parameters
+    ----------
+    query
+        Queries after norm and rotary embedding, shape [H_q, T, d].
+    key, value
+        Keys and values of the whole context, shape [H_kv, L, d].
+    form
+        Scale, window, softcap and sinks of the layer.
+
+    Returns
+    -------
+    Tensor
+        Shape [H_q, T, d].
+    """
+    if form.softcap is None and form.sinks is None:
+        mask = _mask(query.shape[1], key.shape[1], form.window, query.device)
+        return scaled_dot_product_attention(
+            query[None],
+            key[None],
+            value[None],
+            attn_mask=None if mask is None else ~mask,
+            scale=form.scale,
+            enable_gqa=True,
+        )[0]
+    rows = attention_rows(query, key, list(range(query.shape[0])), form)
+    group = query.shape[0] // key.shape[0]
+    return rows.to(value.dtype) @ value.repeat_interleave(group, dim=0)
+
+
+def attention_rows(query: Tensor, key: Tensor, heads: list[int], form: AttentionForm) -> Tensor:
     """Recompute the rows that the model's own attention had, in float32.
 
     The softmax runs over the whole causal row, softmax(scale · q kᵀ + mask), so that prompt and
@@ -43,39 +70,42 @@ def attention_rows(
     Parameters
     ----------
     query
-        Queries after norm and rotary embedding, shape [H_q, T, d].
+        Queries after norm and rotary embedding of the last T positions, shape [H_q, T, d].
     key
-        Keys after norm and rotary embedding, shape [H_kv, L, d]; query head h reads key head
+        Keys of the whole context, shape [H_kv, L, d]; query head h reads key head
         ``h // (H_q / H_kv)``.
     heads
         Query heads wanted, length H.
-    positions
-        Absolute position of each query, shape [T].
     form
-        Scale, window and softcap of the layer.
-    first_key
-        Absolute position of the first key: above 0 where a sliding cache has dropped keys.
-    sinks
-        Learned extra logit per query head, shape [H_q], in models that have attention sinks.
+        Scale, window, softcap and sinks of the layer.
 
     Returns
     -------
     Tensor
-        Rows over the keys, float32, shape [H, T, L].
+        Rows over the keys, shape [H, T, L].
     """
     group = query.shape[0] // key.shape[0]
-    wanted = torch.tensor(heads, device=query.device)
-    q = query[wanted].float()  # [H, T, d]
-    k = key[wanted // group].float()  # [H, L, d]
+    q = query[heads].float()  # [H, T, d]
+    k = key[[head // group for head in heads]].float()  # [H, L, d]
     logits = form.scale * (q @ k.transpose(1, 2))  # [H, T, L]
     if form.softcap is not None:
         logits = form.softcap * torch.tanh(logits / form.softcap)
-    distance = positions[:, None] - (first_key + torch.arange(key.shape[1], device=key.device))
-    masked = distance < 0  # [T, L]
-    if form.window is not None:
-        masked |= distance >= form.window
-    logits = logits.masked_fill(masked, -torch.inf)
-    if sinks is None:
+    mask = _mask(query.shape[1], key.shape[1], form.window, query.device)
+    if mask is not None:
+        logits = logits.masked_fill(mask, -torch.inf)
+    if form.sinks is None:
         return torch.softmax(logits, dim=-1)
-    column = sinks[wanted].float()[:, None, None].expand(-1, logits.shape[1], 1)
+    column = form.sinks[heads].float()[:, None, None].expand(-1, logits.shape[1], 1)
     return torch.softmax(torch.cat([logits, column], dim=-1), dim=-1)[..., :-1]
+
+
+def _mask(queries: int, keys: int, window: int | None, device: torch.device) -> Tensor | None:
+    """Return which keys each of the last ``queries`` positions may not see, shape [T, L]."""
+    if queries == 1 and (window is None or keys <= window):
+        return None
+    positions = torch.arange(keys, device=device)
+    distance = positions[keys - queries :, None] - positions
+    masked = distance < 0
+    if window is not None:
+        masked |= distance >= window
+    return masked

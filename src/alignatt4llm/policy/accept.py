@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from alignatt4llm.languages import Language
-from alignatt4llm.policy.alignatt import TokenEvidence
+from alignatt4llm.policy.base import TokenEvidence
 from alignatt4llm.target import Piece, trim
 from alignatt4llm.translators.base import Draft
 

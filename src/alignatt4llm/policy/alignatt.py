@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from alignatt4llm.errors import UsageError
 from alignatt4llm.heads.headset import HeadSet
+from alignatt4llm.policy.base import TokenEvidence, View
+from alignatt4llm.translators.base import Draft, Stop
 
 Array = NDArray[np.float32]
 
@@ -40,29 +42,6 @@ class AlignAttSettings:
                 )
 
 
-@dataclass(frozen=True, slots=True)
-class TokenEvidence:
-    """What the rows say about one draft token.
-
-    Attributes
-    ----------
-    word
-        Source word it looks at most (index into the visible words); -1 when there is none.
-    accessible, inaccessible
-        Shares of its source attention on words that may, or may not, be relied on.
-    source_mass
-        Share of its whole attention that lies on the source.
-    hold
-        Why it is held; empty when it is not.
-    """
-
-    word: int
-    accessible: float
-    inaccessible: float
-    source_mass: float
-    hold: str = ""
-
-
 def words_from_columns(rows: Array, words: NDArray[np.int64], count: int) -> Array:
     """Sum the source columns of each word.
 
@@ -85,26 +64,31 @@ def words_from_columns(rows: Array, words: NDArray[np.int64], count: int) -> Arr
     return out
 
 
-def weigh(by_word: Array, source_mass: Array, frontier: int) -> list[TokenEvidence]:
+def weigh(heads: HeadSet, rows: Array, words: NDArray[np.int64], view: View) -> list[TokenEvidence]:
     """Describe each draft token by where in the source it looks.
 
     Parameters
     ----------
-    by_word
-        Attention of each draft token over the source words, shape [T, W].
-    source_mass
-        Share of each token's whole attention on the source, shape [T].
-    frontier
-        Number of accessible words.
+    heads
+        The head set that the rows were read for.
+    rows
+        Rows of its heads over the source columns, shape [T, H, S].
+    words
+        Source word of each column, shape [S].
+    view
+        The visible words and the frontier.
     """
-    evidence = []
-    for row, mass in zip(by_word, source_mass, strict=True):
-        total = float(row.sum())
-        accessible = float(row[:frontier].sum()) / total if total > 0 else 0.0
-        inaccessible = float(row[frontier:].sum()) / total if total > 0 else 0.0
-        peak = int(row.argmax()) if total > 0 else -1
-        evidence.append(TokenEvidence(peak, accessible, inaccessible, float(mass)))
-    return evidence
+    by_word = words_from_columns(heads.combine(rows), words, len(view.words))  # [T, W]
+    source_mass = rows.sum(-1).mean(-1)  # [T]
+    total = by_word.sum(-1)  # [T]
+    shares = by_word / np.where(total > 0, total, 1)[:, None]
+    peaks = np.where(total > 0, by_word.argmax(-1), -1)
+    return [
+        TokenEvidence(
+            int(peak), float(row[: view.frontier].sum()), float(row[view.frontier :].sum()), mass
+        )
+        for row, peak, mass in zip(shares, peaks, source_mass.tolist(), strict=True)
+    ]
 
 
 def hold_reason(token: TokenEvidence, frontier: int, settings: AlignAttSettings) -> str:
@@ -128,25 +112,21 @@ class AlignAtt:
     heads: HeadSet
     settings: AlignAttSettings = AlignAttSettings()
 
-    def look(
-        self, rows: Array, words: NDArray[np.int64], visible: int, frontier: int
-    ) -> list[TokenEvidence]:
-        """Say of each draft token where it looks and why it must be held, if it must.
+    def decide(self, draft: Draft, view: View) -> list[TokenEvidence]:
+        """Hold the tokens that lean on words beyond the frontier; see `Policy.decide`."""
+        return self._judge(draft.rows, draft.words, view)
 
-        Parameters
-        ----------
-        rows
-            Rows of the alignment heads over the source columns, shape [T, H, S].
-        words
-            Source word of each column, shape [S].
-        visible
-            Number of visible words W.
-        frontier
-            Number of accessible words.
-        """
-        by_word = words_from_columns(self.heads.combine(rows), words, visible)
-        source_mass = rows.sum(-1).mean(-1)  # [T]
+    def stop(self, view: View) -> Stop:
+        """End drafting at the first token that is held."""
+
+        def held(row: Array, words: NDArray[np.int64]) -> bool:
+            return bool(self._judge(row[None], words, view)[0].hold)
+
+        return held
+
+    def _judge(self, rows: Array, words: NDArray[np.int64], view: View) -> list[TokenEvidence]:
+        evidence = weigh(self.heads, rows, words, view)
         return [
-            replace(token, hold=hold_reason(token, frontier, self.settings))
-            for token in weigh(by_word, source_mass, frontier)
+            replace(token, hold=hold_reason(token, view.frontier, self.settings))
+            for token in evidence
         ]

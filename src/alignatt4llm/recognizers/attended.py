@@ -9,9 +9,6 @@ from collections.abc import Sequence
 from alignatt4llm.recognizers.agreement import Agreement
 from alignatt4llm.transcript import SourceWord
 
-BORDER = 0.5
-"""Seconds at the end of the audio that no final word may look at."""
-
 
 class Attended(Agreement):
     """Commits words from one hypothesis, by where in the audio the model's attention put them.
@@ -22,12 +19,9 @@ class Attended(Agreement):
 
     Parameters
     ----------
-    border
-        Seconds between a word's end and the clock before it may be committed.
+    hold_back
+        Seconds at the end of the audio that no final word may look at.
     """
-
-    def __init__(self, border: float = BORDER) -> None:
-        super().__init__(border)
 
     def _agreed(self, previous: Sequence[SourceWord]) -> int:
         return len(self.pending)

@@ -21,7 +21,7 @@ from transformers.models.qwen3_asr.processing_qwen3_asr import LANGUAGE_CODE_TO_
 from alignatt4llm.device import Device
 from alignatt4llm.errors import UsageError
 from alignatt4llm.languages import Language
-from alignatt4llm.recognizers.agreement import Agreement
+from alignatt4llm.recognizers.agreement import HOLD_BACK, Agreement
 from alignatt4llm.recognizers.base import Samples
 from alignatt4llm.recognizers.checkpoint import load
 from alignatt4llm.recognizers.forced_aligner import ForcedAligner
@@ -55,7 +55,7 @@ class Qwen3AsrEngine:
         self.aligner = aligner
         self.lock = Lock()
 
-    def open(self, language: Language, agreement: Agreement | None = None) -> WindowRecognizer:
+    def open(self, language: Language, hold_back: float = HOLD_BACK) -> WindowRecognizer:
         """Start recognising one stream of speech in ``language``.
 
         Raises
@@ -66,7 +66,7 @@ class Qwen3AsrEngine:
         if language.code not in LANGUAGE_CODE_TO_NAME:
             known = ", ".join(LANGUAGE_CODE_TO_NAME)
             raise UsageError(f"Qwen3-ASR does not know {language.name}. It knows: {known}.")
-        return WindowRecognizer(Qwen3AsrStream(self), language, agreement or Agreement())
+        return WindowRecognizer(Qwen3AsrStream(self), language, Agreement(hold_back))
 
 
 class Qwen3AsrStream:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.languages import Language
-from alignatt4llm.recognizers.agreement import Agreement
+from alignatt4llm.recognizers.agreement import HOLD_BACK, Agreement
 from alignatt4llm.recognizers.base import Samples
 from alignatt4llm.recognizers.window import WindowRecognizer, token_budget
 from alignatt4llm.transcript import SAMPLE_RATE, SourceWord
@@ -27,9 +27,15 @@ class WhisperEngine:
         Folder of a CTranslate2 Whisper model.
     threads
         CPU threads; 0 lets the library choose.
+    finality
+        Which words are final: `Agreement` of hypotheses, or `Attended` for AlignAtt over the
+        model's cross-attention.
     """
 
-    def __init__(self, path: Path, threads: int = 0) -> None:
+    def __init__(
+        self, path: Path, threads: int = 0, finality: type[Agreement] = Agreement
+    ) -> None:
+        self._finality = finality
         try:
             from faster_whisper import WhisperModel
         except ImportError as error:
@@ -46,12 +52,9 @@ class WhisperEngine:
         )
         self._tokenizers: dict[str, Any] = {}
 
-    def open(self, language: Language, agreement: Agreement | None = None) -> WindowRecognizer:
-        """Start recognising one stream of speech in ``language``.
-
-        Agreement of successive hypotheses decides what is final, unless told otherwise.
-        """
-        return WindowRecognizer(self, language, agreement or Agreement())
+    def open(self, language: Language, hold_back: float = HOLD_BACK) -> WindowRecognizer:
+        """Start recognising one stream of speech in ``language``."""
+        return WindowRecognizer(self, language, self._finality(hold_back))
 
     def transcribe(
         self,
