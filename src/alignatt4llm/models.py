@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Literal
 
 from alignatt4llm.cache import cached, prepare, verify
+from alignatt4llm.cards import TRANSLATORS
 from alignatt4llm.convert import convert_gguf
 from alignatt4llm.errors import AlignattError, UsageError
-from alignatt4llm.hub import hub_llm, hub_whisper
+from alignatt4llm.hub import hub_model, hub_whisper
 from alignatt4llm.wheels import WheelFile
 
 Kind = Literal["llm", "recognizer"]
@@ -188,7 +189,8 @@ def resolve_llm(name: str, progress: Progress | None = None) -> Weights:
     Parameters
     ----------
     name
-        ``embedded``, ``embedded-large``, a folder, or a hub id with an optional ``@revision``.
+        ``embedded``, ``embedded-large``, a name from `cards.TRANSLATORS`, a folder, or a hub id
+        with an optional ``@revision``.
     progress
         Told what is being done when it takes long.
 
@@ -197,12 +199,13 @@ def resolve_llm(name: str, progress: Progress | None = None) -> Weights:
     AlignattError
         If there is no such model, or it cannot be had; the message says what to do.
     """
+    name = TRANSLATORS[name].hub if name in TRANSLATORS else name
     if known := _embedded(name, "llm"):
         return Weights(known.model, str(known.prepare(progress)))
     if folder := _local(name, "config.json"):
         return Weights(folder.name, str(folder))
     repository, _, revision = name.partition("@")
-    folder = hub_llm(repository, revision or None)
+    folder = hub_model(repository, revision or None)
     return Weights(repository.rpartition("/")[2], str(folder), revision or None)
 
 
