@@ -4,6 +4,7 @@ from collections.abc import Callable
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from alignatt4llm.context import Context, ContextPrompt
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.heads.headset import HeadSet, head_set_for
 from alignatt4llm.languages import Pair
@@ -68,6 +69,7 @@ class Interpreter:
         *,
         heads: HeadSet | None = None,
         prompt: str = "auto",
+        context: Context | None = None,
         policy: Policy | None = None,
         recognizer: Recognizer | None = None,
     ) -> Session:
@@ -83,6 +85,8 @@ class Interpreter:
             Head set; the shipped one of the model and pair by default.
         prompt
             A name from `prompts.FORMS`.
+        context
+            What the model should know besides the speech.
         policy
             AlignAtt over the head set by default.
         recognizer
@@ -90,11 +94,12 @@ class Interpreter:
         """
         chosen = LATENCIES[latency] if isinstance(latency, str) else latency
         heads = heads or self.heads(pair)
+        form = self.translator.prompt_form(pair, prompt)
         return Session(
             recognizer or self._listen(pair, chosen.hold_back),
             self.translator.open(pair, heads),
             policy or AlignAtt(heads, chosen.policy),
-            self.translator.prompt_form(pair, prompt),
+            ContextPrompt(form, context) if context else form,
             pair,
             chosen.session,
         )

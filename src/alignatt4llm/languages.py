@@ -111,6 +111,13 @@ def inseparable(before: str, after: str) -> bool:
     return before in _LEADING_VOWELS or after in _TRAILING_VOWELS
 
 
+def unspaced(character: str) -> bool:
+    """Whether a letter belongs to a script that writes no spaces between words."""
+    name = unicodedata.name(character, "")
+    scripts = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")
+    return character.isalpha() and name.startswith(scripts)
+
+
 @dataclass(frozen=True, slots=True)
 class Pair:
     """A translation direction."""

@@ -161,7 +161,11 @@ class FewShotPrompt:
         history: Sequence[Closed] = (),
         context: str = "",
     ) -> Prompt:
-        """Build the prompt; closed utterances follow the examples as further pairs."""
+        """Build the prompt; closed utterances follow the examples as further pairs.
+
+        The context stands before the examples, so that the source still follows a pair: a base
+        model continues what it sees last.
+        """
         source, target = self.pair.source, self.pair.target
         shown = "".join(
             f"{source.name}: {pair.source}\n{target.name}: {pair.target}\n\n"
@@ -170,7 +174,7 @@ class FewShotPrompt:
         header = self.header.format(source=source.name, target=target.name)
         gap = "\n" if shown or context else ""
         return Prompt(
-            prefix=f"{header}\n{gap}{shown}{_block(context)}{source.name}: ",
+            prefix=f"{header}\n{gap}{_block(context)}{shown}{source.name}: ",
             words=tuple(words),
             suffix=f"\n{target.name}:",
             accepted=f" {accepted}" if accepted else "",

@@ -7,11 +7,11 @@ from typing import Any
 from alignatt4llm.cards import ALIGNERS, RECOGNIZERS, TRANSLATORS, Card
 from alignatt4llm.cli.system import System
 from alignatt4llm.errors import AlignattError
-from alignatt4llm.examples import EXAMPLES
 from alignatt4llm.models import EMBEDDED
 from alignatt4llm.prompts import SOURCE_MARK, STYLES, Prompt, messages, prompt_form
 
 _SHOWN_HEADS = 8
+_SOURCE = ("what", "has", "been", "heard", "so", "far")
 
 
 def describe(system: System, context: str = "", schedule: str = "alternating") -> str:
@@ -107,7 +107,7 @@ def _heads(system: System) -> str:
 
 def _prompt(system: System, context: str) -> str:
     """Render the prompt as far as it is known without the weights."""
-    words = _example(system).split()
+    words = _SOURCE
     tokenizer = _tokenizer(system.preset.model)
     raw = system.prompt in ("few-shot", "milmmt")
     if raw or tokenizer is not None:
@@ -117,11 +117,6 @@ def _prompt(system: System, context: str) -> str:
     text = "\n".join(f"<{turn['role']}> {turn['content']}" for turn in said)
     shown = text.replace(SOURCE_MARK, f"⟦{' '.join(words)}⟧")
     return f"{shown}\n(turns; the chat template that joins them comes with the weights)"
-
-
-def _example(system: System) -> str:
-    code = system.pair.source.code
-    return EXAMPLES[1].get(code, "…")
 
 
 def _marked(prompt: Prompt) -> str:

@@ -9,10 +9,13 @@ from typing import Any
 
 from alignatt4llm.audio.decode import AudioSource, chunks
 from alignatt4llm.audio.pace import in_real_time
+from alignatt4llm.cli import background
+from alignatt4llm.cli.background import GlossaryReport
 from alignatt4llm.cli.display import display
 from alignatt4llm.cli.dry_run import describe
 from alignatt4llm.cli.interrupt import Interrupt
 from alignatt4llm.cli.system import System, add_options
+from alignatt4llm.context import Context
 from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.events import Event
 from alignatt4llm.heads.headset import HeadSet
@@ -50,14 +53,16 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--dry-run", action="store_true", help="print the whole configuration and stop"
     )
+    background.add_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Translate; whatever was committed is in every output when this returns."""
     system = System.from_options(args)
+    about = background.context(args)
     if args.dry_run:
-        print(describe(system))
+        print(describe(system, about.block(()) if about else ""))
         return 0
     if args.input is None:
         raise UsageError("Say what to translate: a file, a URL, or - for standard input.")
@@ -66,7 +71,9 @@ def run(args: argparse.Namespace) -> int:
     realtime = args.realtime or (sys.stdout.isatty() and not args.fast)
     with ExitStack() as stack:
         outputs = [stack.enter_context(closing(output)) for output in _files(args)]
-        session = _session(system, heads)
+        if about and about.glossary:
+            outputs.append(stack.enter_context(closing(GlossaryReport(about.glossary))))
+        session = _session(system, heads, about)
         outputs.append(stack.enter_context(closing(display(args.trace, source.duration))))
         heard = chunks(source, round(system.preset.latency.chunk * SAMPLE_RATE))
         code = _play(session, in_real_time(heard) if realtime else heard, outputs)
@@ -86,7 +93,7 @@ def _files(args: argparse.Namespace) -> Iterator[Output]:
         yield Subtitles(args.vtt, vtt=True)
 
 
-def _session(system: System, heads: HeadSet) -> Session:
+def _session(system: System, heads: HeadSet, context: Context | None) -> Session:
     from alignatt4llm.interpreter import Interpreter
 
     def tell(message: str) -> None:
@@ -104,6 +111,7 @@ def _session(system: System, heads: HeadSet) -> Session:
         system.preset.latency,
         heads=heads,
         prompt=system.prompt,
+        context=context,
         policy=system.policy(heads),
     )
 
