@@ -98,15 +98,19 @@ _LEADING_VOWELS = "เแโใไເແໂໃໄ"
 _TRAILING_VOWELS = "ะาำๅະາຳ"
 
 
+def extends(character: str) -> bool:
+    """Whether a character only changes the one before it: accents, vowel signs, joiners."""
+    category = unicodedata.category(character)
+    return not character.isascii() and category in {"Mn", "Mc", "Me", "Cf", "Sk"}
+
+
 def inseparable(before: str, after: str) -> bool:
     """Whether two neighbouring characters make one written sign, in any language.
 
     Marks belong to the letter before them, joined emoji to each other, and the vowels of Thai and
     Lao that stand beside their consonant to that consonant.
     """
-    if unicodedata.category(after).startswith("M") or "\U0001f3fb" <= after <= "\U0001f3ff":
-        return True
-    if _JOINER in (before, after):
+    if extends(after) or before == _JOINER:
         return True
     return before in _LEADING_VOWELS or after in _TRAILING_VOWELS
 

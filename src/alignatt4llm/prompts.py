@@ -240,10 +240,13 @@ class ChatPrompt:
     Raises
     ------
     AlignattError
-        If the template alters, repeats or drops the source: its span would be wrong.
+        If there is no template, or it alters, repeats or drops the source: its span would be
+        wrong.
     """
 
     def __init__(self, pair: Pair, tokenizer: Any, style: ChatStyle = STYLES["chat"]) -> None:
+        if not tokenizer.chat_template:
+            raise AlignattError("This model has no chat template; use --prompt few-shot instead.")
         self.pair = pair
         self._tokenizer = tokenizer
         self._style = style
@@ -305,7 +308,7 @@ FORMS = ("auto", "few-shot", "milmmt", *STYLES)
 """Names of prompts."""
 
 
-def prompt_form(form: str, pair: Pair, tokenizer: Any) -> PromptForm:
+def prompt_form(tokenizer: Any, pair: Pair, form: str = "auto") -> PromptForm:
     """Return the prompt of a name; ``auto`` is chat where the model has a template, else few-shot.
 
     Raises

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from alignatt4llm.delays import Delays, peak_memory_mb
@@ -14,7 +14,7 @@ from alignatt4llm.policy.base import Policy, TokenEvidence, View
 from alignatt4llm.prompts import Closed, PromptForm
 from alignatt4llm.recognizers.base import Recognizer, Samples
 from alignatt4llm.target import Piece, Target
-from alignatt4llm.transcript import SourceSettings, Transcript
+from alignatt4llm.transcript import Recognition, SourceSettings, Transcript, without_full_stop
 from alignatt4llm.translators.base import Draft, Drafter, Stop
 
 
@@ -41,6 +41,14 @@ class SessionSettings:
             raise UsageError(f"history is {self.history}; it counts utterances, 0 or more.")
         if self.budget < 1:
             raise UsageError(f"budget is {self.budget}; it counts tokens, 1 or more.")
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What the recogniser said after a chunk of so many samples."""
+
+    recognition: Recognition
+    samples: int
 
 
 class Session:
@@ -77,6 +85,7 @@ class Session:
         self._settings = settings
         self.transcript = Transcript(settings.source)
         self.target = Target(pair.target)
+        self._source = pair.source
         self._history: deque[Closed] = deque(maxlen=settings.history)
         self._utterance = 0
         self._delays = Delays(pair.target)
@@ -87,7 +96,16 @@ class Session:
 
     def feed(self, samples: Samples) -> Iterator[Event]:
         """Take the next chunk of audio and yield what follows from it."""
-        self.transcript.update(self._recognizer.feed(samples), len(samples))
+        yield from self.translate([self.listen(samples)])
+
+    def listen(self, samples: Samples) -> Heard:
+        """Recognise the next chunk; it may run while another thread is in `translate`."""
+        return Heard(self._recognizer.feed(samples), len(samples))
+
+    def translate(self, heard: Sequence[Heard]) -> Iterator[Event]:
+        """Take in what was heard, in order, and yield what follows from all of it."""
+        for step in heard:
+            self.transcript.update(step.recognition, step.samples)
         yield from self._step()
 
     def finish(self) -> Iterator[Event]:
@@ -117,7 +135,7 @@ class Session:
     def _step(self) -> Iterator[Event]:
         heard = self.transcript
         yield Source(self._utterance, tuple(heard.committed), heard.tail, heard.clock)
-        while count := heard.closing():
+        while count := heard.closing(self.target.covered):
             yield from self._close(count)
         yield from self._translate()
 
@@ -150,7 +168,7 @@ class Session:
             evidence = self._policy.decide(draft, View(words, count, self.target.accepted))
             yield from self._say(accept_all(draft, evidence, self.target.language))
         source = self.transcript.close(count)
-        closed = Closed(" ".join(words), self.target.close(count))
+        closed = Closed(self._source.separator.join(words), self.target.close(count))
         self._history.append(closed)
         self._shown = self._draft = None
         start, end, clock = source[0].start, source[-1].end, self.transcript.clock
@@ -179,7 +197,7 @@ class Session:
         """The visible words; while the utterance is open its last one carries no full stop."""
         words = [word.text for word in self.transcript.visible]
         if words:
-            words[-1] = words[-1].rstrip(".!?…。！？") or words[-1]
+            words[-1] = without_full_stop(words[-1]) or words[-1]
         return tuple(words)
 
     def _is_long_enough(self, words: int) -> bool:

@@ -111,7 +111,7 @@ def _prompt(system: System, context: str) -> str:
     tokenizer = _tokenizer(system.preset.model)
     raw = system.prompt in ("few-shot", "milmmt")
     if raw or tokenizer is not None:
-        return _marked(prompt_form(system.prompt, system.pair, tokenizer)(words, context=context))
+        return _marked(prompt_form(tokenizer, system.pair, system.prompt)(words, context=context))
     style = STYLES["chat" if system.prompt == "auto" else system.prompt]
     said = messages(system.pair, style, (), context)
     text = "\n".join(f"<{turn['role']}> {turn['content']}" for turn in said)

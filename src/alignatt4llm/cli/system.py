@@ -101,14 +101,13 @@ class System:
         AlignattError
             If there is none for the model and the pair.
         """
-        card = TRANSLATORS.get(self.preset.model)
-        name = card.model if card else self.preset.model
-        if self.heads_file:
-            found = load_head_set(self.heads_file)
-        else:
-            found = head_set_for(name, str(self.pair))
+        found = (
+            load_head_set(self.heads_file)
+            if self.heads_file
+            else head_set_for(self.preset.model, str(self.pair))
+        )
         count = self.preset.heads or len(found.heads)
-        return replace(found, heads=found.heads[:count], scores=found.scores[:count])
+        return replace(found, heads=found.heads[:count], weights=found.weights[:count])
 
     def policy(self, heads: HeadSet) -> Policy:
         """Return the policy over a head set."""
