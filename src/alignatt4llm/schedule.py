@@ -75,6 +75,9 @@ class Done:
     result: Any
 
 
+News = Arrived | Done
+
+
 class Timeline(Protocol):
     """Runs work beside the loop and says what happens next."""
 
@@ -82,12 +85,18 @@ class Timeline(Protocol):
         """Begin work."""
         ...
 
-    def next(self) -> Arrived | Done:
-        """Wait for what happens next, and return it; an error in the work is raised here."""
+    def next(self) -> list[News]:
+        """Wait, and return everything that has happened; an error in the work is raised here."""
         ...
 
 
-def run(session: Session, timeline: Timeline, regime: Regime, chunk: float) -> Iterator[Event]:
+def run(
+    session: Session,
+    timeline: Timeline,
+    regime: Regime,
+    chunk: float,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Iterator[Event]:
     """Translate a stream to its end and yield its events.
 
     Whoever is late takes everything that has come in meanwhile: audio is joined, and the
@@ -103,9 +112,16 @@ def run(session: Session, timeline: Timeline, regime: Regime, chunk: float) -> I
         Who may run when.
     chunk
         Seconds of audio per step, where the regime has a cadence.
+    stopped
+        Once it says so, nothing is begun any more; what is being done is done to its end.
     """
     state = _State(regime, round(chunk * SAMPLE_RATE) if regime.cadence else 1)
     while not state.finished:
+        if stopped():
+            if not state.running:
+                return
+            yield from state.take(timeline.next())
+            continue
         if (audio := state.audio_due()) is not None:
             state.running.add(Work.RECOGNISE)
             timeline.start(Work.RECOGNISE, lambda audio=audio: session.listen(audio))  # type: ignore[misc]
@@ -153,8 +169,12 @@ class _State:
         """Whether only the end is left to do."""
         return self.ended and not self.running and not any(map(len, self.audio))
 
-    def take(self, news: Arrived | Done) -> list[Event]:
-        """Take in what happened; return the events of it."""
+    def take(self, news: Iterable[News]) -> Iterator[Event]:
+        """Take in what happened and yield the events of it."""
+        for item in news:
+            yield from self._take(item)
+
+    def _take(self, news: News) -> list[Event]:
         if isinstance(news, Arrived):
             if news.samples is None:
                 self.ended = True
@@ -199,7 +219,7 @@ class SimulatedTimeline:
         }
         self._last: dict[Work, float] = {}
         self._order = count()
-        self._due: list[tuple[float, int, Callable[[], Arrived | Done]]] = []
+        self._due: list[tuple[int, int, Callable[[], News]]] = []  # microseconds
         samples = 0
         for piece in audio:
             samples += len(piece)
@@ -213,13 +233,18 @@ class SimulatedTimeline:
         self.log.append((work, self.now, end))
         self._at(end, lambda: Done(work, call()))
 
-    def next(self) -> Arrived | Done:
+    def next(self) -> list[News]:
         """Move the clock to what happens next."""
-        self.now, _, happens = heappop(self._due)
-        return happens()
+        time = self._due[0][0]
+        self.now = time / 1e6
+        news = []
+        while self._due and self._due[0][0] == time:
+            _, _, happens = heappop(self._due)
+            news.append(happens())
+        return news
 
-    def _at(self, time: float, happens: Callable[[], Arrived | Done]) -> None:
-        heappush(self._due, (time, next(self._order), happens))
+    def _at(self, time: float, happens: Callable[[], News]) -> None:
+        heappush(self._due, (round(time * 1e6), next(self._order), happens))
 
 
 class LiveTimeline:
@@ -233,7 +258,7 @@ class LiveTimeline:
 
     def __init__(self, audio: Iterable[Samples]) -> None:
         self._audio = audio
-        self._news: SimpleQueue[Arrived | Done | BaseException] = SimpleQueue()
+        self._news: SimpleQueue[News | BaseException] = SimpleQueue()
         self._workers = ThreadPoolExecutor(2, "alignatt")
         self._left = Flag()
 
@@ -256,12 +281,15 @@ class LiveTimeline:
 
         self._workers.submit(do)
 
-    def next(self) -> Arrived | Done:
+    def next(self) -> list[News]:
         """Wait for what happens next."""
-        news = self._news.get()
-        if isinstance(news, BaseException):
-            raise news
-        return news
+        news = [self._news.get()]
+        while not self._news.empty():
+            news.append(self._news.get())
+        for problem in news:
+            if isinstance(problem, BaseException):
+                raise problem
+        return [item for item in news if not isinstance(item, BaseException)]
 
     def _read(self) -> None:
         try:

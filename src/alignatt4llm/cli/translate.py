@@ -21,6 +21,8 @@ from alignatt4llm.events import Event
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.outputs import JsonLines, Output, Subtitles
 from alignatt4llm.recognizers.base import Samples
+from alignatt4llm.schedule import PIECE, REGIMES, LiveTimeline, Regime
+from alignatt4llm.schedule import run as run_schedule
 from alignatt4llm.session import Session
 from alignatt4llm.transcript import SAMPLE_RATE
 
@@ -46,6 +48,10 @@ def add_parser(subparsers: Any) -> None:
     pace = parser.add_mutually_exclusive_group()
     pace.add_argument("--realtime", action="store_true", help="as it plays (default in a terminal)")
     pace.add_argument("--fast", action="store_true", help="as fast as it goes")
+    parser.add_argument(
+        "--schedule", choices=REGIMES, default="alternating",
+        help="recogniser and translator in turn, or beside each other (in real time)",
+    )  # fmt: skip
     parser.add_argument("--jsonl", type=Path, metavar="FILE", help="write every event")
     parser.add_argument("--srt", type=Path, metavar="FILE", help="write subtitles")
     parser.add_argument("--vtt", type=Path, metavar="FILE", help="write web subtitles")
@@ -62,21 +68,29 @@ def run(args: argparse.Namespace) -> int:
     system = System.from_options(args)
     about = background.context(args)
     if args.dry_run:
-        print(describe(system, about.block(()) if about else ""))
+        print(describe(system, about.block(()) if about else "", args.schedule))
         return 0
     if args.input is None:
         raise UsageError("Say what to translate: a file, a URL, or - for standard input.")
+    if args.fast and args.schedule != "alternating":
+        raise UsageError(f"The {args.schedule} schedule follows real time; leave --fast out.")
     heads = system.heads()
     source = AudioSource(args.input)
-    realtime = args.realtime or (sys.stdout.isatty() and not args.fast)
+    live = args.schedule != "alternating"
+    realtime = args.realtime or live or (sys.stdout.isatty() and not args.fast)
     with ExitStack() as stack:
         outputs = [stack.enter_context(closing(output)) for output in _files(args)]
         if about and about.glossary:
             outputs.append(stack.enter_context(closing(GlossaryReport(about.glossary))))
         session = _session(system, heads, about)
         outputs.append(stack.enter_context(closing(display(args.trace, source.duration))))
-        heard = chunks(source, round(system.preset.latency.chunk * SAMPLE_RATE))
-        code = _play(session, in_real_time(heard) if realtime else heard, outputs)
+        chunk = system.preset.latency.chunk
+        heard = chunks(source, round((PIECE if live else chunk) * SAMPLE_RATE))
+        heard = in_real_time(heard) if realtime else heard
+        if live:
+            code = _schedule(session, heard, outputs, REGIMES[args.schedule], chunk)
+        else:
+            code = _play(session, heard, outputs)
     if not session.transcript.samples and not code:
         name = "Standard input" if args.input == STANDARD_INPUT else f"'{args.input}'"
         raise AlignattError(f"{name} holds no audio.")
@@ -123,6 +137,17 @@ def _play(session: Session, heard: Iterable[Samples], outputs: list[Output]) -> 
         for chunk in interrupt.until_asked(heard):
             _write(session.feed(chunk), outputs)
         _write([session.end()] if interrupt.asked else session.finish(), outputs)
+    return 130 if interrupt.asked else 0
+
+
+def _schedule(
+    session: Session, heard: Iterable[Samples], outputs: list[Output], regime: Regime, chunk: float
+) -> int:
+    """Run recogniser and translator in threads; Ctrl-C leaves every output whole."""
+    with Interrupt() as interrupt, LiveTimeline(heard) as timeline:
+        _write(run_schedule(session, timeline, regime, chunk, lambda: interrupt.asked), outputs)
+        if interrupt.asked:
+            _write([session.end()], outputs)
     return 130 if interrupt.asked else 0
 
 
