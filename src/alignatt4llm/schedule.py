@@ -229,7 +229,7 @@ class SimulatedTimeline:
     def start(self, work: Work, call: Callable[[], Any]) -> None:
         """Do the work when its time is over."""
         self._last[work] = next(self._takes.get(work, iter(())), self._last.get(work, 0.0))
-        end = self.now + self._last[work]
+        end = round(self.now + self._last[work], 6)
         self.log.append((work, self.now, end))
         self._at(end, lambda: Done(work, call()))
 
