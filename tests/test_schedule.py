@@ -173,8 +173,6 @@ def test_an_error_of_the_source_is_raised():
 def test_stopping_finishes_what_is_being_done_and_begins_nothing():
     timeline = SimulatedTimeline(pieces(4, 1), {R: 0.4, T: 0.8})
     stream = session(lambda: timeline.now)
-    events = list(
-        run(stream, timeline, REGIMES["overlapping"], 1.0, lambda: timeline.now >= 2.0)
-    )
+    events = list(run(stream, timeline, REGIMES["overlapping"], 1.0, lambda: timeline.now >= 2.0))
     assert said(events) == "ONE"
     assert [work for work, _, _ in timeline.log] == [R, T]

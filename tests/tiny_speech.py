@@ -1,5 +1,6 @@
 """Tiny random speech models of real architectures, saved as a hub would have them."""
 
+import base64
 import json
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from mistral_common.tokens.tokenizers.base import SpecialTokens
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import (
     GenerationConfig,
@@ -17,7 +19,12 @@ from transformers import (
     Qwen3ASRForConditionalGeneration,
     Qwen3ASRForTokenClassification,
     Qwen3ASRProcessor,
+    VoxtralRealtimeConfig,
+    VoxtralRealtimeFeatureExtractor,
+    VoxtralRealtimeForConditionalGeneration,
+    VoxtralRealtimeProcessor,
 )
+from transformers.tokenization_mistral_common import MistralCommonBackend
 
 from alignatt4llm.transcript import SAMPLE_RATE, SourceWord
 
@@ -169,3 +176,94 @@ def _learn(model: Any, lessons: list[Callable[[], torch.Tensor]], steps: int) ->
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
+
+
+VOXTRAL_TOKENS = ["<unk>", "<s>", "</s>"]
+VOXTRAL_TOKENS += [t.value for t in SpecialTokens if t.value not in VOXTRAL_TOKENS]
+
+
+def save_voxtral(folder: Path, audio: np.ndarray, words: list[SourceWord]) -> Path:
+    """A streaming model that was shown one recording, saying each word after its end."""
+    torch.manual_seed(8)
+    _save_tekken(folder / "tekken.json")
+    processor = VoxtralRealtimeProcessor(
+        VoxtralRealtimeFeatureExtractor(), MistralCommonBackend(folder / "tekken.json")
+    )
+    vocabulary = 256 + len(VOXTRAL_TOKENS)
+    config = VoxtralRealtimeConfig(
+        text_config={
+            "vocab_size": vocabulary, "hidden_size": 64, "intermediate_size": 96,
+            "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+            "head_dim": 16, "max_position_embeddings": 4096, "sliding_window": 256,
+            "pad_token_id": 2, "rope_parameters": {"rope_type": "default", "rope_theta": 1e4},
+        },
+        audio_config={
+            "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1,
+            "num_attention_heads": 2, "head_dim": 16, "sliding_window": 64,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 1e4},
+        },
+    )  # fmt: skip
+    model = VoxtralRealtimeForConditionalGeneration(config)
+    processor.save_pretrained(folder)
+    left = processor.tokenizer.tokenizer.instruct_tokenizer.audio_encoder.get_padding_audio()[0]
+    heard = np.concatenate([left.audio_array, audio])
+    features = processor.feature_extractor(heard, sampling_rate=SAMPLE_RATE)["input_features"]
+    features = features[:, :, : features.shape[-1] // 8 * 8]
+    ids = _voxtral_tokens(processor, words, features.shape[-1] // 8)
+    inputs = {
+        "input_ids": ids[:, :-1],
+        "input_features": features,
+        "num_delay_tokens": processor.num_delay_tokens,
+    }
+    labels = ids[:, 1:].clone()
+    labels[:, : processor.num_delay_tokens + 32] = -100
+    lesson = partial(_flat_loss, model, inputs, labels)
+    _learn(model, [lesson], 250)
+    model.save_pretrained(folder)
+    return folder
+
+
+def _voxtral_tokens(processor: Any, words: list[SourceWord], frames: int) -> torch.Tensor:
+    """One token a frame: silence, and each word's bytes from its end on, late by the delay."""
+    pad, word = (VOXTRAL_TOKENS.index(name) for name in ("[STREAMING_PAD]", "[STREAMING_WORD]"))
+    ids = [1, *[pad] * frames]
+    first = 32 + processor.num_delay_tokens
+    at = first
+    for spoken in words:
+        at = max(at, first + round(spoken.end / 0.08))
+        text = [len(VOXTRAL_TOKENS) + byte for byte in f" {spoken.text}".encode()]
+        ids[at : at + 1 + len(text)] = [word, *text]
+        at += 1 + len(text)
+    return torch.tensor([ids[: frames + 1]])
+
+
+def _flat_loss(model: Any, inputs: Any, labels: torch.Tensor) -> torch.Tensor:
+    logits = model(**inputs).logits
+    return torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
+
+
+def _save_tekken(path: Path) -> None:
+    """Every byte is a token; streaming audio as the published model has it."""
+    special = [
+        {"rank": rank, "token_str": name, "is_control": True}
+        for rank, name in enumerate(VOXTRAL_TOKENS)
+    ]
+    vocabulary = [
+        {"rank": byte, "token_bytes": base64.b64encode(bytes([byte])).decode(), "token_str": None}
+        for byte in range(256)
+    ]
+    size = len(vocabulary)
+    config = {
+        "pattern": r"\s?\S+|\s+", "num_vocab_tokens": size,
+        "default_vocab_size": size + len(special), "default_num_special_tokens": len(special),
+        "version": "v13",
+    }  # fmt: skip
+    spectrogram = {"num_mel_bins": 128, "hop_length": 160, "window_size": 400}
+    audio = {
+        "sampling_rate": 16000, "frame_rate": 12.5, "audio_encoding_config": spectrogram,
+        "transcription_format": "streaming", "transcription_delay_ms": 480,
+        "streaming_look_ahead_ms": 2.5, "streaming_look_back_ms": 52.5,
+        "streaming_n_left_pad_tokens": 32,
+    }  # fmt: skip
+    record = {"config": config, "vocab": vocabulary, "special_tokens": special, "audio": audio}
+    path.write_text(json.dumps(record), "utf-8")

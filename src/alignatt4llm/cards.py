@@ -92,9 +92,7 @@ RECOGNIZERS = _by_name(
         0.8,
         aligner="qwen3-forced-aligner",
     ),
-    Card(
-        "voxtral-realtime", "mistralai/Voxtral-Mini-4B-Realtime-2602", None, "Apache-2.0", 4.4
-    ),
+    Card("voxtral-realtime", "mistralai/Voxtral-Mini-4B-Realtime-2602", None, "Apache-2.0", 4.4),
     Card(
         "gemma-audio",
         "google/gemma-4-E4B-it",

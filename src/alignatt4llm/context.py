@@ -77,9 +77,7 @@ class Context:
     def lacks(self, block: str, words: Sequence[str]) -> bool:
         """Whether a term that is said in ``words`` is missing from a block."""
         text, lines = " ".join(words), set(block.split("\n"))
-        return any(
-            str(term) not in lines for term in self.glossary if term.heard_in(text)
-        )
+        return any(str(term) not in lines for term in self.glossary if term.heard_in(text))
 
 
 class ContextPrompt:

@@ -218,8 +218,7 @@ STYLES = {
         "{text}"
     ),
     "tower": ChatStyle(
-        ask="Translate the following text from {source} into {target}.\n"
-        "{source}: {text}\n{target}:"
+        ask="Translate the following text from {source} into {target}.\n{source}: {text}\n{target}:"
     ),
 }
 """Chat styles by name; a model made for translation wants the words it was trained with."""

@@ -43,7 +43,9 @@ def add_parser(subparsers: Any) -> None:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("input", nargs="?", help="file or URL, or - for raw 16 kHz s16le on standard input")
+    parser.add_argument(
+        "input", nargs="?", help="file or URL, or - for raw 16 kHz s16le on standard input"
+    )
     add_options(parser)
     pace = parser.add_mutually_exclusive_group()
     pace.add_argument("--realtime", action="store_true", help="as it plays (default in a terminal)")

@@ -57,7 +57,9 @@ def load_recognizer(
         if kind == "whisper":
             from alignatt4llm.recognizers.whisper import WhisperEngine
 
-            return WhisperEngine(folder, threads, Attended if finality == "attention" else Agreement)
+            return WhisperEngine(
+                folder, threads, Attended if finality == "attention" else Agreement
+            )
         if kind == "qwen3_asr":
             return _qwen3_asr(folder, aligner or (card.aligner if card else None), tell)
         if kind == "voxtral_realtime":

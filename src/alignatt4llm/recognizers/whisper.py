@@ -12,7 +12,7 @@ from alignatt4llm.languages import Language
 from alignatt4llm.recognizers.agreement import HOLD_BACK, Agreement
 from alignatt4llm.recognizers.base import Samples
 from alignatt4llm.recognizers.window import WindowRecognizer, token_budget
-from alignatt4llm.transcript import SAMPLE_RATE, SourceWord
+from alignatt4llm.transcript import SourceWord
 
 _PREPENDED = "\"'“¿([{-"
 _APPENDED = "\"'.。,，!！?？:：”)]}、"
@@ -32,9 +32,7 @@ class WhisperEngine:
         model's cross-attention.
     """
 
-    def __init__(
-        self, path: Path, threads: int = 0, finality: type[Agreement] = Agreement
-    ) -> None:
+    def __init__(self, path: Path, threads: int = 0, finality: type[Agreement] = Agreement) -> None:
         self._finality = finality
         try:
             from faster_whisper import WhisperModel

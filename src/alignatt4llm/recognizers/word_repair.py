@@ -83,9 +83,7 @@ def _without_gaps(
         index = after
 
 
-def _in_order(
-    words: Sequence[str], spans: Iterator[Span], duration: float
-) -> Iterator[SourceWord]:
+def _in_order(words: Sequence[str], spans: Iterator[Span], duration: float) -> Iterator[SourceWord]:
     at = 0.0
     for word, (start, end) in zip(words, spans, strict=True):
         start = min(max(start, at), duration)
