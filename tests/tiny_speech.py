@@ -12,6 +12,10 @@ import torch
 from mistral_common.tokens.tokenizers.base import SpecialTokens
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import (
+    Gemma4AudioFeatureExtractor,
+    Gemma4Config,
+    Gemma4ForConditionalGeneration,
+    GemmaTokenizer,
     GenerationConfig,
     Qwen2Tokenizer,
     Qwen3ASRConfig,
@@ -26,6 +30,7 @@ from transformers import (
 )
 from transformers.tokenization_mistral_common import MistralCommonBackend
 
+from alignatt4llm.languages import language
 from alignatt4llm.transcript import SAMPLE_RATE, SourceWord
 
 Lesson = tuple[np.ndarray, list[SourceWord]]
@@ -168,9 +173,9 @@ def _loss(model: Any, inputs: Any, labels: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
 
 
-def _learn(model: Any, lessons: list[Callable[[], torch.Tensor]], steps: int) -> None:
+def _learn(model: Any, lessons: list[Callable[[], torch.Tensor]], steps: int, rate=2e-3) -> None:
     torch.set_num_threads(1)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=rate)
     for step in range(steps):
         lessons[step % len(lessons)]().backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -267,3 +272,73 @@ def _save_tekken(path: Path) -> None:
     }  # fmt: skip
     record = {"config": config, "vocab": vocabulary, "special_tokens": special, "audio": audio}
     path.write_text(json.dumps(record), "utf-8")
+
+
+GEMMA_TEMPLATE = (
+    "{{ bos_token }}{% for m in messages %}<|turn>{{ m.role }}\n{{ m.content }}<turn|>\n"
+    "{% endfor %}{% if add_generation_prompt %}<|turn>model\n{% endif %}"
+)
+GEMMA_SPECIAL = {"audio_token": "<|audio|>", "boa_token": "<|audio>", "eoa_token": "<audio|>"}
+
+
+def gemma_tokenizer() -> GemmaTokenizer:
+    """Words of the lessons' letters, with Gemma's space sign and byte fallback."""
+    letters = sorted({*"abcdefghijklmnopqrstuvwxyz", *"HATFRWDSLC", *",.'-0123456789▁\n"})
+    names = ["<pad>", "<eos>", "<bos>", "<unk>", *(f"<0x{byte:02X}>" for byte in range(256))]
+    vocabulary = {name: index for index, name in enumerate([*names, *letters])}
+    tokenizer = GemmaTokenizer(
+        vocab=vocabulary, merges=[], extra_special_tokens=GEMMA_SPECIAL, eos_token="<turn|>"
+    )
+    tokenizer.add_tokens(["<|turn>"], special_tokens=True)
+    tokenizer.chat_template = GEMMA_TEMPLATE
+    return tokenizer
+
+
+def save_gemma_audio(folder: Path, audio: np.ndarray, words: list[SourceWord]) -> Path:
+    """A hearing chat model that was shown one recording and its words until it knew them."""
+    torch.manual_seed(9)
+    tokenizer = gemma_tokenizer()
+    config = Gemma4Config(
+        text_config={
+            "vocab_size": len(tokenizer), "vocab_size_per_layer_input": len(tokenizer),
+            "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 4,
+            "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16,
+            "global_head_dim": 16, "hidden_size_per_layer_input": 8, "num_kv_shared_layers": 1,
+            "layer_types": ["sliding_attention", "full_attention"] * 2, "sliding_window": 512,
+            "pad_token_id": 0, "eos_token_id": tokenizer.eos_token_id, "bos_token_id": 2,
+            "max_position_embeddings": 2048,
+        },
+        audio_config={
+            "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2,
+            "output_proj_dims": 32, "subsampling_conv_channels": [128, 4],
+        },
+        audio_token_id=tokenizer.audio_token_id, boa_token_id=tokenizer.boa_token_id,
+        eoa_token_index=tokenizer.eoa_token_id,
+    )  # fmt: skip
+    model = Gemma4ForConditionalGeneration(config)
+    model.generation_config = GenerationConfig(
+        eos_token_id=tokenizer.eos_token_id, pad_token_id=0, do_sample=False
+    )
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    Gemma4AudioFeatureExtractor().save_pretrained(folder)
+    from alignatt4llm.recognizers.gemma_audio import GemmaAudioEngine
+
+    engine, lessons = GemmaAudioEngine(folder), []
+    model = engine.model.requires_grad_(True)
+    model.model.audio_tower.requires_grad_(False)
+    for heard, said in _windows(audio, words):
+        text = " ".join(word.text for word in said) + "<turn|>"
+        inputs, answer = engine._inputs(heard, language("en"), text)
+        labels = torch.full_like(inputs["input_ids"], -100)
+        labels[0, -len(answer) :] = torch.tensor(answer)
+        inputs["mm_token_type_ids"] = torch.zeros_like(labels)
+        lessons.append(partial(_shifted_loss, model, inputs, labels))
+    _learn(model, lessons, 270, 4e-3)
+    model.save_pretrained(folder)
+    return folder
+
+
+def _shifted_loss(model: Any, inputs: Any, labels: torch.Tensor) -> torch.Tensor:
+    logits = model(**inputs).logits[:, :-1]
+    return torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels[:, 1:].flatten())

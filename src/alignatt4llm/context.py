@@ -125,8 +125,8 @@ def _fit(lines: Sequence[str], left: int, whole: bool) -> tuple[list[str], int]:
     for line in lines:
         if len(line) + 1 > left and whole:
             continue
-        line = line if len(line) + 1 <= left else line[: max(0, left - 1)].rpartition(" ")[0]
-        if line:
-            taken.append(line)
-            left -= len(line) + 1
+        fits = line if len(line) + 1 <= left else line[: max(0, left - 1)].rpartition(" ")[0]
+        if fits:
+            taken.append(fits)
+            left -= len(fits) + 1
     return taken, left

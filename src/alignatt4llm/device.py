@@ -1,6 +1,7 @@
 """Where models run, and in which number type."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +43,10 @@ class Device:
         """
         import torch
 
-        there = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
+        there: dict[str, Callable[[], bool]] = {
+            "cuda": torch.cuda.is_available,
+            "mps": torch.backends.mps.is_available,
+        }
         wanted = os.environ.get("ALIGNATT_DEVICE", "")
         name = wanted or next((kind for kind, is_there in there.items() if is_there()), "cpu")
         device = cls(name)

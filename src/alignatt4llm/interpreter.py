@@ -1,6 +1,7 @@
 """Models in memory, and the sessions that are opened on them."""
 
 from collections.abc import Callable
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,7 @@ class Interpreter:
         ``embedded``, a name from `cards.RECOGNIZERS`, a folder, a Whisper size or a hub id.
     tell
         Is told what is being prepared, when that takes long.
-    aligner, finality
+    aligner, audio_heads, finality
         As for `load_recognizer`.
 
     Raises
@@ -50,11 +51,13 @@ class Interpreter:
         tell: Tell = lambda message: None,
         *,
         aligner: str | None = None,
+        audio_heads: Path | None = None,
         finality: Finality = "agreement",
     ) -> None:
         self._weights = resolve_llm(model, tell)
         self._recognizer = recognizer
         self._aligner = aligner
+        self._audio_heads = audio_heads
         self._finality = finality
         self._tell = tell
         self.threads = best_threads()
@@ -114,6 +117,7 @@ class Interpreter:
                 self._ears = load_recognizer(
                     self._recognizer,
                     aligner=self._aligner,
+                    audio_heads=self._audio_heads,
                     finality=self._finality,
                     threads=self.threads,
                     tell=self._tell,

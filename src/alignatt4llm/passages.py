@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.languages import unspaced
@@ -107,12 +108,12 @@ def _terms(text: str) -> list[str]:
     return found
 
 
-def _bm25() -> "type":
+def _bm25() -> Any:
     try:
         import bm25s
     except ImportError as problem:
         raise _missing("bm25s") from problem
-    return bm25s  # type: ignore[no-any-return]
+    return bm25s
 
 
 def _missing(package: str) -> AlignattError:

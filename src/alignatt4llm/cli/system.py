@@ -37,6 +37,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--aligner", metavar="NAME", help=f"word times for Qwen3-ASR: {', '.join(ALIGNERS)}"
     )
     parser.add_argument(
+        "--audio-heads", type=Path, metavar="FILE", help="where gemma-audio hears; a head set"
+    )
+    parser.add_argument(
         "--finality", choices=("agreement", "attention"), default="agreement",
         help="recognised words are final when two hypotheses agree, or by the model's attention",
     )  # fmt: skip
@@ -56,7 +59,7 @@ class System:
         Translation direction.
     prompt
         Name of the prompt.
-    aligner, finality
+    aligner, audio_heads, finality
         As for `load_recognizer`.
     heads_file
         Head set given by the user.
@@ -66,6 +69,7 @@ class System:
     pair: Pair
     prompt: str
     aligner: str | None
+    audio_heads: Path | None
     finality: Finality
     heads_file: Path | None
 
@@ -83,7 +87,8 @@ class System:
         card = TRANSLATORS.get(chosen.model)
         prompt = args.prompt or (card.prompt if card else "auto")
         pair = Pair(language(args.source), language(args.to))
-        return cls(chosen, pair, prompt, args.aligner, args.finality, args.heads)
+        ears = args.aligner, args.audio_heads, args.finality
+        return cls(chosen, pair, prompt, *ears, args.heads)
 
     @property
     def cards(self) -> list[Card]:

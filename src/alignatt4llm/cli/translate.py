@@ -121,6 +121,7 @@ def _session(system: System, heads: HeadSet, context: Context | None) -> Session
         system.preset.recognizer,
         tell,
         aligner=system.aligner,
+        audio_heads=system.audio_heads,
         finality=system.finality,
     )
     return interpreter.open(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from alignatt4llm.device import Device
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.heads.headset import HeadSet, Layout
 from alignatt4llm.heads.observe import Forcer
@@ -111,9 +112,11 @@ def _translator(weights: Weights, threads: int) -> Any:
         from alignatt4llm.translators.transformers import TransformersTranslator
     except ImportError as problem:
         raise _missing(problem) from problem
-    dtype = "auto" if torch.cuda.is_available() else torch.float32
+    device = Device.best()
+    if device.name == "cpu":
+        device = Device("cpu", "float32")
     return TransformersTranslator(
-        weights.location, revision=weights.revision, threads=threads, dtype=dtype
+        weights.location, revision=weights.revision, threads=threads, device=device
     )
 
 

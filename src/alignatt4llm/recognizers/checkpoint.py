@@ -27,13 +27,15 @@ def load(path: Path, processor: Any, model: Any, device: Device) -> tuple[Any, A
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    try:
-        parts = (
-            processor.from_pretrained(path, local_files_only=True),
-            model.from_pretrained(path, local_files_only=True, dtype=device.torch_dtype),
-        )
-    except (OSError, ValueError, KeyError) as problem:
-        reason = str(problem).strip().splitlines()[0]
-        raise AlignattError(f"'{path}' cannot be loaded as {model.__name__}: {reason}") from problem
+    parts = read(path, processor), read(path, model, dtype=device.torch_dtype)
     parts[1].to(device.name).eval().requires_grad_(False)
     return parts
+
+
+def read(path: Path, part: Any, **options: Any) -> Any:
+    """Load one part of a checkpoint; errors as for `load`."""
+    try:
+        return part.from_pretrained(path, local_files_only=True, **options)
+    except (OSError, ValueError, KeyError) as problem:
+        reason = str(problem).strip().splitlines()[0]
+        raise AlignattError(f"'{path}' cannot be loaded as {part.__name__}: {reason}") from problem

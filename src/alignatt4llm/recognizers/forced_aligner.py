@@ -83,7 +83,7 @@ class ForcedAligner:
 
     def _prepare(self, audio: Samples, text: str, language: Language) -> tuple[Any, Any]:
         try:
-            return self._processor.prepare_forced_aligner_inputs(
+            prepared: tuple[Any, Any] = self._processor.prepare_forced_aligner_inputs(
                 audio=audio, transcript=text, language=language.code
             )
         except ImportError as problem:
@@ -91,3 +91,4 @@ class ForcedAligner:
                 f"Word times in {language.name} need another package; install it with "
                 "pip install 'alignatt4llm[qwen3-asr]'."
             ) from problem
+        return prepared

@@ -3,18 +3,24 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from alignatt4llm.cards import ALIGNERS, RECOGNIZERS
 from alignatt4llm.errors import AlignattError, UsageError
+from alignatt4llm.heads.headset import load_head_set
 from alignatt4llm.hub import hub_model
-from alignatt4llm.models import resolve_recognizer
+from alignatt4llm.models import resolve_recognizer, short_name
 from alignatt4llm.recognizers.agreement import Agreement
 from alignatt4llm.recognizers.attended import Attended
 from alignatt4llm.recognizers.base import RecognizerEngine
 
+if TYPE_CHECKING:
+    from alignatt4llm.recognizers.gemma_audio import GemmaAudioEngine
+
 Finality = Literal["agreement", "attention"]
 """What makes a recognised word final: two hypotheses that agree, or the model's attention."""
+
+_FINAL: dict[Finality, type[Agreement]] = {"agreement": Agreement, "attention": Attended}
 
 Tell = Callable[[str], None]
 
@@ -23,6 +29,7 @@ def load_recognizer(
     name: str,
     *,
     aligner: str | None = None,
+    audio_heads: Path | None = None,
     finality: Finality = "agreement",
     threads: int = 0,
     tell: Tell = lambda message: None,
@@ -36,6 +43,8 @@ def load_recognizer(
     aligner
         Gives the words of Qwen3-ASR their times: a name from `cards.ALIGNERS`, a folder or a
         hub id. A named recogniser brings its own.
+    audio_heads
+        Head set by which Gemma knows where it hears; see ``alignatt heads audio``.
     finality
         ``attention`` for AlignAtt over the cross-attention of Whisper.
     threads
@@ -51,8 +60,10 @@ def load_recognizer(
     card = RECOGNIZERS.get(name)
     folder = _folder(card.hub if card else name, tell)
     kind = _kind(folder)
-    if finality == "attention" and kind not in ("whisper", "gemma4"):
-        raise UsageError(f"'{name}' cannot be asked for its attention; Whisper and Gemma can.")
+    if finality == "attention" and kind != "whisper":
+        raise UsageError("Words are final by attention with Whisper, or with --audio-heads.")
+    if audio_heads is not None and kind != "gemma4":
+        raise UsageError("--audio-heads is for --recognizer gemma-audio.")
     try:
         if kind == "whisper":
             from alignatt4llm.recognizers.whisper import WhisperEngine
@@ -66,12 +77,25 @@ def load_recognizer(
             from alignatt4llm.recognizers.voxtral import VoxtralEngine
 
             return VoxtralEngine(folder)
+        if kind == "gemma4":
+            from alignatt4llm.recognizers.gemma_audio import GemmaAudioEngine
+
+            return GemmaAudioEngine(folder, load_head_set(audio_heads) if audio_heads else None)
     except ImportError as problem:
         raise AlignattError(
             f"'{name}' needs the package {problem.name}; install it with "
             "pip install 'alignatt4llm[gpu]'."
         ) from problem
     raise UsageError(f"'{name}' holds a model of type '{kind}', which is no known recogniser.")
+
+
+def load_gemma_audio(name: str) -> "tuple[GemmaAudioEngine, str]":
+    """Load a Gemma that hears, by card, folder or hub id; return it with its short name."""
+    from alignatt4llm.recognizers.gemma_audio import GemmaAudioEngine
+
+    card = RECOGNIZERS.get(name)
+    folder = _folder(card.hub if card else name, lambda message: None)
+    return GemmaAudioEngine(folder), card.model if card else short_name(name)
 
 
 def _folder(name: str, tell: Tell) -> Path:

@@ -158,7 +158,9 @@ class _Audio:
 
     def encode(self, features: Tensor, mask: Tensor) -> _Sounds:
         """Encode log-mel features, shape [mels, frames], with a mask of real frames [frames]."""
-        blocks = zip(features.split(self._frames, 1), mask.split(self._frames), strict=True)
+        blocks = zip(
+            torch.split(features, self._frames, 1), torch.split(mask, self._frames), strict=True
+        )
         kept, self._kept = self._kept, []
         for index, (block, real) in enumerate(blocks):
             before = kept[index] if index < len(kept) else None

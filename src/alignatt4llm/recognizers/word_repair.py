@@ -86,6 +86,6 @@ def _without_gaps(
 def _in_order(words: Sequence[str], spans: Iterator[Span], duration: float) -> Iterator[SourceWord]:
     at = 0.0
     for word, (start, end) in zip(words, spans, strict=True):
-        start = min(max(start, at), duration)
-        at = min(max(end, start), duration)
-        yield SourceWord(word, start, at)
+        begin = min(max(start, at), duration)
+        at = min(max(end, begin), duration)
+        yield SourceWord(word, begin, at)
