@@ -107,8 +107,6 @@ def load(name: str, pair: Pair, prompt: str, threads: int, tell: "Tell") -> Mode
 
 def _translator(weights: Weights, threads: int) -> Any:
     try:
-        import torch
-
         from alignatt4llm.translators.transformers import TransformersTranslator
     except ImportError as problem:
         raise _missing(problem) from problem
