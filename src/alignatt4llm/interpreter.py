@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from alignatt4llm.context import Context, ContextPrompt
 from alignatt4llm.errors import AlignattError
-from alignatt4llm.heads.headset import HeadSet, head_set_for
+from alignatt4llm.heads.headset import HeadSet, head_set_for, shipped_head_sets
 from alignatt4llm.languages import Pair
 from alignatt4llm.latency import LATENCIES, Latency
 from alignatt4llm.models import resolve_llm
@@ -15,7 +15,7 @@ from alignatt4llm.policy.alignatt import AlignAtt
 from alignatt4llm.policy.base import Policy
 from alignatt4llm.recognizers.base import Recognizer, RecognizerEngine
 from alignatt4llm.recognizers.loading import Finality, load_recognizer
-from alignatt4llm.session import Session
+from alignatt4llm.session import Session, SessionSettings
 from alignatt4llm.threads import best_threads
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ class Interpreter:
         context: Context | None = None,
         policy: Policy | None = None,
         recognizer: Recognizer | None = None,
+        settings: SessionSettings | None = None,
     ) -> Session:
         """Start a session.
 
@@ -94,6 +95,8 @@ class Interpreter:
             AlignAtt over the head set by default.
         recognizer
             One on the interpreter's model by default.
+        settings
+            Close rules, history and draft budget; those of the latency by default.
         """
         chosen = LATENCIES[latency] if isinstance(latency, str) else latency
         heads = heads or self.heads(pair)
@@ -104,8 +107,19 @@ class Interpreter:
             policy or AlignAtt(heads, chosen.policy),
             ContextPrompt(form, context) if context else form,
             pair,
-            chosen.session,
+            settings or chosen.session,
         )
+
+    @property
+    def name(self) -> str:
+        """Name or hub id of the LLM."""
+        return self._weights.name
+
+    @property
+    def pairs(self) -> tuple[str, ...]:
+        """Directions for which a head set is shipped, as ``en-de``."""
+        names = (name.rpartition(":") for name in shipped_head_sets())
+        return tuple(pair for model, _, pair in names if model == self.name)
 
     def heads(self, pair: Pair) -> HeadSet:
         """Return the shipped head set of this model for a pair."""
