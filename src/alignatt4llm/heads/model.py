@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from alignatt4llm.device import Device
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.heads.headset import HeadSet, Layout
 from alignatt4llm.heads.observe import Forcer
@@ -107,14 +106,14 @@ def load(name: str, pair: Pair, prompt: str, threads: int, tell: "Tell") -> Mode
 
 def _translator(weights: Weights, threads: int) -> Any:
     try:
+        import torch
+
         from alignatt4llm.translators.transformers import TransformersTranslator
     except ImportError as problem:
         raise _missing(problem) from problem
-    device = Device.best()
-    if device.name == "cpu":
-        device = Device("cpu", "float32")
+    dtype = "auto" if torch.cuda.is_available() else torch.float32
     return TransformersTranslator(
-        weights.location, revision=weights.revision, threads=threads, device=device
+        weights.location, revision=weights.revision, threads=threads, dtype=dtype
     )
 
 

@@ -30,8 +30,10 @@ class TransformersTranslator:
         Hub revision.
     threads
         CPU threads for the model; 0 leaves torch's own choice.
+    dtype
+        Weight type; the device's by default.
     device
-        Where it runs and in which type; the best there is by default.
+        Where it runs; the best there is by default.
 
     Raises
     ------
@@ -45,6 +47,7 @@ class TransformersTranslator:
         *,
         revision: str | None = None,
         threads: int = 0,
+        dtype: str | torch.dtype | None = None,
         device: Device | None = None,
     ) -> None:
         if threads:
@@ -54,7 +57,7 @@ class TransformersTranslator:
         try:
             self.tokenizer = AutoTokenizer.from_pretrained(str(location), revision=revision)
             self.model = AutoModelForCausalLM.from_pretrained(
-                str(location), revision=revision, dtype=device.torch_dtype
+                str(location), revision=revision, dtype=dtype or device.torch_dtype
             )
         except (OSError, ValueError) as problem:
             reason = str(problem).strip().splitlines()[0]
