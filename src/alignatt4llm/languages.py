@@ -110,6 +110,8 @@ def inseparable(before: str, after: str) -> bool:
     Marks belong to the letter before them, joined emoji to each other, and the vowels of Thai and
     Lao that stand beside their consonant to that consonant.
     """
+    if after.isspace():
+        return False
     if extends(after) or before == _JOINER:
         return True
     return before in _LEADING_VOWELS or after in _TRAILING_VOWELS
