@@ -5,14 +5,14 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from alignatt4llm.errors import AlignattError
-from alignatt4llm.heads.headset import HeadSet, head_set_for
+from alignatt4llm.heads.headset import HeadSet, head_set_for, shipped_head_sets
 from alignatt4llm.languages import Pair
 from alignatt4llm.latency import LATENCIES, Latency
 from alignatt4llm.models import resolve_llm, resolve_recognizer
 from alignatt4llm.policy.alignatt import AlignAtt
 from alignatt4llm.policy.base import Policy
 from alignatt4llm.recognizers.base import Recognizer
-from alignatt4llm.session import Session
+from alignatt4llm.session import Session, SessionSettings
 from alignatt4llm.threads import best_threads
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ class Interpreter:
         prompt: str = "auto",
         policy: Policy | None = None,
         recognizer: Recognizer | None = None,
+        settings: SessionSettings | None = None,
     ) -> Session:
         """Start a session.
 
@@ -80,6 +81,8 @@ class Interpreter:
             AlignAtt over the head set by default.
         recognizer
             Whisper by default.
+        settings
+            Close rules, history and draft budget; those of the latency by default.
         """
         chosen = LATENCIES[latency] if isinstance(latency, str) else latency
         heads = heads or self.heads(pair)
@@ -89,8 +92,24 @@ class Interpreter:
             policy or AlignAtt(heads, chosen.policy),
             self.translator.prompt_form(pair, prompt),
             pair,
-            chosen.session,
+            settings or chosen.session,
         )
+
+    @property
+    def name(self) -> str:
+        """Name or hub id of the LLM."""
+        return self._weights.name
+
+    @property
+    def pairs(self) -> tuple[str, ...]:
+        """Directions for which a head set is shipped, as ``en-de``."""
+        names = (name.rpartition(":") for name in shipped_head_sets())
+        return tuple(pair for model, _, pair in names if model == self.name)
+
+    @property
+    def location(self) -> str:
+        """The model's folder."""
+        return self._weights.location
 
     def heads(self, pair: Pair) -> HeadSet:
         """Return the shipped head set of this model for a pair."""
