@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alignatt4llm.cli.main import main
-from alignatt4llm.errors import UsageError
+from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.evaluate.corpus import Recording, Segment
 from alignatt4llm.evaluate.prefix import PrefixAlignment
 from alignatt4llm.evaluate.tail import Heard, listen, plot, table, tail_risk
@@ -143,6 +143,11 @@ def test_bands_are_those_of_segments_that_differ():
 def test_recordings_do_not_share_segments():
     words = [Heard(0, 0.0, True)]
     assert "n:2" in tail_risk([words, words], "test").signature
+
+
+def test_silence_has_no_curve():
+    with pytest.raises(AlignattError, match="heard no word"):
+        tail_risk([[], []], "test")
 
 
 def test_the_table_and_the_picture(tmp_path):

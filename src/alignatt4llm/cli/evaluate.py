@@ -40,6 +40,9 @@ def add_parser(subparsers: Any) -> None:
     score.add_argument("folder", type=Path, metavar="DIR", help="the --out of a run")
     score.add_argument("--offline", type=Path, metavar="DIR", help="the same model's offline run")
     score.add_argument("--against", type=Path, metavar="DIR", help="a run to be compared with")
+    score.add_argument(
+        "--comet", metavar="MODEL", help="score by COMET too: a hub id or checkpoint"
+    )
     score.add_argument("--json", type=Path, metavar="FILE", help="write every figure")
     score.set_defaults(run=run, action=_score)
     curve = actions.add_parser("curve", help="draw quality over latency and print a table")
@@ -129,9 +132,9 @@ def _score(args: argparse.Namespace) -> None:
         from alignatt4llm.evaluate.score import MEASURES, score_run
     from alignatt4llm.evaluate.runs import read_run
 
-    others = [read_run(path) if path else None for path in (args.offline, args.against)]
-    result = score_run(read_run(args.folder), *others)
-    for name in MEASURES:
+    offline, against = (read_run(path) if path else None for path in (args.offline, args.against))
+    result = score_run(read_run(args.folder), offline, against, args.comet)
+    for name in (*MEASURES, *(["comet"] if args.comet else [])):
         print(f"{name:17} {_shown(result[name], 'value')}  {result[name]['signature']}")
     for name, difference in result.get("against", {}).items():
         shown = _shown(difference, "difference")

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from alignatt4llm.audio.decode import chunks, read
-from alignatt4llm.errors import UsageError
+from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.evaluate.bootstrap import SAMPLES, SEED
 from alignatt4llm.evaluate.corpus import Recording
 from alignatt4llm.evaluate.prefix import PrefixAlignment
@@ -108,8 +108,15 @@ def tail_risk(recordings: Sequence[Sequence[Heard]], signature: str) -> TailRisk
         The words of each recording.
     signature
         What was heard by what.
+
+    Raises
+    ------
+    AlignattError
+        If there are no words.
     """
     counts = np.concatenate([_counted(words) for words in recordings])  # [segments, 2, bins]
+    if not len(counts):
+        raise AlignattError("The recogniser heard no word; is there speech in the recordings?")
     values = _smoothed(counts.sum(0))
     draws = np.random.default_rng(SEED).multinomial(
         len(counts), np.full(len(counts), 1 / len(counts)), size=SAMPLES
@@ -192,7 +199,8 @@ def _counted(words: Sequence[Heard]) -> Floats:
     counts = np.zeros((segments, 2, round(_COUNTED / BIN) + 1))
     for word in words:
         counts[word.stretch, :, int(word.distance / BIN)] += (word.wrong, 1)
-    return counts[counts[:, 1].sum(-1) > 0]
+    spoken: Floats = counts[counts[:, 1].sum(-1) > 0]
+    return spoken
 
 
 def _smoothed(counts: Floats) -> Floats:
@@ -200,7 +208,7 @@ def _smoothed(counts: Floats) -> Floats:
     distances = BIN * np.arange(counts.shape[-1])
     kernel = np.exp(-0.5 * ((distances[:, None] - distances) / KERNEL) ** 2)
     wrong, words = counts @ kernel
-    share = np.full(np.shape(words), np.nan)
+    share = np.full(np.shape(words), np.nan, np.float64)
     np.divide(wrong, words, out=share, where=words > 1e-3)
     return share
 
