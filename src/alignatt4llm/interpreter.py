@@ -1,22 +1,24 @@
 """Models in memory, and the sessions that are opened on them."""
 
 from collections.abc import Callable
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from alignatt4llm.context import Context, ContextPrompt
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.heads.headset import HeadSet, head_set_for, shipped_head_sets
 from alignatt4llm.languages import Pair
 from alignatt4llm.latency import LATENCIES, Latency
-from alignatt4llm.models import resolve_llm, resolve_recognizer
+from alignatt4llm.models import resolve_llm
 from alignatt4llm.policy.alignatt import AlignAtt
 from alignatt4llm.policy.base import Policy
-from alignatt4llm.recognizers.base import Recognizer
+from alignatt4llm.recognizers.base import Recognizer, RecognizerEngine
+from alignatt4llm.recognizers.loading import Finality, load_recognizer
 from alignatt4llm.session import Session, SessionSettings
 from alignatt4llm.threads import best_threads
 
 if TYPE_CHECKING:
-    from alignatt4llm.recognizers.whisper import WhisperEngine
     from alignatt4llm.translators.transformers import TransformersTranslator
 
 Tell = Callable[[str], None]
@@ -30,9 +32,11 @@ class Interpreter:
     model
         ``embedded``, ``embedded-large``, a folder or a hub id.
     recognizer
-        ``embedded`` or the folder of a Whisper model.
+        ``embedded``, a name from `cards.RECOGNIZERS`, a folder, a Whisper size or a hub id.
     tell
         Is told what is being prepared, when that takes long.
+    aligner, audio_heads, finality
+        As for `load_recognizer`.
 
     Raises
     ------
@@ -45,13 +49,20 @@ class Interpreter:
         model: str = "embedded",
         recognizer: str = "embedded",
         tell: Tell = lambda message: None,
+        *,
+        aligner: str | None = None,
+        audio_heads: Path | None = None,
+        finality: Finality = "agreement",
     ) -> None:
         self._weights = resolve_llm(model, tell)
         self._recognizer = recognizer
+        self._aligner = aligner
+        self._audio_heads = audio_heads
+        self._finality = finality
         self._tell = tell
         self.threads = best_threads()
         self.translator = self._translator()
-        self._whisper: WhisperEngine | None = None
+        self._ears: RecognizerEngine | None = None
         self._loading = Lock()
 
     def open(
@@ -61,6 +72,7 @@ class Interpreter:
         *,
         heads: HeadSet | None = None,
         prompt: str = "auto",
+        context: Context | None = None,
         policy: Policy | None = None,
         recognizer: Recognizer | None = None,
         settings: SessionSettings | None = None,
@@ -76,21 +88,24 @@ class Interpreter:
         heads
             Head set; the shipped one of the model and pair by default.
         prompt
-            ``auto``, ``chat`` or ``few-shot``.
+            A name from `prompts.FORMS`.
+        context
+            What the model should know besides the speech.
         policy
             AlignAtt over the head set by default.
         recognizer
-            Whisper by default.
+            One on the interpreter's model by default.
         settings
             Close rules, history and draft budget; those of the latency by default.
         """
         chosen = LATENCIES[latency] if isinstance(latency, str) else latency
         heads = heads or self.heads(pair)
+        form = self.translator.prompt_form(pair, prompt)
         return Session(
             recognizer or self._listen(pair, chosen.hold_back),
             self.translator.open(pair, heads),
             policy or AlignAtt(heads, chosen.policy),
-            self.translator.prompt_form(pair, prompt),
+            ContextPrompt(form, context) if context else form,
             pair,
             settings or chosen.session,
         )
@@ -117,14 +132,16 @@ class Interpreter:
 
     def _listen(self, pair: Pair, hold_back: float) -> Recognizer:
         with self._loading:
-            if self._whisper is None:
-                location = resolve_recognizer(self._recognizer, self._tell)
-                try:
-                    from alignatt4llm.recognizers.whisper import WhisperEngine
-                except ImportError as problem:
-                    raise _missing(problem) from problem
-                self._whisper = WhisperEngine(location, self.threads)
-        return self._whisper.open(pair.source, hold_back)
+            if self._ears is None:
+                self._ears = load_recognizer(
+                    self._recognizer,
+                    aligner=self._aligner,
+                    audio_heads=self._audio_heads,
+                    finality=self._finality,
+                    threads=self.threads,
+                    tell=self._tell,
+                )
+        return self._ears.open(pair.source, hold_back)
 
     def _translator(self) -> "TransformersTranslator":
         try:

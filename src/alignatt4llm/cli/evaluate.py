@@ -101,7 +101,11 @@ def _add_tail(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--language", default="en", metavar="LANG", help="what is spoken")
     parser.add_argument(
-        "--recognizer", nargs="+", default=["embedded"], help="embedded or a Whisper folder"
+        "--recognizer",
+        nargs="+",
+        default=["embedded"],
+        metavar="NAME",
+        help="one curve each: embedded, a known name, a folder or a hub id",
     )
     parser.add_argument("--chunk", type=float, default=0.5, metavar="S", help="seconds a step")
     parser.add_argument("--out", type=Path, metavar="FILE", help="draw it: SVG, PNG or PDF")
@@ -161,8 +165,8 @@ def _tail(args: argparse.Namespace) -> None:
     with _extra():
         from alignatt4llm.evaluate.tail import measure, plot, table
     from alignatt4llm.evaluate.corpus import read_corpus
-    from alignatt4llm.models import resolve_recognizer
-    from alignatt4llm.recognizers.whisper import WhisperEngine
+    from alignatt4llm.recognizers.agreement import HOLD_BACK
+    from alignatt4llm.recognizers.loading import load_recognizer
     from alignatt4llm.threads import best_threads
 
     spoken = language(args.language)
@@ -171,9 +175,10 @@ def _tail(args: argparse.Namespace) -> None:
     ]
     risks = {}
     for name in args.recognizer:
-        engine = WhisperEngine(resolve_recognizer(name, _tell), best_threads())
+        engine = load_recognizer(name, threads=best_threads(), tell=_tell)
         heard = f"recognizer:{name}|data:{','.join(data.resolve().name for data in args.data)}"
-        risks[name] = measure(recordings, partial(engine.open, spoken), args.chunk, heard, _tell)
+        opened = partial(engine.open, spoken, HOLD_BACK)
+        risks[name] = measure(recordings, opened, args.chunk, heard, _tell)
         print(f"{risks[name].signature}\n\n{table(risks[name])}\n")
     if args.out:
         plot(risks, args.out)

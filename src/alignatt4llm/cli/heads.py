@@ -24,6 +24,7 @@ examples:
   alignatt heads show embedded:en-de
   alignatt heads plot map embedded:en-de --out map.svg
   alignatt heads plot draft embedded:en-de --text "We found that it is faster" --out draft.svg
+  alignatt heads audio --recording talk.ogg talk.json --out hears.json
   alignatt heads check mine.json --model embedded
 """
 
@@ -51,6 +52,7 @@ def add_parser(subparsers: Any) -> None:
     check.add_argument("artefact", metavar="ARTEFACT", help=ARTEFACT)
     check.add_argument("--model", help="the model, if not the one that it was made for")
     check.set_defaults(run=run, action=_check)
+    _add_audio(actions.add_parser("audio", help="choose the heads of a model that hears"))
 
 
 def _add_calibrate(parser: argparse.ArgumentParser) -> None:
@@ -76,6 +78,18 @@ def _add_calibrate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--row", choices=("predicting", "own"), help="default: what is better")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the artefact")
     parser.set_defaults(run=run, action=_calibrate)
+
+
+def _add_audio(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default="gemma-audio", help="a name, a folder or a hub id")
+    parser.add_argument("--language", default="en", metavar="LANG", help="what is spoken")
+    parser.add_argument(
+        "--recording", type=Path, nargs=2, action="append", required=True,
+        metavar=("AUDIO", "WORDS"), help="speech, and its timed words as JSON; may be repeated",
+    )  # fmt: skip
+    parser.add_argument("--count", type=int, default=8, metavar="N", help="heads wanted")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the artefact")
+    parser.set_defaults(run=run, action=_audio)
 
 
 def _add_score(parser: argparse.ArgumentParser) -> None:
@@ -119,6 +133,26 @@ def run(args: argparse.Namespace) -> int:
     """Calibrate, score, show, plot or check."""
     args.action(args)
     return 0
+
+
+def _audio(args: argparse.Namespace) -> None:
+    import numpy as np
+
+    from alignatt4llm.audio.decode import read
+    from alignatt4llm.heads.audio import Recording, calibrate_audio
+    from alignatt4llm.languages import language
+    from alignatt4llm.recognizers.loading import load_gemma_audio
+    from alignatt4llm.recognizers.timed import read_timed_text
+
+    recordings = [
+        Recording(np.concatenate(list(read(str(audio)))), tuple(read_timed_text(words)))
+        for audio, words in args.recording
+    ]
+    engine, name = load_gemma_audio(args.model)
+    heads = calibrate_audio(engine, name, language(args.language), recordings, args.count)
+    heads.save(args.out)
+    best = heads.ranking[0]
+    print(f"best head ({best.layer}, {best.head}) looks at the word said {best.ts:.0%} of the time")
 
 
 def _calibrate(args: argparse.Namespace) -> None:

@@ -9,15 +9,20 @@ from typing import Any
 
 from alignatt4llm.audio.decode import STANDARD_INPUT, AudioSource, chunks
 from alignatt4llm.audio.pace import in_real_time
+from alignatt4llm.cli import background
+from alignatt4llm.cli.background import GlossaryReport
 from alignatt4llm.cli.display import display
+from alignatt4llm.cli.dry_run import describe
 from alignatt4llm.cli.interrupt import Interrupt
-from alignatt4llm.errors import AlignattError
+from alignatt4llm.cli.system import System, add_options
+from alignatt4llm.context import Context
+from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.events import Event
-from alignatt4llm.heads.headset import head_set_for, load_head_set
-from alignatt4llm.languages import Pair, language
-from alignatt4llm.latency import LATENCIES
+from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.outputs import JsonLines, Output, Subtitles
 from alignatt4llm.recognizers.base import Samples
+from alignatt4llm.schedule import PIECE, REGIMES, LiveTimeline, Regime
+from alignatt4llm.schedule import run as run_schedule
 from alignatt4llm.session import Session
 from alignatt4llm.transcript import SAMPLE_RATE
 
@@ -25,6 +30,7 @@ EXAMPLES = """\
 examples:
   alignatt translate talk.mp4 --to de                      watch it being translated
   alignatt translate talk.mp4 --to zh --fast --srt talk.srt
+  alignatt translate --to de --preset paper-low --dry-run  what would run, and the prompt
   arecord -f S16_LE -r 16000 -c 1 | alignatt translate - --to it
 """
 
@@ -37,36 +43,56 @@ def add_parser(subparsers: Any) -> None:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("input", help="file or URL, or - for raw 16 kHz s16le on standard input")
-    parser.add_argument("--to", required=True, metavar="LANG", help="target language: de, it, zh")
-    parser.add_argument("--from", dest="source", default="en", metavar="LANG")
-    parser.add_argument("--latency", choices=LATENCIES, default="medium")
-    parser.add_argument("--model", default="embedded", help="embedded, a folder or a hub id")
-    parser.add_argument("--recognizer", default="embedded", help="embedded or a Whisper folder")
-    parser.add_argument("--heads", type=Path, metavar="FILE", help="head set, if none is shipped")
-    parser.add_argument("--prompt", choices=("auto", "chat", "few-shot"), default="auto")
+    parser.add_argument(
+        "input", nargs="?", help="file or URL, or - for raw 16 kHz s16le on standard input"
+    )
+    add_options(parser)
     pace = parser.add_mutually_exclusive_group()
     pace.add_argument("--realtime", action="store_true", help="as it plays (default in a terminal)")
     pace.add_argument("--fast", action="store_true", help="as fast as it goes")
+    parser.add_argument(
+        "--schedule", choices=REGIMES, default="alternating",
+        help="recogniser and translator in turn, or beside each other (in real time)",
+    )  # fmt: skip
     parser.add_argument("--jsonl", type=Path, metavar="FILE", help="write every event")
     parser.add_argument("--srt", type=Path, metavar="FILE", help="write subtitles")
     parser.add_argument("--vtt", type=Path, metavar="FILE", help="write web subtitles")
     parser.add_argument("--trace", action="store_true", help="say why each token is said or held")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print the whole configuration and stop"
+    )
+    background.add_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Translate; whatever was committed is in every output when this returns."""
-    pair = Pair(language(args.source), language(args.to))
-    heads = load_head_set(args.heads) if args.heads else head_set_for(args.model, str(pair))
+    system = System.from_options(args)
+    about = background.context(args)
+    if args.dry_run:
+        print(describe(system, about.block(()) if about else "", args.schedule))
+        return 0
+    if args.input is None:
+        raise UsageError("Say what to translate: a file, a URL, or - for standard input.")
+    if args.fast and args.schedule != "alternating":
+        raise UsageError(f"The {args.schedule} schedule follows real time; leave --fast out.")
+    heads = system.heads()
     source = AudioSource(args.input)
-    realtime = args.realtime or (sys.stdout.isatty() and not args.fast)
+    live = args.schedule != "alternating"
+    realtime = args.realtime or live or (sys.stdout.isatty() and not args.fast)
     with ExitStack() as stack:
         outputs = [stack.enter_context(closing(output)) for output in _files(args)]
-        session = _session(args, pair, heads)
+        if about and about.glossary:
+            outputs.append(stack.enter_context(closing(GlossaryReport(about.glossary))))
+        session = _session(system, heads, about)
         outputs.append(stack.enter_context(closing(display(args.trace, source.duration))))
-        heard = chunks(source, round(LATENCIES[args.latency].chunk * SAMPLE_RATE))
-        code = _play(session, in_real_time(heard) if realtime else heard, outputs)
+        chunk = system.preset.latency.chunk
+        heard = chunks(source, round((PIECE if live else chunk) * SAMPLE_RATE))
+        heard = in_real_time(heard) if realtime else heard
+        if live:
+            code = _schedule(session, heard, outputs, REGIMES[args.schedule], chunk)
+        else:
+            code = _play(session, heard, outputs)
     if not session.transcript.samples and not code:
         name = "Standard input" if args.input == STANDARD_INPUT else f"'{args.input}'"
         raise AlignattError(f"{name} holds no audio.")
@@ -84,14 +110,28 @@ def _files(args: argparse.Namespace) -> Iterator[Output]:
         yield Subtitles(args.vtt, vtt=True)
 
 
-def _session(args: argparse.Namespace, pair: Pair, heads: Any) -> Session:
+def _session(system: System, heads: HeadSet, context: Context | None) -> Session:
     from alignatt4llm.interpreter import Interpreter
 
     def tell(message: str) -> None:
         print(message, file=sys.stderr)
 
-    interpreter = Interpreter(args.model, args.recognizer, tell)
-    return interpreter.open(pair, args.latency, heads=heads, prompt=args.prompt)
+    interpreter = Interpreter(
+        system.preset.model,
+        system.preset.recognizer,
+        tell,
+        aligner=system.aligner,
+        audio_heads=system.audio_heads,
+        finality=system.finality,
+    )
+    return interpreter.open(
+        system.pair,
+        system.preset.latency,
+        heads=heads,
+        prompt=system.prompt,
+        context=context,
+        policy=system.policy(heads),
+    )
 
 
 def _play(session: Session, heard: Iterable[Samples], outputs: list[Output]) -> int:
@@ -100,6 +140,17 @@ def _play(session: Session, heard: Iterable[Samples], outputs: list[Output]) -> 
         for chunk in interrupt.until_asked(heard):
             _write(session.feed(chunk), outputs)
         _write([session.end()] if interrupt.asked else session.finish(), outputs)
+    return 130 if interrupt.asked else 0
+
+
+def _schedule(
+    session: Session, heard: Iterable[Samples], outputs: list[Output], regime: Regime, chunk: float
+) -> int:
+    """Run recogniser and translator in threads; Ctrl-C leaves every output whole."""
+    with Interrupt() as interrupt, LiveTimeline(heard) as timeline:
+        _write(run_schedule(session, timeline, regime, chunk, lambda: interrupt.asked), outputs)
+        if interrupt.asked:
+            _write([session.end()], outputs)
     return 130 if interrupt.asked else 0
 
 
