@@ -171,14 +171,25 @@ def test_the_command_refuses_what_it_cannot_measure(tmp_path, capsys):
     assert "--chunk is 0; it must be above 0 seconds." in capsys.readouterr().err
 
 
+def test_the_command_on_real_speech(tmp_path, capsys):
+    files = ["--json", str(tmp_path / "tail.json"), "--out", str(tmp_path / "tail.svg")]
+    assert main(["evaluate", "tail", "--data", str(SAMPLES), "--chunk", "2", *files]) == 0
+    [(name, risk)] = json.loads((tmp_path / "tail.json").read_text("utf-8")).items()
+    assert name == "embedded"
+    assert len(risk["distance_ms"]) == len(risk["wrong"]) == len(risk["words"]) == 40
+    assert sum(risk["words"]) > 3
+    assert "recognizer:embedded|hold_back:0.25s|data:samples|chunk:2s" in risk["signature"]
+    assert "| 0 |" in capsys.readouterr().out
+    assert (tmp_path / "tail.svg").exists()
+
+
 @pytest.mark.slow
-def test_whisper_is_less_sure_of_what_it_hears_last(tmp_path, capsys):
+def test_whisper_is_less_sure_of_what_it_hears_last(tmp_path):
     samples = tmp_path / "samples"
     samples.mkdir()
     for name in ("lj001.ogg", "lj001.json"):
         (samples / name).symlink_to(SAMPLES / name)
-    files = ["--json", str(tmp_path / "tail.json"), "--out", str(tmp_path / "tail.svg")]
-    assert main(["evaluate", "tail", "--data", str(samples), *files]) == 0
-    [risk] = json.loads((tmp_path / "tail.json").read_text("utf-8")).values()
-    assert risk["wrong"][0] > risk["wrong"][20]
-    assert "| 0 |" in capsys.readouterr().out
+    file = tmp_path / "tail.json"
+    assert main(["evaluate", "tail", "--data", str(samples), "--json", str(file)]) == 0
+    [risk] = json.loads(file.read_text("utf-8")).values()
+    assert risk["low"][0] > risk["high"][20]

@@ -176,7 +176,8 @@ def _tail(args: argparse.Namespace) -> None:
     risks = {}
     for name in args.recognizer:
         engine = load_recognizer(name, threads=best_threads(), tell=_tell)
-        heard = f"recognizer:{name}|data:{','.join(data.resolve().name for data in args.data)}"
+        folders = ",".join(data.resolve().name for data in args.data)
+        heard = f"recognizer:{name}|hold_back:{HOLD_BACK:g}s|data:{folders}"
         opened = partial(engine.open, spoken, HOLD_BACK)
         risks[name] = measure(recordings, opened, args.chunk, heard, _tell)
         print(f"{risks[name].signature}\n\n{table(risks[name])}\n")
