@@ -19,6 +19,7 @@ from alignatt4llm.serve.errors import (
     ServeError,
     TooLarge,
     TooManyErrors,
+    Unsupported,
 )
 from alignatt4llm.serve.registry import Registry
 from alignatt4llm.serve.text_protocol import Init, Update, read, seq_of
@@ -130,8 +131,11 @@ class TextDoor:
             await self._socket.send_text(json.dumps(message, ensure_ascii=False))
 
     async def _part(self, problem: ServeError) -> None:
+        frame = _error(problem, None)
+        if isinstance(problem, Unsupported):
+            frame["supported"] = list(self._registry.interpreter.pairs)
         with suppress(TimeoutError, RuntimeError, WebSocketDisconnect):
-            await self._send(_error(problem, None))
+            await self._send(frame)
             await self._socket.close(problem.close or 1008)
 
 
