@@ -30,6 +30,11 @@ class Drafting:
         been fed, and not at the position that predicts it.
     unglued
         Whether the first token must not grow letters onto the word before it.
+
+    Attributes
+    ----------
+    guess
+        Tokens that may follow, not verified.
     """
 
     def __init__(
@@ -51,25 +56,37 @@ class Drafting:
         self._logprobs: list[float] = []
         self._rows: list[np.ndarray] = []  # each [H, S]; the first predicts the first token
         self._judged = 0
+        self.guess: list[int] = []
 
     def run(self, guess: Sequence[int], budget: int, words: np.ndarray, stop: Stop | None) -> Draft:
-        """Draft at most ``budget`` tokens; ``guess`` is what they will probably begin with."""
-        guess = list(guess[:budget])
-        ended = False
+        """Draft at most ``budget`` tokens; ``guess`` is what they will probably begin with.
+
+        The guess is fed in one pass and kept as far as greedy decoding agrees with it; after a
+        token that differs, the rest of the guess is tried again.
+        """
+        self.guess, ended = list(guess[:budget]), False
         while not ended:
-            ended = self._take(guess, self._choices(guess), budget)
-            guess = []
+            ended = self._take(self._choices(words, stop), budget)
             if len(self._ids) >= budget or self._loops() or self._is_stopped(stop, words):
                 break
         return self._draft(ended, words)
 
-    def _choices(self, guess: list[int]) -> list[tuple[int, float]]:
+    def _choices(self, words: np.ndarray, stop: Stop | None) -> list[tuple[int, float]]:
         """Feed what is new; return the greedy token, and its log-probability, after each."""
         known = [*self._prompt, *self._ids]
-        fed = [*known, *guess]
-        self._stream.keep(_common(self._stream.ids, known[:-1]))
-        new, wanted = fed[len(self._stream.ids) :], 1 + len(guess)
-        feed = Feed(self._stream, new, wanted, self._columns)
+        fed = [*known, *self.guess]
+        self._stream.keep(common(self._stream.ids, known[:-1]))
+
+        unread = max(0, self._later - len(self._rows))  # rows that belong to no token
+
+        def needed(rows: Tensor) -> int:
+            if stop is None or not self.guess:
+                return len(rows)
+            held = stop(rows[unread:].cpu().numpy(), words) + unread - self._later
+            return min(len(rows), max(1, 1 + held))
+
+        new, wanted = fed[len(self._stream.ids) :], 1 + len(self.guess)
+        feed = Feed(self._stream, new, wanted, self._columns, needed)
         self._stepper.step(feed)
         logits = feed.logits.float()  # [N, vocabulary]
         best = logits.argmax(-1)
@@ -83,7 +100,7 @@ class Drafting:
         likely: list[int] = logits.topk(min(_CANDIDATES, len(logits))).indices.tolist()
         return next((token for token in likely if not self._vocabulary.glues(token)), likely[0])
 
-    def _take(self, guess: list[int], choices: list[tuple[int, float]], budget: int) -> bool:
+    def _take(self, choices: list[tuple[int, float]], budget: int) -> bool:
         """Append tokens while guess and choice agree, and the choice after them; say if it ends."""
         for index, (token, logprob) in enumerate(choices):
             self._rows.append(self._fresh[index])
@@ -91,10 +108,9 @@ class Drafting:
             if not ends or self._vocabulary.says_something(token):
                 self._ids.append(token)
                 self._logprobs.append(logprob)
-            if ends:
-                return True
-            if len(self._ids) >= budget or index >= len(guess) or guess[index] != token:
-                return False
+            agreed = bool(self.guess) and self.guess.pop(0) == token
+            if ends or not agreed or len(self._ids) >= budget:
+                return ends
         return False
 
     def _loops(self) -> bool:
@@ -106,7 +122,9 @@ class Drafting:
     def _is_stopped(self, stop: Stop | None, words: np.ndarray) -> bool:
         unjudged = range(self._judged, self._count)
         self._judged = unjudged.stop
-        return stop is not None and any(stop(self._row(token), words) for token in unjudged)
+        if stop is None or not unjudged:
+            return False
+        return stop(np.stack([self._row(n) for n in unjudged]), words) < len(unjudged)
 
     @property
     def _count(self) -> int:
@@ -131,7 +149,7 @@ class Drafting:
         )
 
 
-def _common(one: Sequence[int], other: Sequence[int]) -> int:
+def common(one: Sequence[int], other: Sequence[int]) -> int:
     """Count the tokens that both begin with."""
     count = 0
     for a, b in zip(one, other, strict=False):

@@ -13,7 +13,7 @@ from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.languages import Pair
 from alignatt4llm.prompts import ChatPrompt, FewShotPrompt, Prompt, PromptForm, source_columns
 from alignatt4llm.translators.base import Draft, Forced, Stop
-from alignatt4llm.translators.drafting import Drafting
+from alignatt4llm.translators.drafting import Drafting, common
 from alignatt4llm.translators.stepper import Stepper
 from alignatt4llm.translators.vocabulary import Vocabulary
 
@@ -100,7 +100,9 @@ class TransformersDrafter:
         self._stream = Stream(heads.heads)
         self._own = heads.row == "own"
         self._spaced = not pair.target.by_character
-        self._last: tuple[str, Draft | None] = ("", None)
+        self._before = ""
+        self._last: Draft | None = None
+        self._guess: Sequence[int] = ()
 
     def draft(self, prompt: Prompt, budget: int, stop: Stop | None = None) -> Draft:
         """Continue the prompt greedily; see `Drafter.draft`."""
@@ -109,7 +111,7 @@ class TransformersDrafter:
         if len(ids) + budget > self._translator.context:
             raise PromptTooLong(
                 f"The prompt has {len(ids)} tokens and the draft may take {budget}, but the "
-                f"model's context is {self._translator.context}."
+                f"model's context is {self._translator.context}; use a model with a longer one."
             )
         positions, words = source_columns(prompt, offsets)
         drafting = Drafting(
@@ -123,7 +125,7 @@ class TransformersDrafter:
         )
         with stepper.drafting():
             draft = drafting.run(self._held(prompt.accepted), budget, words, stop)
-        self._last = (prompt.accepted, draft)
+        self._before, self._last, self._guess = prompt.accepted, draft, drafting.guess
         return draft
 
     def force(self, prompt: Prompt) -> Forced:
@@ -133,8 +135,11 @@ class TransformersDrafter:
         first = next(i for i, (_, end) in enumerate(offsets) if end > begin)
         positions, words = source_columns(prompt, offsets)
         device = self._translator.model.device
-        self._stream.keep(0)
-        feed = Feed(self._stream, ids, len(ids) - first + 1, torch.arange(len(ids), device=device))
+        kept = common(self._stream.ids, ids[: first - 1])
+        self._stream.keep(kept)
+        every = torch.arange(len(ids), device=device)
+        wanted = len(ids) - first + 1
+        feed = Feed(self._stream, ids[kept:], wanted, every, needed=lambda rows: 1)
         self._translator.stepper.step(feed)
         spans = tuple((max(0, start - begin), end - begin) for start, end in offsets[first:])
         return Forced(spans, feed.rows.cpu().numpy(), positions, words)
@@ -145,10 +150,11 @@ class TransformersDrafter:
 
     def _held(self, accepted: str) -> Sequence[int]:
         """Return the tokens of the last draft that lie beyond the accepted text."""
-        before, draft = self._last
+        before, draft = self._before, self._last
         said = len(accepted) - len(before)
         if draft is None or said < 0 or not (before + draft.text).startswith(accepted):
             return ()
-        if said == 0:
-            return draft.ids
-        return draft.ids[draft.ends.index(said) + 1 :] if said in draft.ends else ()
+        if said and said not in draft.ends:
+            return ()
+        beyond = draft.ids[draft.ends.index(said) + 1 :] if said else draft.ids
+        return [*beyond, *self._guess]
