@@ -25,8 +25,9 @@ from alignatt4llm.session import Session, SessionSettings
 from alignatt4llm.transcript import SAMPLE_RATE
 
 BYTES_PER_SECOND = 2 * SAMPLE_RATE
-_JOINED = 20.0
-"""Seconds of late audio joined into one chunk at most."""
+_JOINED = 6.0
+"""Seconds of late audio joined into one chunk at most; while it is translated and the backlog is
+full nothing is read from the connection, not even pings."""
 _CERTAIN = 5.0
 """Seconds after which audio in which nothing was recognised holds no words."""
 
