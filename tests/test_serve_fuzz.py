@@ -57,9 +57,11 @@ values = st.recursive(
     ),
     max_leaves=12,
 )
-keys = st.sampled_from(
-    ["type", "version", "from", "to", "latency", "audio", "trace", "session", "key", "seq", "position", "id", "utterance_id", "words", "tail", "clock_ms", "is_final", "protocol_version", "source_lang", "target_lang", "preset", "overrides", "history"]
-)
+NAMES = """\
+type version from to latency audio trace session key seq position id utterance_id words tail
+clock_ms is_final protocol_version source_lang target_lang preset overrides history
+"""
+keys = st.sampled_from(NAMES.split())
 objects = st.dictionaries(keys, values, max_size=6).map(json.dumps)
 typed = st.builds(
     lambda kind, more: json.dumps({**more, "type": kind}),

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,15 @@ def add_parser(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("input", help="file or URL, or - for raw 16 kHz s16le on standard input")
+    pace = parser.add_mutually_exclusive_group()
+    pace.add_argument("--realtime", action="store_true", help="as it plays (default in a terminal)")
+    pace.add_argument("--fast", action="store_true", help="as fast as it goes")
+    add_options(parser)
+    parser.set_defaults(run=run)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `translate` and `listen` have in common."""
     parser.add_argument("--to", required=True, metavar="LANG", help="target language: de, it, zh")
     parser.add_argument("--from", dest="source", default="en", metavar="LANG")
     parser.add_argument("--latency", choices=LATENCIES, default="medium")
@@ -45,34 +54,65 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--recognizer", default="embedded", help="embedded or a Whisper folder")
     parser.add_argument("--heads", type=Path, metavar="FILE", help="head set, if none is shipped")
     parser.add_argument("--prompt", choices=("auto", "chat", "few-shot"), default="auto")
-    pace = parser.add_mutually_exclusive_group()
-    pace.add_argument("--realtime", action="store_true", help="as it plays (default in a terminal)")
-    pace.add_argument("--fast", action="store_true", help="as fast as it goes")
     parser.add_argument("--jsonl", type=Path, metavar="FILE", help="write every event")
     parser.add_argument("--srt", type=Path, metavar="FILE", help="write subtitles")
     parser.add_argument("--vtt", type=Path, metavar="FILE", help="write web subtitles")
     parser.add_argument("--trace", action="store_true", help="say why each token is said or held")
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Translate; whatever was committed is in every output when this returns."""
-    pair = Pair(language(args.source), language(args.to))
-    heads = load_head_set(args.heads) if args.heads else head_set_for(args.model, str(pair))
     source = AudioSource(args.input)
     realtime = args.realtime or (sys.stdout.isatty() and not args.fast)
-    with ExitStack() as stack:
-        outputs = [stack.enter_context(closing(output)) for output in _files(args)]
-        session = _session(args, pair, heads)
-        outputs.append(stack.enter_context(closing(display(args.trace, source.duration))))
-        heard = chunks(source, round(LATENCIES[args.latency].chunk * SAMPLE_RATE))
-        code = _play(session, in_real_time(heard) if realtime else heard, outputs)
-    if not session.transcript.samples and not code:
+    session, interrupted = play(args, source, source.duration, realtime)
+    if not session.transcript.samples and not interrupted:
         name = "Standard input" if args.input == STANDARD_INPUT else f"'{args.input}'"
         raise AlignattError(f"{name} holds no audio.")
     if source.problem:
         print(f"alignatt: warning: {source.problem}", file=sys.stderr)
-    return code
+    return 130 if interrupted else 0
+
+
+def play(
+    args: argparse.Namespace,
+    source: Iterable[Samples],
+    duration: float | None,
+    realtime: bool,
+    stop: Callable[[], None] | None = None,
+) -> tuple[Session, bool]:
+    """Translate a source into the outputs asked for.
+
+    Parameters
+    ----------
+    args
+        The options of `add_options`.
+    source
+        Blocks of samples.
+    duration
+        Seconds expected, if known.
+    realtime
+        Whether to take audio only as it becomes due.
+    stop
+        Ends the source; called for Ctrl-C, after which the rest of it is still translated.
+
+    Returns
+    -------
+    Session, bool
+        The session, and whether Ctrl-C ended it.
+    """
+    pair = Pair(language(args.source), language(args.to))
+    heads = load_head_set(args.heads) if args.heads else head_set_for(args.model, str(pair))
+    with ExitStack() as stack:
+        outputs = [stack.enter_context(closing(output)) for output in _files(args)]
+        session = _session(args, pair, heads)
+        outputs.append(stack.enter_context(closing(display(args.trace, duration))))
+        heard = chunks(source, round(LATENCIES[args.latency].chunk * SAMPLE_RATE))
+        with Interrupt(stop) as interrupt:
+            for chunk in interrupt.until_asked(in_real_time(heard) if realtime else heard):
+                _write(session.feed(chunk), outputs)
+            broken_off = interrupt.asked and not stop
+            _write([session.end()] if broken_off else session.finish(), outputs)
+    return session, interrupt.asked
 
 
 def _files(args: argparse.Namespace) -> Iterator[Output]:
@@ -92,15 +132,6 @@ def _session(args: argparse.Namespace, pair: Pair, heads: Any) -> Session:
 
     interpreter = Interpreter(args.model, args.recognizer, tell)
     return interpreter.open(pair, args.latency, heads=heads, prompt=args.prompt)
-
-
-def _play(session: Session, heard: Iterable[Samples], outputs: list[Output]) -> int:
-    """Feed the session to the end; after Ctrl-C what was committed stands in every output."""
-    with Interrupt() as interrupt:
-        for chunk in interrupt.until_asked(heard):
-            _write(session.feed(chunk), outputs)
-        _write([session.end()] if interrupt.asked else session.finish(), outputs)
-    return 130 if interrupt.asked else 0
 
 
 def _write(events: Iterable[Event], outputs: list[Output]) -> None:
