@@ -46,7 +46,7 @@ def stop(server, thread):
     """Stop a server as SIGTERM would."""
     if thread.is_alive():
         server.loop.call_soon_threadsafe(server.drain)
-    thread.join(20)
+    thread.join(40)
     assert not thread.is_alive()
 
 
