@@ -40,6 +40,7 @@ async def soak(port, process, parts, **wish):
     async def listen():
         while True:
             frame = await client.next()
+            assert frame["type"] != "error", frame
             client.frames.clear()
             if frame["type"] == "status":
                 lags.append(frame["lag_s"])
@@ -47,13 +48,16 @@ async def soak(port, process, parts, **wish):
             if frame["type"] == "end":
                 return
 
-    listening = asyncio.create_task(listen())
-    for part in parts:
-        audio = s16le(part)
-        for start in range(0, len(audio), 32_000):
-            await client.socket.send(audio[start : start + 32_000])
-    await client.say({"type": "end"})
-    await listening
+    async def speak():
+        for part in parts:
+            audio = s16le(part)
+            for start in range(0, len(audio), 32_000):
+                await client.socket.send(audio[start : start + 32_000])
+        await client.say({"type": "end"})
+
+    speaking = asyncio.create_task(speak())
+    await listen()
+    await speaking
     return client, memory, lags
 
 
@@ -67,6 +71,7 @@ def grown(memory, length):
 def stopped(process):
     process.terminate()
     _, errors = process.communicate(timeout=60)
+    print(errors)
     assert "Traceback" not in errors
     return process.returncode
 

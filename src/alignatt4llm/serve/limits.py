@@ -53,7 +53,7 @@ class Limits:
     hello: float = 10.0
     heartbeat: float = 5.0
     send: float = 30.0
-    step: float = 60.0
+    step: float = 120.0
     drain: float = 20.0
     backlog: float = 30.0
     keep: float = 7 * 24 * 3600.0
