@@ -35,8 +35,6 @@ from alignatt4llm.serve.sessions import BYTES_PER_SECOND, LiveSession
 
 _ROOM = 0.05
 """Seconds between two looks whether a session can take more audio."""
-_STATUS = 1.0
-"""Seconds between two messages about the status while audio comes in."""
 
 
 class Gone(Exception):
@@ -138,7 +136,7 @@ class Connection:
             await asyncio.sleep(_ROOM)
 
     async def _tell(self, session: LiveSession, seq: int, trace: bool) -> None:
-        """Send events as they come, and the status at least with every heartbeat."""
+        """Send events as they come, and the status with every heartbeat."""
         clock = asyncio.get_running_loop().time
         told = clock()
         with session.broadcast.listener(seq, trace) as listener:
@@ -151,8 +149,8 @@ class Connection:
                 if not self._registry.attached(session, self):
                     raise Replaced("Another connection has taken this session over.")
                 self._check_idle(session)
-                await listener.wait(self._limits.heartbeat)
-                if clock() - told >= min(_STATUS, self._limits.heartbeat):
+                await listener.wait(max(0.0, told + self._limits.heartbeat - clock()))
+                if clock() - told >= self._limits.heartbeat:
                     told = clock()
                     await self._send(json.dumps(session.status()))
         if session.problem:
