@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from threading import Lock, Thread
 from typing import Any, BinaryIO, Protocol, cast
 
@@ -232,8 +233,14 @@ class LiveSession:
         self._metrics.lag.observe(self._lag())
         self.broadcast.wake()
 
-    def _step(self) -> "_Step":
-        return _Step(self)
+    @contextmanager
+    def _step(self) -> Iterator[None]:
+        """Mark the time during which the thread is inside an engine."""
+        self._step_began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._step_began = None
 
     def _chunks(self) -> Iterator[Samples]:
         """Yield whole chunks, several at once when late, and the rest at the end."""
@@ -293,16 +300,3 @@ class LiveSession:
         self._metrics.ended.labels(self.problem.code if self.problem else "end").inc()
         self._when_over()
         self.broadcast.wake()
-
-
-class _Step:
-    """Marks the time during which the session's thread is inside an engine."""
-
-    def __init__(self, session: LiveSession) -> None:
-        self._session = session
-
-    def __enter__(self) -> None:
-        self._session._step_began = time.monotonic()
-
-    def __exit__(self, *error: object) -> None:
-        self._session._step_began = None

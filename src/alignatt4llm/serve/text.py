@@ -5,6 +5,7 @@ import json
 import logging
 import time
 from collections import deque
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from threading import Condition, Thread
 from typing import Any
@@ -24,6 +25,8 @@ from alignatt4llm.serve.errors import (
 from alignatt4llm.serve.registry import Registry
 from alignatt4llm.serve.text_protocol import Init, Update, read, seq_of
 from alignatt4llm.serve.text_session import TextSession
+
+Send = Callable[[dict[str, Any]], Coroutine[Any, Any, None]]
 
 _WAITING = 64
 """Updates that may wait; partial ones of an utterance replace each other."""
@@ -152,7 +155,7 @@ class Worker:
         Sends an answer; awaited in the event loop before the next update is taken.
     """
 
-    def __init__(self, init: Init, registry: Registry, send: Any) -> None:
+    def __init__(self, init: Init, registry: Registry, send: Send) -> None:
         self._init = init
         self._registry = registry
         self._send = send
