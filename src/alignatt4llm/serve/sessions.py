@@ -208,8 +208,6 @@ class LiveSession:
             if self._finishing:
                 with self._step():
                     self._publish(session.finish())
-            else:
-                session.close()
             self._finish_thread(None)
         except Abandoned:
             log.warning("session %s: the engine came back after it was given up", self.id)
@@ -219,6 +217,7 @@ class LiveSession:
             log.exception("session %s failed", self.id)
             said = str(problem) if isinstance(problem, AlignattError) else "See the server's log."
             self._finish_thread(EngineFailed(f"The session ended with an error. {said}"))
+        finally:
             if session is not None:
                 session.close()
 
