@@ -5,19 +5,18 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from threading import Lock, Thread
-from typing import Any, BinaryIO, Protocol, cast
+from typing import Any, Protocol
 
 import numpy as np
 
-from alignatt4llm.audio.decode import raw
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.events import Close, Event, Source
 from alignatt4llm.languages import Pair
 from alignatt4llm.latency import LATENCIES
 from alignatt4llm.recognizers.base import Recognizer, Samples
 from alignatt4llm.serve.broadcast import Broadcast
-from alignatt4llm.serve.containers import decoded
 from alignatt4llm.serve.errors import BadAudio, EngineFailed, EngineStuck, Farewell, TooLong
+from alignatt4llm.serve.incoming import Container, Incoming, Raw
 from alignatt4llm.serve.journal import Past
 from alignatt4llm.serve.limits import Limits
 from alignatt4llm.serve.metrics import Metrics
@@ -246,10 +245,10 @@ class LiveSession:
         size = round(LATENCIES[self.header["latency"]].chunk * SAMPLE_RATE)
         most = int(_JOINED * SAMPLE_RATE) // size * size
         waiting = np.zeros(0, np.float32)
-        raws = raw(cast(BinaryIO, self._pipe))
-        for block in raws if self._raw else decoded(self._pipe):
+        incoming: Incoming = Raw(self._pipe) if self._raw else Container(self._pipe)
+        for block in incoming:
             waiting = np.concatenate([waiting, block])
-            while len(waiting) >= size and (not self._pipe.waiting or len(waiting) >= most):
+            while len(waiting) >= size and (not incoming.ready or len(waiting) >= most):
                 count = min(len(waiting) // size * size, most)
                 yield waiting[:count]
                 waiting = waiting[count:]

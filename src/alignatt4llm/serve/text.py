@@ -23,6 +23,7 @@ from alignatt4llm.serve.errors import (
     Unsupported,
 )
 from alignatt4llm.serve.registry import Registry
+from alignatt4llm.serve.tasks import first
 from alignatt4llm.serve.text_protocol import Init, Update, read, seq_of
 from alignatt4llm.serve.text_session import TextSession
 
@@ -77,17 +78,10 @@ class TextDoor:
     async def _serve(self, init: Init) -> None:
         worker = Worker(init, self._registry, self._send)
         worker.start()
-        watching = asyncio.create_task(self._watch(worker))
-        listening = asyncio.create_task(self._listen(worker))
         try:
-            done, _ = await asyncio.wait((watching, listening), return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            await first(self._watch(worker), self._listen(worker))
         finally:
             worker.stop()
-            for task in (watching, listening):
-                task.cancel()
-            await asyncio.gather(watching, listening, return_exceptions=True)
 
     async def _watch(self, worker: "Worker") -> None:
         """End when the worker does, or does not come back."""
