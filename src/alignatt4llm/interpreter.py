@@ -14,7 +14,7 @@ from alignatt4llm.models import resolve_llm
 from alignatt4llm.policy.alignatt import AlignAtt
 from alignatt4llm.policy.base import Policy
 from alignatt4llm.recognizers.base import Recognizer, RecognizerEngine
-from alignatt4llm.recognizers.loading import Finality, load_recognizer
+from alignatt4llm.recognizers.loading import Finality, RecognizerRunner, load_recognizer
 from alignatt4llm.session import Session, SessionSettings
 from alignatt4llm.threads import best_threads
 
@@ -35,7 +35,7 @@ class Interpreter:
         ``embedded``, a name from `cards.RECOGNIZERS`, a folder, a Whisper size or a hub id.
     tell
         Is told what is being prepared, when that takes long.
-    aligner, audio_heads, finality
+    aligner, audio_heads, finality, recognizer_engine
         As for `load_recognizer`.
 
     Raises
@@ -53,12 +53,14 @@ class Interpreter:
         aligner: str | None = None,
         audio_heads: Path | None = None,
         finality: Finality = "agreement",
+        recognizer_engine: RecognizerRunner = "transformers",
     ) -> None:
         self._weights = resolve_llm(model, tell)
         self._recognizer = recognizer
         self._aligner = aligner
         self._audio_heads = audio_heads
         self._finality = finality
+        self._recognizer_engine = recognizer_engine
         self._tell = tell
         self.threads = best_threads()
         self.translator = self._translator()
@@ -133,6 +135,7 @@ class Interpreter:
                     aligner=self._aligner,
                     audio_heads=self._audio_heads,
                     finality=self._finality,
+                    engine=self._recognizer_engine,
                     threads=self.threads,
                     tell=self._tell,
                 )

@@ -123,6 +123,7 @@ def _session(system: System, heads: HeadSet, context: Context | None) -> Session
         aligner=system.aligner,
         audio_heads=system.audio_heads,
         finality=system.finality,
+        recognizer_engine=system.recognizer_engine,
     )
     return interpreter.open(
         system.pair,
