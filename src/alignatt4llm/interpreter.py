@@ -123,6 +123,11 @@ class Interpreter:
         names = (name.rpartition(":") for name in shipped_head_sets())
         return tuple(pair for model, _, pair in names if model == self.name)
 
+    @property
+    def location(self) -> str:
+        """The model's folder."""
+        return self._weights.location
+
     def heads(self, pair: Pair) -> HeadSet:
         """Return the shipped head set of this model for a pair."""
         return head_set_for(self._weights.name, str(pair))

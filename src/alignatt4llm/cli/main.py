@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.threads import prepare_environment
 
-COMMANDS = ("translate", "listen", "serve", "evaluate", "heads", "models", "doctor")
+COMMANDS = ("translate", "listen", "serve", "evaluate", "heads", "bench", "models", "doctor")
 """Each is a module here, with ``add_parser(subparsers)`` and ``run(args) -> int``."""
 
 EXAMPLES = """\
