@@ -5,6 +5,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from alignatt4llm.cards import TRANSLATORS
 from alignatt4llm.context import Context, ContextPrompt
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.heads.headset import HeadSet, head_set_for, shipped_head_sets
@@ -56,6 +57,7 @@ class Interpreter:
         recognizer_engine: RecognizerRunner = "transformers",
     ) -> None:
         self._weights = resolve_llm(model, tell)
+        self._prompt = TRANSLATORS[model].prompt if model in TRANSLATORS else "auto"
         self._recognizer = recognizer
         self._aligner = aligner
         self._audio_heads = audio_heads
@@ -90,7 +92,7 @@ class Interpreter:
         heads
             Head set; the shipped one of the model and pair by default.
         prompt
-            A name from `prompts.FORMS`.
+            A name from `prompts.FORMS`; by default the one that the model was trained for.
         context
             What the model should know besides the speech.
         policy
@@ -102,7 +104,7 @@ class Interpreter:
         """
         chosen = LATENCIES[latency] if isinstance(latency, str) else latency
         heads = heads or self.heads(pair)
-        form = self.translator.prompt_form(pair, prompt)
+        form = self.translator.prompt_form(pair, self._prompt if prompt == "auto" else prompt)
         return Session(
             recognizer or self._listen(pair, chosen.hold_back),
             self.translator.open(pair, heads),
