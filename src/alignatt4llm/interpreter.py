@@ -1,5 +1,6 @@
 """Models in memory, and the sessions that are opened on them."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
@@ -80,6 +81,7 @@ class Interpreter:
         policy: Policy | None = None,
         recognizer: Recognizer | None = None,
         settings: SessionSettings | None = None,
+        now: Callable[[], float] = time.monotonic,
     ) -> Session:
         """Start a session.
 
@@ -101,6 +103,8 @@ class Interpreter:
             One on the interpreter's model by default.
         settings
             Close rules, history and draft budget; those of the latency by default.
+        now
+            Wall clock in seconds.
         """
         chosen = LATENCIES[latency] if isinstance(latency, str) else latency
         heads = heads or self.heads(pair)
@@ -112,6 +116,7 @@ class Interpreter:
             ContextPrompt(form, context) if context else form,
             pair,
             settings or chosen.session,
+            now,
         )
 
     @property
