@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alignatt4llm.bench.schedules import MeasuredTimeline, measure
 from alignatt4llm.events import Commit, End
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.languages import Pair
@@ -178,3 +179,18 @@ def test_stopping_finishes_what_is_being_done_and_begins_nothing():
     events = list(run(stream, timeline, REGIMES["overlapping"], 1.0, lambda: timeline.now >= 2.0))
     assert said(events) == "ONE"
     assert [work for work, _, _ in timeline.log] == [R, T]
+
+
+def test_measured_work_takes_as_long_as_it_took():
+    wall = iter(range(1000))  # every look at the clock is a second later
+    audio = pieces(4, 1)
+    timeline = MeasuredTimeline(audio, lambda: float(next(wall)))
+    stream = session(lambda: timeline.now)
+    list(run(stream, timeline, REGIMES["alternating"], 1.0))
+    assert rounded(timeline.log)[:3] == [(R, 1.0, 2.0), (T, 2.0, 3.0), (R, 3.0, 4.0)]
+
+
+def test_every_schedule_is_measured():
+    found = measure(session, np.zeros(4 * SAMPLE_RATE, np.float32), 1.0)
+    assert set(found) == set(REGIMES)
+    assert all(late.units == 4 and late.elapsed >= late.delay for late in found.values())

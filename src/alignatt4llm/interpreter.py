@@ -1,10 +1,12 @@
 """Models in memory, and the sessions that are opened on them."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from alignatt4llm.cards import TRANSLATORS
 from alignatt4llm.context import Context, ContextPrompt
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.heads.headset import HeadSet, head_set_for, shipped_head_sets
@@ -14,7 +16,7 @@ from alignatt4llm.models import resolve_llm
 from alignatt4llm.policy.alignatt import AlignAtt
 from alignatt4llm.policy.base import Policy
 from alignatt4llm.recognizers.base import Recognizer, RecognizerEngine
-from alignatt4llm.recognizers.loading import Finality, load_recognizer
+from alignatt4llm.recognizers.loading import Finality, RecognizerRunner, load_recognizer
 from alignatt4llm.session import Session, SessionSettings
 from alignatt4llm.threads import best_threads
 
@@ -35,7 +37,7 @@ class Interpreter:
         ``embedded``, a name from `cards.RECOGNIZERS`, a folder, a Whisper size or a hub id.
     tell
         Is told what is being prepared, when that takes long.
-    aligner, audio_heads, finality
+    aligner, audio_heads, finality, recognizer_engine
         As for `load_recognizer`.
 
     Raises
@@ -53,12 +55,15 @@ class Interpreter:
         aligner: str | None = None,
         audio_heads: Path | None = None,
         finality: Finality = "agreement",
+        recognizer_engine: RecognizerRunner = "transformers",
     ) -> None:
         self._weights = resolve_llm(model, tell)
+        self._prompt = TRANSLATORS[model].prompt if model in TRANSLATORS else "auto"
         self._recognizer = recognizer
         self._aligner = aligner
         self._audio_heads = audio_heads
         self._finality = finality
+        self._recognizer_engine = recognizer_engine
         self._tell = tell
         self.threads = best_threads()
         self.translator = self._translator()
@@ -76,6 +81,7 @@ class Interpreter:
         policy: Policy | None = None,
         recognizer: Recognizer | None = None,
         settings: SessionSettings | None = None,
+        now: Callable[[], float] = time.monotonic,
     ) -> Session:
         """Start a session.
 
@@ -88,7 +94,7 @@ class Interpreter:
         heads
             Head set; the shipped one of the model and pair by default.
         prompt
-            A name from `prompts.FORMS`.
+            A name from `prompts.FORMS`; by default the one that the model was trained for.
         context
             What the model should know besides the speech.
         policy
@@ -97,10 +103,12 @@ class Interpreter:
             One on the interpreter's model by default.
         settings
             Close rules, history and draft budget; those of the latency by default.
+        now
+            Wall clock in seconds.
         """
         chosen = LATENCIES[latency] if isinstance(latency, str) else latency
         heads = heads or self.heads(pair)
-        form = self.translator.prompt_form(pair, prompt)
+        form = self.translator.prompt_form(pair, self._prompt if prompt == "auto" else prompt)
         return Session(
             recognizer or self._listen(pair, chosen.hold_back),
             self.translator.open(pair, heads),
@@ -108,6 +116,7 @@ class Interpreter:
             ContextPrompt(form, context) if context else form,
             pair,
             settings or chosen.session,
+            now,
         )
 
     @property
@@ -138,6 +147,7 @@ class Interpreter:
                     aligner=self._aligner,
                     audio_heads=self._audio_heads,
                     finality=self._finality,
+                    engine=self._recognizer_engine,
                     threads=self.threads,
                     tell=self._tell,
                 )

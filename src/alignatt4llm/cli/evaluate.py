@@ -13,6 +13,7 @@ from typing import Any
 from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.languages import Pair, language
 from alignatt4llm.latency import LATENCIES
+from alignatt4llm.prompts import FORMS
 
 EXAMPLES = """\
 examples:
@@ -77,7 +78,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="embedded", help="embedded, a folder or a hub id")
     parser.add_argument("--recognizer", default="embedded", help="embedded or a Whisper folder")
     parser.add_argument("--heads", type=Path, metavar="FILE", help="head set, if none is shipped")
-    parser.add_argument("--prompt", choices=("auto", "chat", "few-shot"), default="auto")
+    parser.add_argument("--prompt", choices=FORMS, default="auto")
     parser.add_argument(
         "--perfect", action="store_true", help="timed text is heard at once and never wrong"
     )

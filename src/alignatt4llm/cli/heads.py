@@ -12,6 +12,7 @@ from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.heads.headset import HeadScore, HeadSet, Layout, find_head_set
 from alignatt4llm.languages import Pair
 from alignatt4llm.latency import LATENCIES
+from alignatt4llm.prompts import FORMS
 
 if TYPE_CHECKING:
     from alignatt4llm.heads.calibrate import Corpus
@@ -28,7 +29,6 @@ examples:
   alignatt heads check mine.json --model embedded
 """
 
-PROMPTS = ("auto", "chat", "few-shot")
 ARTEFACT = "a file, or a shipped name such as embedded:en-de"
 
 
@@ -57,7 +57,7 @@ def add_parser(subparsers: Any) -> None:
 
 def _add_calibrate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="embedded", help="embedded, a folder or a hub id")
-    parser.add_argument("--prompt", choices=PROMPTS, default="auto")
+    parser.add_argument("--prompt", choices=FORMS, default="auto")
     parser.add_argument("--pair", required=True, metavar="PAIR", help="direction, such as en-de")
     parser.add_argument(
         "--data", type=Path, nargs=2, metavar="FILE", help="source and target, a sentence a line"
@@ -104,7 +104,7 @@ def _add_score(parser: argparse.ArgumentParser) -> None:
         help="links i-j from source words to target words (characters in zh and ja), from 0",
     )
     parser.add_argument("--model", help="the model, if not the one that it was made for")
-    parser.add_argument("--prompt", choices=PROMPTS, default="auto")
+    parser.add_argument("--prompt", choices=FORMS, default="auto")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure")
     parser.set_defaults(run=run, action=_score)
 
@@ -124,7 +124,7 @@ def _add_plot(parser: argparse.ArgumentParser) -> None:
         if kind != "ablation":
             picture.add_argument("--model", help="the model, if not the one that it was made for")
         if kind == "draft":
-            picture.add_argument("--prompt", choices=PROMPTS, default="auto")
+            picture.add_argument("--prompt", choices=FORMS, default="auto")
             picture.add_argument("--text", required=True, help="the words heard so far")
             picture.add_argument("--latency", choices=LATENCIES, default="medium")
 

@@ -119,6 +119,7 @@ def _session(chosen: System, heads: HeadSet, context: Context | None) -> Session
         aligner=chosen.aligner,
         audio_heads=chosen.audio_heads,
         finality=chosen.finality,
+        recognizer_engine=chosen.recognizer_engine,
     )
     return interpreter.open(
         chosen.pair,

@@ -13,7 +13,7 @@ from alignatt4llm.policy.base import Policy
 from alignatt4llm.policy.published import PublishedAlignAtt
 from alignatt4llm.presets import PRESETS, Preset, preset
 from alignatt4llm.prompts import FORMS
-from alignatt4llm.recognizers.loading import Finality
+from alignatt4llm.recognizers.loading import Finality, RecognizerRunner
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +37,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--aligner", metavar="NAME", help=f"word times for Qwen3-ASR: {', '.join(ALIGNERS)}"
     )
     parser.add_argument(
+        "--recognizer-engine", choices=("transformers", "vllm"), default="transformers",
+        help="what runs Qwen3-ASR",
+    )  # fmt: skip
+    parser.add_argument(
         "--audio-heads", type=Path, metavar="FILE", help="where gemma-audio hears; a head set"
     )
     parser.add_argument(
@@ -59,7 +63,7 @@ class System:
         Translation direction.
     prompt
         Name of the prompt.
-    aligner, audio_heads, finality
+    aligner, audio_heads, finality, recognizer_engine
         As for `load_recognizer`.
     heads_file
         Head set given by the user.
@@ -71,6 +75,7 @@ class System:
     aligner: str | None
     audio_heads: Path | None
     finality: Finality
+    recognizer_engine: RecognizerRunner
     heads_file: Path | None
 
     @classmethod
@@ -87,7 +92,7 @@ class System:
         card = TRANSLATORS.get(chosen.model)
         prompt = args.prompt or (card.prompt if card else "auto")
         pair = Pair(language(args.source), language(args.to))
-        ears = args.aligner, args.audio_heads, args.finality
+        ears = args.aligner, args.audio_heads, args.finality, args.recognizer_engine
         return cls(chosen, pair, prompt, *ears, args.heads)
 
     @property

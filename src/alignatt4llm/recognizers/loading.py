@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 Finality = Literal["agreement", "attention"]
 """What makes a recognised word final: two hypotheses that agree, or the model's attention."""
 
+RecognizerRunner = Literal["transformers", "vllm"]
+"""What runs the model of a recogniser."""
+
 _FINAL: dict[Finality, type[Agreement]] = {"agreement": Agreement, "attention": Attended}
 
 Tell = Callable[[str], None]
@@ -31,6 +34,7 @@ def load_recognizer(
     aligner: str | None = None,
     audio_heads: Path | None = None,
     finality: Finality = "agreement",
+    engine: RecognizerRunner = "transformers",
     threads: int = 0,
     tell: Tell = lambda message: None,
 ) -> RecognizerEngine:
@@ -47,6 +51,8 @@ def load_recognizer(
         Head set by which Gemma knows where it hears; see ``alignatt heads audio``.
     finality
         ``attention`` for AlignAtt over the cross-attention of Whisper.
+    engine
+        What runs Qwen3-ASR: ``transformers`` or ``vllm``.
     threads
         CPU threads; 0 leaves the libraries' choice.
     tell
@@ -72,7 +78,7 @@ def load_recognizer(
                 folder, threads, Attended if finality == "attention" else Agreement
             )
         if kind == "qwen3_asr":
-            return _qwen3_asr(folder, aligner or (card.aligner if card else None), tell)
+            return _qwen3_asr(folder, aligner or (card.aligner if card else None), engine, tell)
         if kind == "voxtral_realtime":
             from alignatt4llm.recognizers.voxtral import VoxtralEngine
 
@@ -116,11 +122,17 @@ def _kind(folder: Path) -> str:
     return str(config.get("model_type", "unknown"))
 
 
-def _qwen3_asr(folder: Path, aligner: str | None, tell: Tell) -> RecognizerEngine:
+def _qwen3_asr(
+    folder: Path, aligner: str | None, engine: RecognizerRunner, tell: Tell
+) -> RecognizerEngine:
     from alignatt4llm.recognizers.forced_aligner import ForcedAligner
+
+    card = ALIGNERS.get(aligner or "")
+    times = ForcedAligner(_folder(card.hub if card else aligner, tell)) if aligner else None
+    if engine == "vllm":
+        from alignatt4llm.recognizers.qwen3_asr_vllm import Qwen3AsrVllmEngine
+
+        return Qwen3AsrVllmEngine(folder, times)
     from alignatt4llm.recognizers.qwen3_asr import Qwen3AsrEngine
 
-    if aligner is None:
-        return Qwen3AsrEngine(folder)
-    card = ALIGNERS.get(aligner)
-    return Qwen3AsrEngine(folder, ForcedAligner(_folder(card.hub if card else aligner, tell)))
+    return Qwen3AsrEngine(folder, times)

@@ -63,9 +63,7 @@ class Qwen3AsrEngine:
         UsageError
             If the model does not know the language.
         """
-        if language.code not in LANGUAGE_CODE_TO_NAME:
-            known = ", ".join(LANGUAGE_CODE_TO_NAME)
-            raise UsageError(f"Qwen3-ASR does not know {language.name}. It knows: {known}.")
+        require_known(language)
         return WindowRecognizer(Qwen3AsrStream(self), language, Agreement(hold_back))
 
 
@@ -88,7 +86,7 @@ class Qwen3AsrStream:
             said = self._continue(audio, language, known)
             if said is None:
                 return None
-            words = self._timed(audio, known + said, language)
+            words = timed_words(self._engine.aligner, audio, known + said, language)
         return words[len(split_words(known, language)) :]
 
     def _continue(self, audio: Samples, language: Language, known: str) -> str | None:
@@ -115,11 +113,26 @@ class Qwen3AsrStream:
             return []
         return tokens[len(beginning) :]
 
-    def _timed(self, audio: Samples, text: str, language: Language) -> list[SourceWord]:
-        aligner = self._engine.aligner
-        if aligner is not None and aligner.knows(language):
-            return aligner.align(audio, text, language)
-        return give_times(split_words(text, language), (), len(audio) / SAMPLE_RATE)
+
+def require_known(language: Language) -> None:
+    """Raise UsageError unless Qwen3-ASR knows the language."""
+    if language.code not in LANGUAGE_CODE_TO_NAME:
+        known = ", ".join(LANGUAGE_CODE_TO_NAME)
+        raise UsageError(f"Qwen3-ASR does not know {language.name}. It knows: {known}.")
+
+
+def timed_words(
+    aligner: ForcedAligner | None, audio: Samples, text: str, language: Language
+) -> list[SourceWord]:
+    """Return the words of a text in seconds since the audio began.
+
+    Without an aligner for the language they are spread evenly over the audio.
+    """
+    if aligner is not None and aligner.knows(language):
+        return aligner.align(audio, text, language)
+    if not any(map(str.isalnum, text)):
+        return []
+    return give_times(split_words(text, language), (), len(audio) / SAMPLE_RATE)
 
 
 def _ids(tokenizer: Any, text: str) -> list[int]:
