@@ -1,6 +1,6 @@
 """Attention from queries and keys: the maths, once, for every engine."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -85,17 +85,39 @@ def attention_rows(query: Tensor, key: Tensor, heads: list[int], form: Attention
         Rows over the keys, shape [H, T, L].
     """
     group = query.shape[0] // key.shape[0]
-    q = query[heads].float()  # [H, T, d]
-    k = key[[head // group for head in heads]].float()  # [H, L, d]
-    logits = form.scale * (q @ k.transpose(1, 2))  # [H, T, L]
+    mask = _mask(query.shape[1], key.shape[1], form.window, query.device)
+    keys = key[[head // group for head in heads]]
+    sinks = None if form.sinks is None else form.sinks[heads]
+    return masked_rows(query[heads], keys, mask, replace(form, sinks=sinks))
+
+
+def masked_rows(query: Tensor, key: Tensor, mask: Tensor | None, form: AttentionForm) -> Tensor:
+    """Return softmax(scale · q kᵀ + mask) in float32, for one stream or a batch of them.
+
+    Parameters
+    ----------
+    query
+        Shape [..., H, T, d].
+    key
+        The keys that each of these heads reads, shape [..., H, L, d].
+    mask
+        True where a query may not see a key, shape broadcasting to [..., H, T, L].
+    form
+        Scale, softcap, and sinks of these heads, shape [H]; the window is in the mask.
+
+    Returns
+    -------
+    Tensor
+        Shape [..., H, T, L].
+    """
+    logits = form.scale * (query.float() @ key.float().transpose(-1, -2))
     if form.softcap is not None:
         logits = form.softcap * torch.tanh(logits / form.softcap)
-    mask = _mask(query.shape[1], key.shape[1], form.window, query.device)
     if mask is not None:
         logits = logits.masked_fill(mask, -torch.inf)
     if form.sinks is None:
         return torch.softmax(logits, dim=-1)
-    column = form.sinks[heads].float()[:, None, None].expand(-1, logits.shape[1], 1)
+    column = form.sinks.float()[:, None, None].expand(*logits.shape[:-1], 1)
     return torch.softmax(torch.cat([logits, column], dim=-1), dim=-1)[..., :-1]
 
 
