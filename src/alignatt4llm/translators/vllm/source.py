@@ -10,6 +10,7 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 from vllm import SamplingParams
+from vllm.inputs.engine import tokens_input
 from vllm.sampling_params import RequestOutputKind
 
 from alignatt4llm.errors import AlignattError
@@ -49,7 +50,7 @@ class StepSource:
         """Yield steps as they are decoded; closing the iterator aborts the request."""
         key, first = uuid4().hex, len(ask.ids) - 1 - ask.guess
         parameters = _parameters(ask, key, first)
-        outputs = self._client.generate({"prompt_token_ids": list(ask.ids)}, parameters, key)
+        outputs = self._client.generate(tokens_input(list(ask.ids)), parameters, key)
         self._rows[key] = {}
         position = first
         try:
