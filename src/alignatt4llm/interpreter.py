@@ -1,12 +1,13 @@
 """Models in memory, and the sessions that are opened on them."""
 
 from collections.abc import Callable
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.heads.headset import HeadSet, head_set_for
 from alignatt4llm.languages import Pair
-from alignatt4llm.latency import LATENCIES
+from alignatt4llm.latency import LATENCIES, Latency
 from alignatt4llm.models import resolve_llm, resolve_recognizer
 from alignatt4llm.policy.alignatt import AlignAtt
 from alignatt4llm.policy.base import Policy
@@ -51,11 +52,12 @@ class Interpreter:
         self.threads = best_threads()
         self.translator = self._translator()
         self._whisper: WhisperEngine | None = None
+        self._loading = Lock()
 
     def open(
         self,
         pair: Pair,
-        latency: str = "medium",
+        latency: str | Latency = "medium",
         *,
         heads: HeadSet | None = None,
         prompt: str = "auto",
@@ -69,7 +71,7 @@ class Interpreter:
         pair
             Translation direction.
         latency
-            ``low``, ``medium`` or ``high``.
+            ``low``, ``medium`` or ``high``, or settings of your own.
         heads
             Head set; the shipped one of the model and pair by default.
         prompt
@@ -79,10 +81,10 @@ class Interpreter:
         recognizer
             Whisper by default.
         """
-        chosen = LATENCIES[latency]
+        chosen = LATENCIES[latency] if isinstance(latency, str) else latency
         heads = heads or self.heads(pair)
         return Session(
-            recognizer or self._listen(pair),
+            recognizer or self._listen(pair, chosen.hold_back),
             self.translator.open(pair, heads),
             policy or AlignAtt(heads, chosen.policy),
             self.translator.prompt_form(pair, prompt),
@@ -94,15 +96,16 @@ class Interpreter:
         """Return the shipped head set of this model for a pair."""
         return head_set_for(self._weights.name, str(pair))
 
-    def _listen(self, pair: Pair) -> Recognizer:
-        if self._whisper is None:
-            location = resolve_recognizer(self._recognizer, self._tell)
-            try:
-                from alignatt4llm.recognizers.whisper import WhisperEngine
-            except ImportError as problem:
-                raise _missing(problem) from problem
-            self._whisper = WhisperEngine(location, self.threads)
-        return self._whisper.open(pair.source)
+    def _listen(self, pair: Pair, hold_back: float) -> Recognizer:
+        with self._loading:
+            if self._whisper is None:
+                location = resolve_recognizer(self._recognizer, self._tell)
+                try:
+                    from alignatt4llm.recognizers.whisper import WhisperEngine
+                except ImportError as problem:
+                    raise _missing(problem) from problem
+                self._whisper = WhisperEngine(location, self.threads)
+        return self._whisper.open(pair.source, hold_back)
 
     def _translator(self) -> "TransformersTranslator":
         try:

@@ -1,18 +1,40 @@
 """The one dial: what ``--latency low|medium|high`` sets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, TypeVar
 
+from alignatt4llm.errors import UsageError
 from alignatt4llm.policy.alignatt import AlignAttSettings
+from alignatt4llm.recognizers.agreement import HOLD_BACK
 from alignatt4llm.session import SessionSettings
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """A setting of the dial; ``chunk`` is in seconds."""
+    """A setting of the dial.
+
+    Attributes
+    ----------
+    chunk
+        Seconds of audio per step.
+    hold_back
+        Seconds of audio that must follow a word before the recogniser may commit it.
+    policy, session
+        Thresholds of AlignAtt, and of the session.
+    """
 
     chunk: float
     policy: AlignAttSettings
     session: SessionSettings = SessionSettings()
+    hold_back: float = HOLD_BACK
+
+    def __post_init__(self) -> None:
+        if self.chunk <= 0:
+            raise UsageError(f"chunk is {self.chunk}; it must be above 0 seconds.")
+        if self.hold_back < 0:
+            raise UsageError(f"hold_back is {self.hold_back}; it must be 0 seconds or more.")
 
 
 LATENCIES = {
@@ -20,3 +42,43 @@ LATENCIES = {
     "medium": Latency(1.0, AlignAttSettings(max_inaccessible=0.2)),
     "high": Latency(1.5, AlignAttSettings(max_inaccessible=0.1)),
 }
+
+
+def changed(settings: T, name: str, text: str) -> T:
+    """Return settings with one value replaced, wherever in them it stands.
+
+    Raises
+    ------
+    UsageError
+        If no value has that name or the text is none for it; the message lists the names.
+    """
+    found = _replaced(settings, name, text)
+    if found is None:
+        names = ", ".join(sorted(_names(settings)))
+        raise UsageError(f"There is no setting '{name}'. There are: {names}.")
+    return found
+
+
+def _replaced(settings: T, name: str, text: str) -> T | None:
+    for key, value in _values(settings):
+        if is_dataclass(value):
+            inner = _replaced(value, name, text)
+            if inner is not None:
+                return replace(settings, **{key: inner})  # type: ignore[type-var]
+        elif key == name:
+            try:
+                return replace(settings, **{key: type(value)(text)})  # type: ignore[type-var]
+            except ValueError as problem:
+                raise UsageError(f"'{text}' is no value for {name}.") from problem
+    return None
+
+
+def _names(settings: object) -> set[str]:
+    found: set[str] = set()
+    for key, value in _values(settings):
+        found |= _names(value) if is_dataclass(value) else {key}
+    return found
+
+
+def _values(settings: Any) -> list[tuple[str, Any]]:
+    return [(field.name, getattr(settings, field.name)) for field in fields(settings)]

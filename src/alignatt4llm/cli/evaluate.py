@@ -11,15 +11,14 @@ from typing import Any
 from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.latency import LATENCIES
 
-POLICIES = ("alignatt", "offline")
-"""The names in `evaluate.policies.POLICIES`, known here without loading anything."""
-
 EXAMPLES = """\
 examples:
-  alignatt evaluate run --data talks --pair en-de --policy alignatt --out runs/alignatt
+  alignatt evaluate run --data talks --pair en-de --out runs/alignatt
   alignatt evaluate run --data talks --pair en-de --policy offline --out runs/offline
   alignatt evaluate score runs/alignatt --offline runs/offline --json scores.json
-  alignatt evaluate curve runs/* --out curve.svg
+  alignatt evaluate run --data talks --pair en-de en-it --policy alignatt wait-k:5 offline \\
+      --latency low medium high --jobs 8 --out runs/all
+  alignatt evaluate curve runs/all/* --out curve.svg
 """
 
 
@@ -47,14 +46,41 @@ def add_parser(subparsers: Any) -> None:
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the recordings")
-    parser.add_argument("--pair", required=True, metavar="PAIR", help="direction, such as en-de")
-    parser.add_argument("--policy", choices=POLICIES, default="alignatt")
-    parser.add_argument("--latency", choices=LATENCIES, default="medium")
+    parser.add_argument(
+        "--pair", nargs="+", required=True, metavar="PAIR", help="directions, such as en-de"
+    )
+    parser.add_argument(
+        "--policy",
+        nargs="+",
+        default=["alignatt"],
+        metavar="POLICY",
+        help="alignatt, offline, published, wait-k:5, local-agreement:2, fixed-cut:3, "
+        "confidence:0.5 or sentence",
+    )
+    parser.add_argument("--latency", nargs="+", choices=LATENCIES, default=["medium"])
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME=VALUE",
+        help="change what --latency sets; NAME=V1,V2 measures both",
+    )
     parser.add_argument("--model", default="embedded", help="embedded, a folder or a hub id")
     parser.add_argument("--recognizer", default="embedded", help="embedded or a Whisper folder")
     parser.add_argument("--heads", type=Path, metavar="FILE", help="head set, if none is shipped")
     parser.add_argument("--prompt", choices=("auto", "chat", "few-shot"), default="auto")
+    parser.add_argument(
+        "--perfect", action="store_true", help="timed text is heard at once and never wrong"
+    )
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N recordings")
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        default=1,
+        metavar="N",
+        help="recordings at the same time; CA latency then includes what they cost one another",
+    )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="a new folder, or one to resume"
     )
@@ -68,28 +94,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> None:
+    for name in ("limit", "jobs"):
+        if getattr(args, name) is not None and getattr(args, name) < 1:
+            raise UsageError(f"--{name} is {getattr(args, name)}; it must be 1 or more.")
     with _extra():
-        from alignatt4llm.evaluate.corpus import read_corpus
-    from alignatt4llm.evaluate.policies import POLICIES, Setup, settings
+        from alignatt4llm.evaluate.sweep import plans
     from alignatt4llm.evaluate.runs import run
-    from alignatt4llm.heads.headset import head_set_for, load_head_set
     from alignatt4llm.interpreter import Interpreter
-    from alignatt4llm.languages import Pair
 
-    if args.limit is not None and args.limit < 1:
-        raise UsageError(f"--limit is {args.limit}; it counts recordings, 1 or more.")
-    pair = Pair.parse(args.pair)
-    recordings = read_corpus(args.data, pair)[: args.limit]
-    heads = load_head_set(args.heads) if args.heads else head_set_for(args.model, str(pair))
-    interpreter = Interpreter(args.model, args.recognizer, _tell)
-    setup = Setup(interpreter, pair, args.latency, heads, args.prompt)
-    manifest = {
-        **settings(setup, args.policy, recordings),
-        "model": args.model,
-        "recognizer": args.recognizer,
-        "data": args.data.resolve().name,
-    }
-    run(args.out, manifest, recordings, POLICIES[args.policy](setup), _tell)
+    run(plans(args, Interpreter(args.model, args.recognizer, _tell)), args.jobs, _tell)
 
 
 def _score(args: argparse.Namespace) -> None:

@@ -1,84 +1,136 @@
-"""The policies that can be measured, each as a system built on one loaded model."""
+"""The systems that can be measured: AlignAtt, its rivals, and offline translation."""
 
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from alignatt4llm.errors import UsageError
 from alignatt4llm.evaluate.corpus import Recording
 from alignatt4llm.evaluate.systems import Live, Offline, System
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.interpreter import Interpreter
-from alignatt4llm.languages import Pair
-from alignatt4llm.latency import LATENCIES
+from alignatt4llm.languages import Language, Pair
+from alignatt4llm.latency import Latency
 from alignatt4llm.policy.base import Policy
+from alignatt4llm.policy.published import PublishedAlignAtt
+from alignatt4llm.policy.rivals import Confidence, FixedCut, LocalAgreement, Sentence, WaitK
+from alignatt4llm.recognizers.base import Recognizer
+from alignatt4llm.recognizers.heard import HeardTextRecognizer, Hearing
 from alignatt4llm.recognizers.timed import TimedTextRecognizer
 from alignatt4llm.session import Session
 
 _PACKAGES = ("alignatt4llm", "torch", "transformers", "faster-whisper")
 
+Maker = Callable[[HeadSet, Language, str], Policy]
+"""From a head set, the target language and the number behind the colon to a policy."""
+
+POLICIES: dict[str, Maker | None] = {
+    "alignatt": None,
+    "offline": None,
+    "published": lambda heads, _target, _number: PublishedAlignAtt(heads),
+    "wait-k": lambda heads, target, k: WaitK(heads, target, int(k or 5)),
+    "local-agreement": lambda heads, target, n: LocalAgreement(heads, target, int(n or 2)),
+    "fixed-cut": lambda heads, target, n: FixedCut(heads, target, int(n or 3)),
+    "confidence": lambda heads, target, least: Confidence(heads, target, float(least or 0.5)),
+    "sentence": lambda heads, target, _number: Sentence(heads, target),
+}
+"""By name; in ``--policy NAME:NUMBER`` the number is k, n or the least probability."""
+
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What all policies of a comparison share."""
+    """One system: everything that its figures depend on, apart from the recordings.
+
+    Attributes
+    ----------
+    interpreter
+        The models.
+    pair
+        Direction.
+    policy
+        Name of the policy with its number, as in ``wait-k:5``.
+    settings
+        The dial's setting, changed or not.
+    heads
+        Head set.
+    prompt
+        ``auto``, ``chat`` or ``few-shot``.
+    hearing
+        How a timed text is heard where there is no audio; None for perfectly.
+    """
 
     interpreter: Interpreter
     pair: Pair
-    latency: str
+    policy: str
+    settings: Latency
     heads: HeadSet
     prompt: str
+    hearing: Hearing | None
 
+    def __post_init__(self) -> None:
+        self.make_policy()
 
-def live(setup: Setup, policy: Policy | None = None) -> System:
-    """Return sessions that decide by ``policy``, AlignAtt by default.
+    def make_policy(self) -> Policy | None:
+        """Return the policy for one stream; None for AlignAtt as the settings have it."""
+        name, _, number = self.policy.partition(":")
+        if name not in POLICIES:
+            raise UsageError(f"Unknown policy '{name}'. There are: {', '.join(POLICIES)}.")
+        maker = POLICIES[name]
+        try:
+            return maker(self.heads, self.pair.target, number) if maker else None
+        except ValueError as problem:
+            raise UsageError(f"'{self.policy}': {number} is not a number.") from problem
 
-    Where a recording has no audio, its timed text stands in for the recogniser.
-    """
+    def system(self) -> System:
+        """Return what translates a recording."""
+        if self.policy == "offline":
+            return self._offline()
+        return Live(self._session, self.settings.chunk, self.pair.target, time.monotonic)
 
-    def make_session(recording: Recording) -> Session:
-        return setup.interpreter.open(
-            setup.pair,
-            setup.latency,
-            heads=setup.heads,
-            prompt=setup.prompt,
-            policy=policy,
-            recognizer=None if recording.audio else TimedTextRecognizer(recording.words),
+    def _session(self, recording: Recording) -> Session:
+        return self.interpreter.open(
+            self.pair,
+            self.settings,
+            heads=self.heads,
+            prompt=self.prompt,
+            policy=self.make_policy(),
+            recognizer=None if recording.audio else self._timed(recording),
         )
 
-    return Live(make_session, LATENCIES[setup.latency].chunk, setup.pair.target, time.monotonic)
+    def _timed(self, recording: Recording) -> Recognizer:
+        """Let timed text stand in for a recogniser."""
+        if self.hearing is None:
+            return TimedTextRecognizer(recording.words, self.settings.hold_back)
+        return HeardTextRecognizer(recording.words, self.settings.hold_back, self.hearing)
 
+    def _offline(self) -> Offline:
+        translator = self.interpreter.translator
+        return Offline(
+            lambda: translator.open(self.pair, self.heads),
+            translator.prompt_form(self.pair, self.prompt),
+            self.pair.target,
+            time.monotonic,
+        )
 
-def offline(setup: Setup) -> System:
-    """Return the same model translating whole segments."""
-    translator = setup.interpreter.translator
-    return Offline(
-        translator.open(setup.pair, setup.heads),
-        translator.prompt_form(setup.pair, setup.prompt),
-        setup.pair.target,
-        time.monotonic,
-    )
-
-
-POLICIES: dict[str, Callable[[Setup], System]] = {"alignatt": live, "offline": offline}
-"""By the name that ``--policy`` takes."""
-
-
-def settings(setup: Setup, policy: str, recordings: Sequence[Recording]) -> dict[str, Any]:
-    """Describe everything a run's figures depend on, apart from model and data."""
-    described: dict[str, Any] = {"pair": str(setup.pair), "policy": policy, "prompt": setup.prompt}
-    if policy != "offline":
-        heads = {"heads": setup.heads.heads, "row": setup.heads.row}
-        described["latency"] = setup.latency
-        described["settings"] = asdict(LATENCIES[setup.latency])
-        described["heads"] = {**heads, "renormalise": setup.heads.renormalise}
-        described["timed_text"] = not any(recording.audio for recording in recordings)
-    described["hardware"] = f"{platform.machine()}, {os.cpu_count()} CPUs"
-    described["threads"] = setup.interpreter.threads
-    described["versions"] = {name: _version(name) for name in _PACKAGES}
-    return described
+    def described(self) -> dict[str, Any]:
+        """Describe the system for the manifest of a run."""
+        described: dict[str, Any] = {
+            "pair": str(self.pair),
+            "policy": self.policy,
+            "prompt": self.prompt,
+        }
+        if self.policy != "offline":
+            heads = {key: value for key, value in asdict(self.heads).items() if key != "origin"}
+            described |= {"settings": asdict(self.settings), "heads": heads}
+            described["hearing"] = asdict(self.hearing) if self.hearing else None
+        described["hardware"] = f"{platform.machine()}, {os.cpu_count()} CPUs"
+        described["threads"] = self.interpreter.threads
+        described["versions"] = {name: _version(name) for name in _PACKAGES}
+        return described
 
 
 def _version(package: str) -> str | None:

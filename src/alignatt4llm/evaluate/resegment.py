@@ -13,7 +13,7 @@ from omnisteval.data import Instance
 
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.evaluate.corpus import Recording
-from alignatt4llm.evaluate.hypothesis import Hypothesis
+from alignatt4llm.evaluate.hypothesis import Hypothesis, append_hypothesis
 from alignatt4llm.evaluate.runs import Run
 from alignatt4llm.languages import Language
 from alignatt4llm.target import units
@@ -84,12 +84,16 @@ def _call_omnisteval(run: Run, folder: Path) -> None:
         encoding="utf-8",
     )
     references.write_text("".join(f"{part.reference}\n" for part in run.segments), "utf-8")
+    said = folder / "hypothesis.jsonl"
+    said.unlink(missing_ok=True)
+    for hypothesis in run.hypotheses:  # in the order of the recordings
+        append_hypothesis(said, hypothesis)
     target = run.pair.target
     command = [sys.executable, "-m", "omnisteval.cli", "longform", "--no_quality", "--no_latency"]
     command += ["--char_level"] if target.by_character else ["--word_level"]
     command += ["--lang", target.code] if _lang(target) != "none" else []
     command += ["--speech_segmentation", str(segments), "--ref_sentences_file", str(references)]
-    command += ["--hypothesis_file", str(run.folder / "hypothesis.jsonl")]
+    command += ["--hypothesis_file", str(said)]
     command += ["--output_folder", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

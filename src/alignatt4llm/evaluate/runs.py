@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from alignatt4llm.errors import AlignattError, UsageError
@@ -40,38 +42,59 @@ class Run:
         return [segment for recording in self.recordings for segment in recording.segments]
 
 
-def run(
-    folder: Path,
-    manifest: Manifest,
-    recordings: Sequence[Recording],
-    system: System,
-    tell: Progress,
-) -> None:
-    """Translate every recording that the folder does not hold yet.
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A run to be made: where to, of what, by which system (opened for each recording)."""
+
+    folder: Path
+    manifest: Manifest
+    recordings: Sequence[Recording]
+    system: Callable[[], System]
+
+
+def run(plans: Sequence[Plan], jobs: int, tell: Progress) -> None:
+    """Translate every recording that the plans' folders do not hold yet, ``jobs`` at a time.
 
     Writes ``manifest.json``, ``recordings.json``, ``hypothesis.jsonl`` (one line a recording, when
-    it is finished) and ``events/NAME.jsonl``.
+    it is finished) and ``events/NAME.jsonl`` into each folder.
 
     Raises
     ------
     UsageError
-        If the folder holds a run of something else.
+        If a folder holds a run of something else.
     """
-    _begin(folder, "manifest.json", manifest)
-    _begin(folder, "recordings.json", [_described(recording) for recording in recordings])
-    path = folder / "hypothesis.jsonl"
-    done = {hypothesis.source for hypothesis in _whole_lines(path)}
-    for number, recording in enumerate(recordings, start=1):
-        title = f"[{number}/{len(recordings)}] {recording.name}"
-        if recording.name in done:
-            tell(f"{title}: there already")
-            continue
-        tell(f"{title}: {recording.duration:.0f} s")
-        with _events(folder / "events" / f"{recording.name}.jsonl") as events:
-            hypothesis = system(recording, events.write)
-        append_hypothesis(path, hypothesis)
+    tasks = [(plan, recording) for plan in plans for recording in _missing(plan)]
+    finished, lock = 0, Lock()
+
+    def translate(plan: Plan, recording: Recording) -> None:
+        nonlocal finished
+        with _events(plan.folder / "events" / f"{recording.name}.jsonl") as events:
+            hypothesis = plan.system()(recording, events.write)
         factor = hypothesis.processing / hypothesis.source_length
-        tell(f"{title}: {len(hypothesis.delays)} units, {factor:.2f} x real time")
+        with lock:
+            append_hypothesis(plan.folder / "hypothesis.jsonl", hypothesis)
+            finished += 1
+            tell(
+                f"[{finished}/{len(tasks)}] {plan.folder.name} {recording.name}: "
+                f"{len(hypothesis.delays)} units, {factor:.2f} x real time"
+            )
+
+    with ThreadPoolExecutor(jobs) as pool:
+        running = [pool.submit(translate, *task) for task in tasks]
+        try:
+            for done in as_completed(running):
+                done.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _missing(plan: Plan) -> list[Recording]:
+    """Begin or take up a run; return the recordings that it lacks."""
+    _begin(plan.folder, "manifest.json", plan.manifest)
+    described = [_described(recording) for recording in plan.recordings]
+    _begin(plan.folder, "recordings.json", described)
+    done = {said.source for said in _whole_lines(plan.folder / "hypothesis.jsonl")}
+    return [recording for recording in plan.recordings if recording.name not in done]
 
 
 def read_run(folder: Path) -> Run:

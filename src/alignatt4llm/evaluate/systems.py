@@ -122,8 +122,8 @@ class Offline:
 
     Attributes
     ----------
-    drafter
-        Continues prompts.
+    make_drafter
+        Opens what continues prompts.
     prompt
         Builds them.
     target
@@ -132,7 +132,7 @@ class Offline:
         Clock of the machine, in seconds.
     """
 
-    drafter: Drafter
+    make_drafter: Callable[[], Drafter]
     prompt: PromptForm
     target: Language
     now: Now
@@ -140,25 +140,27 @@ class Offline:
     def __call__(self, recording: Recording, record: Record) -> Hypothesis:
         """Translate each segment when it has ended."""
         clock, said, segments = StreamClock(self.now), Delays(self.target), []
+        drafter = self.make_drafter()
         for index, segment in enumerate(recording.segments):
             clock.begin(segment.end)
-            text = self._translate(segment.source)
+            text = self._translate(drafter, segment.source)
             wall = clock.end()
             segments.append(text)
             joint = self.target.separator if any(segments[:-1]) and text else ""
             said.add(joint + text, segment.end, wall)
             record(Commit(joint + text, index, segment.end, wall, -1))
+        drafter.close()
         transcript = " ".join(segment.source for segment in recording.segments)
         return replace(
             _hypothesis(recording, self.target, said, clock, transcript),
             segments=tuple(self._joined(text) for text in segments),
         )
 
-    def _translate(self, source: str) -> str:
+    def _translate(self, drafter: Drafter, source: str) -> str:
         words = source.split()
         if not words:
             return ""
-        return self.drafter.draft(self.prompt(words, "", ()), 3 * len(words) + 24).text.strip()
+        return drafter.draft(self.prompt(words, "", ()), 3 * len(words) + 24).text.strip()
 
     def _joined(self, text: str) -> str:
         return self.target.separator.join(units(text, self.target))

@@ -1,0 +1,98 @@
+"""What a command asks to measure, as one plan for each combination."""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+from alignatt4llm.errors import UsageError
+from alignatt4llm.evaluate.corpus import read_corpus
+from alignatt4llm.evaluate.policies import Setup
+from alignatt4llm.evaluate.runs import Plan
+from alignatt4llm.heads.headset import head_set_for, load_head_set
+from alignatt4llm.interpreter import Interpreter
+from alignatt4llm.languages import Pair
+from alignatt4llm.latency import LATENCIES, Latency, changed
+from alignatt4llm.recognizers.heard import Hearing
+
+Changes = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """One combination of what the command lists; ``name`` is that of its folder."""
+
+    pair: Pair
+    policy: str
+    latency: str
+    changes: Changes
+
+    @property
+    def name(self) -> str:
+        changes = [f"{name}={value}" for name, value in self.changes]
+        return ".".join([str(self.pair), self.policy.replace(":", "-"), self.latency, *changes])
+
+    @property
+    def settings(self) -> Latency:
+        settings = LATENCIES[self.latency]
+        for name, value in self.changes:
+            settings = changed(settings, name, value)
+        return settings
+
+
+def plans(args: argparse.Namespace, interpreter: Interpreter) -> list[Plan]:
+    """Return a plan for each pair, policy, latency and change.
+
+    A single one is written to ``args.out`` itself, several to folders inside it.
+
+    Raises
+    ------
+    UsageError
+        If something that is listed does not exist.
+    """
+    choices = list(_choices(args))
+    return [
+        _plan(args, interpreter, choice, args.out / choice.name if len(choices) > 1 else args.out)
+        for choice in choices
+    ]
+
+
+def _choices(args: argparse.Namespace) -> Iterator[_Choice]:
+    """Yield every combination; offline translation has no latency and no changes."""
+    settings = list(product(args.latency, product(*map(_change, args.set))))
+    for pair, policy in product(map(Pair.parse, args.pair), args.policy):
+        for latency, changes in settings if policy != "offline" else settings[:1]:
+            yield _Choice(pair, policy, latency, changes if policy != "offline" else ())
+
+
+def _change(text: str) -> Sequence[tuple[str, str]]:
+    name, equals, values = text.partition("=")
+    if not equals:
+        raise UsageError(f"--set {text}: write NAME=VALUE.")
+    return [(name, value) for value in values.split(",")]
+
+
+def _plan(
+    args: argparse.Namespace, interpreter: Interpreter, choice: _Choice, folder: Path
+) -> Plan:
+    pair = choice.pair
+    setup = Setup(
+        interpreter,
+        pair,
+        choice.policy,
+        choice.settings,
+        load_head_set(args.heads) if args.heads else head_set_for(args.model, str(pair)),
+        args.prompt,
+        None if args.perfect else Hearing(),
+    )
+    manifest = {
+        **setup.described(),
+        "latency": choice.latency if choice.policy != "offline" else None,
+        "changes": dict(choice.changes),
+        "model": args.model,
+        "recognizer": args.recognizer,
+        "data": args.data.resolve().name,
+        "jobs": args.jobs,
+    }
+    return Plan(folder, manifest, read_corpus(args.data, pair)[: args.limit], setup.system)
