@@ -225,3 +225,10 @@ class ChatPrompt:
                 "use the few-shot prompt instead (--prompt few-shot)."
             )
         return prefix, suffix
+
+
+def prompt_form(tokenizer: Any, pair: Pair, form: str = "auto") -> PromptForm:
+    """Return the prompt that suits a model: chat where its tokeniser has a template."""
+    if form == "chat" or (form == "auto" and tokenizer.chat_template):
+        return ChatPrompt(pair, tokenizer)
+    return FewShotPrompt(pair)

@@ -1,17 +1,48 @@
 """One draft in the making: verify what was held, then decode until told to stop."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
-from torch import Tensor
 
-from alignatt4llm.attention.packed import Feed, Stream
-from alignatt4llm.translators.base import Draft, Stop, loop_length
-from alignatt4llm.translators.stepper import Stepper
+from alignatt4llm.errors import PromptTooLong
+from alignatt4llm.translators.base import Draft, Rows, Stop, loop_length
 from alignatt4llm.translators.vocabulary import Vocabulary
 
 _CANDIDATES = 64
 """Likeliest tokens among which the first that starts a new word is sought."""
+
+Choice = tuple[int, float]
+"""A token and its log-probability."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What greedy decoding chooses after N positions.
+
+    Attributes
+    ----------
+    tokens
+        The token after each, length N, with its log-probability.
+    rows
+        Attention of each over the source columns, shape [N, H, S].
+    """
+
+    tokens: Sequence[Choice]
+    rows: Rows
+
+
+class Chooser(Protocol):
+    """A model as one draft sees it."""
+
+    def choose(self, known: Sequence[int], guess: Sequence[int]) -> Choices:
+        """Choose after ``known``, and after each token of the guess as far as that is easy."""
+        ...
+
+    def likeliest(self, known: Sequence[int], count: int) -> Sequence[Choice]:
+        """Return the likeliest tokens after ``known``, likeliest first."""
+        ...
 
 
 class Drafting:
@@ -19,12 +50,12 @@ class Drafting:
 
     Parameters
     ----------
-    stepper, vocabulary, stream
-        The model, its tokens, and what is kept of this stream.
+    chooser, vocabulary
+        The model and its tokens.
     prompt
         Tokens of the prompt.
-    columns
-        Positions of its source tokens, shape [S].
+    empty
+        The rows of a draft without tokens, shape [0, H, S].
     own
         Whether a token's row is read at its own position, which exists only once the token has
         been fed, and not at the position that predicts it.
@@ -34,17 +65,16 @@ class Drafting:
 
     def __init__(
         self,
-        stepper: Stepper,
+        chooser: Chooser,
         vocabulary: Vocabulary,
-        stream: Stream,
         prompt: Sequence[int],
-        columns: Tensor,
+        empty: Rows,
         *,
         own: bool,
         unglued: bool,
     ) -> None:
-        self._stepper, self._vocabulary, self._stream = stepper, vocabulary, stream
-        self._prompt, self._columns = list(prompt), columns
+        self._chooser, self._vocabulary = chooser, vocabulary
+        self._prompt, self._empty = list(prompt), empty
         self._later = int(own)
         self._unglued = unglued
         self._ids: list[int] = []
@@ -63,27 +93,19 @@ class Drafting:
                 break
         return self._draft(ended, words)
 
-    def _choices(self, guess: list[int]) -> list[tuple[int, float]]:
-        """Feed what is new; return the greedy token, and its log-probability, after each."""
+    def _choices(self, guess: list[int]) -> list[Choice]:
+        """Return the greedy token, and its log-probability, after each new position."""
         known = [*self._prompt, *self._ids]
-        fed = [*known, *guess]
-        self._stream.keep(_common(self._stream.ids, known[:-1]))
-        new, wanted = fed[len(self._stream.ids) :], 1 + len(guess)
-        feed = Feed(self._stream, new, wanted, self._columns)
-        self._stepper.step(feed)
-        logits = feed.logits.float()  # [N, vocabulary]
-        best = logits.argmax(-1)
-        if self._unglued and not self._ids:
-            best[0] = self._first(logits[0])
-        chosen = logits.gather(1, best[:, None])[:, 0] - logits.logsumexp(-1)
-        self._fresh = feed.rows.cpu().numpy()  # [N, H, S]
-        return list(zip(best.tolist(), chosen.tolist(), strict=True))
+        choices = self._chooser.choose(known, guess)
+        self._fresh = choices.rows
+        chosen = list(choices.tokens)
+        if self._unglued and not self._ids and self._vocabulary.glues(chosen[0][0]):
+            likely = self._chooser.likeliest(known, _CANDIDATES)
+            unglued = (choice for choice in likely if not self._vocabulary.glues(choice[0]))
+            chosen[0] = next(unglued, chosen[0])
+        return chosen
 
-    def _first(self, logits: Tensor) -> int:
-        likely: list[int] = logits.topk(min(_CANDIDATES, len(logits))).indices.tolist()
-        return next((token for token in likely if not self._vocabulary.glues(token)), likely[0])
-
-    def _take(self, guess: list[int], choices: list[tuple[int, float]], budget: int) -> bool:
+    def _take(self, guess: list[int], choices: list[Choice], budget: int) -> bool:
         """Append tokens while guess and choice agree, and the choice after them; say if it ends."""
         for index, (token, logprob) in enumerate(choices):
             self._rows.append(self._fresh[index])
@@ -119,23 +141,31 @@ class Drafting:
     def _draft(self, ended: bool, words: np.ndarray) -> Draft:
         count = self._count
         text, ends = self._vocabulary.decode(self._prompt, self._ids[:count])
-        empty = np.zeros((0, len(self._stream.heads), len(self._columns)), np.float32)
         return Draft(
             text=text,
             ids=tuple(self._ids[:count]),
             ends=tuple(ends),
-            rows=np.stack([self._row(n) for n in range(count)]) if count else empty,
+            rows=np.stack([self._row(n) for n in range(count)]) if count else self._empty,
             words=words,
             ended=ended and count == len(self._ids),
             logprobs=np.array(self._logprobs[:count], np.float32),
         )
 
 
-def _common(one: Sequence[int], other: Sequence[int]) -> int:
-    """Count the tokens that both begin with."""
-    count = 0
-    for a, b in zip(one, other, strict=False):
-        if a != b:
-            break
-        count += 1
-    return count
+def beyond(before: str, draft: Draft | None, accepted: str) -> Sequence[int]:
+    """Return the tokens of a draft, made after ``before``, that go on after ``accepted``."""
+    said = len(accepted) - len(before)
+    if draft is None or said < 0 or not (before + draft.text).startswith(accepted):
+        return ()
+    if said == 0:
+        return draft.ids
+    return draft.ids[draft.ends.index(said) + 1 :] if said in draft.ends else ()
+
+
+def check_length(prompt: int, budget: int, context: int) -> None:
+    """Raise PromptTooLong if so many tokens do not fit a context."""
+    if prompt + budget > context:
+        raise PromptTooLong(
+            f"The prompt has {prompt} tokens and the draft may take {budget}, but the model's "
+            f"context is {context}."
+        )

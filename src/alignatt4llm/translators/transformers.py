@@ -3,17 +3,19 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
+from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
 from alignatt4llm.attention.packed import Feed, PackedModel, Stream
-from alignatt4llm.errors import AlignattError, PromptTooLong
+from alignatt4llm.errors import AlignattError
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.languages import Pair
-from alignatt4llm.prompts import ChatPrompt, FewShotPrompt, Prompt, PromptForm, source_columns
+from alignatt4llm.prompts import Prompt, PromptForm, prompt_form, source_columns
 from alignatt4llm.translators.base import Draft, Forced, Stop
-from alignatt4llm.translators.drafting import Drafting
+from alignatt4llm.translators.drafting import Choice, Choices, Drafting, beyond, check_length
 from alignatt4llm.translators.stepper import Stepper
 from alignatt4llm.translators.vocabulary import Vocabulary
 
@@ -70,9 +72,7 @@ class TransformersTranslator:
 
     def prompt_form(self, pair: Pair, form: str = "auto") -> PromptForm:
         """Return the prompt that suits the model: chat where it has a template, else few-shot."""
-        if form == "chat" or (form == "auto" and self.tokenizer.chat_template):
-            return ChatPrompt(pair, self.tokenizer)
-        return FewShotPrompt(pair)
+        return prompt_form(self.tokenizer, pair, form)
 
     def open(self, pair: Pair, heads: HeadSet) -> "TransformersDrafter":
         """Start drafting for one stream.
@@ -106,23 +106,20 @@ class TransformersDrafter:
         """Continue the prompt greedily; see `Drafter.draft`."""
         vocabulary, stepper = self._translator.vocabulary, self._translator.stepper
         ids, offsets = vocabulary.encode(prompt.text)
-        if len(ids) + budget > self._translator.context:
-            raise PromptTooLong(
-                f"The prompt has {len(ids)} tokens and the draft may take {budget}, but the "
-                f"model's context is {self._translator.context}."
-            )
+        check_length(len(ids), budget, self._translator.context)
         positions, words = source_columns(prompt, offsets)
+        columns = torch.from_numpy(positions).to(self._translator.model.device)
         drafting = Drafting(
-            stepper,
+            _StreamChooser(stepper, self._stream, columns),
             vocabulary,
-            self._stream,
             ids,
-            torch.from_numpy(positions).to(self._translator.model.device),
+            np.zeros((0, len(self._stream.heads), len(positions)), np.float32),
             own=self._own,
             unglued=self._spaced and prompt.accepted[-1:].isalnum(),
         )
+        guess = beyond(*self._last, prompt.accepted)
         with stepper.drafting():
-            draft = drafting.run(self._held(prompt.accepted), budget, words, stop)
+            draft = drafting.run(guess, budget, words, stop)
         self._last = (prompt.accepted, draft)
         return draft
 
@@ -143,12 +140,38 @@ class TransformersDrafter:
         """Free the keys and values of this stream."""
         self._stream.clear()
 
-    def _held(self, accepted: str) -> Sequence[int]:
-        """Return the tokens of the last draft that lie beyond the accepted text."""
-        before, draft = self._last
-        said = len(accepted) - len(before)
-        if draft is None or said < 0 or not (before + draft.text).startswith(accepted):
-            return ()
-        if said == 0:
-            return draft.ids
-        return draft.ids[draft.ends.index(said) + 1 :] if said in draft.ends else ()
+
+class _StreamChooser:
+    """Feeds a stream what it has not seen yet."""
+
+    def __init__(self, stepper: Stepper, stream: Stream, columns: Tensor) -> None:
+        self._stepper, self._stream, self._columns = stepper, stream, columns
+
+    def choose(self, known: Sequence[int], guess: Sequence[int]) -> Choices:
+        """Feed in one pass and choose after every position from the last known one on."""
+        fed = [*known, *guess]
+        self._stream.keep(_common(self._stream.ids, known[:-1]))
+        new, wanted = fed[len(self._stream.ids) :], 1 + len(guess)
+        feed = Feed(self._stream, new, wanted, self._columns)
+        self._stepper.step(feed)
+        self._logits = feed.logits.float()  # [N, vocabulary]
+        logprobs, best = self._logits.max(-1)
+        logprobs -= self._logits.logsumexp(-1)
+        tokens = list(zip(best.tolist(), logprobs.tolist(), strict=True))
+        return Choices(tokens, feed.rows.cpu().numpy())
+
+    def likeliest(self, known: Sequence[int], count: int) -> Sequence[Choice]:
+        """Return the likeliest tokens after what was known in the last pass."""
+        logits = self._logits[0]
+        found = (logits - logits.logsumexp(-1)).topk(min(count, len(logits)))
+        return list(zip(found.indices.tolist(), found.values.tolist(), strict=True))
+
+
+def _common(one: Sequence[int], other: Sequence[int]) -> int:
+    """Count the tokens that both begin with."""
+    count = 0
+    for a, b in zip(one, other, strict=False):
+        if a != b:
+            break
+        count += 1
+    return count

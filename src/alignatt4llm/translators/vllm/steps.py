@@ -1,6 +1,6 @@
 """What a drafter asks of an engine, and what comes back, step by step."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -103,7 +103,7 @@ class Engine(Protocol):
 
     served: Served
 
-    def steps(self, ask: Ask) -> Iterator[Step]:
+    def steps(self, ask: Ask) -> Generator[Step, None, None]:
         """Yield step after step; closing the iterator ends the work."""
         ...
 

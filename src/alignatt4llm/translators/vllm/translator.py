@@ -1,0 +1,133 @@
+"""Drafts by a model that vLLM serves, on this machine or another."""
+
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from typing import Any
+
+import numpy as np
+
+from alignatt4llm.errors import AlignattError
+from alignatt4llm.heads.headset import HeadSet
+from alignatt4llm.languages import Pair
+from alignatt4llm.prompts import Prompt, PromptForm, prompt_form, source_columns
+from alignatt4llm.translators.base import Draft, Stop
+from alignatt4llm.translators.drafting import Choice, Choices, Drafting, beyond, check_length
+from alignatt4llm.translators.vllm.steps import Ask, Engine, Head, Step
+from alignatt4llm.translators.vocabulary import Vocabulary
+
+
+class VllmTranslator:
+    """One engine, shared by any number of drafters; each may run in a thread of its own.
+
+    Parameters
+    ----------
+    engine
+        `LocalEngine` or `RemoteEngine`.
+    tokenizer, generation
+        The model's tokeniser, and its generation config, which names further end tokens.
+    """
+
+    def __init__(self, engine: Engine, tokenizer: Any, generation: Any) -> None:
+        self.engine = engine
+        self.tokenizer = tokenizer
+        self.vocabulary = Vocabulary(tokenizer, generation)
+
+    def prompt_form(self, pair: Pair, form: str = "auto") -> PromptForm:
+        """Return the prompt that suits the model: chat where it has a template, else few-shot."""
+        return prompt_form(self.tokenizer, pair, form)
+
+    def open(self, pair: Pair, heads: HeadSet) -> "VllmDrafter":
+        """Start drafting for one stream.
+
+        Raises
+        ------
+        AlignattError
+            If the head set does not fit the model, or the engine was not started for it.
+        """
+        return VllmDrafter(self, pair, heads)
+
+    def close(self) -> None:
+        """Stop the engine, or leave it."""
+        self.engine.close()
+
+
+class VllmDrafter:
+    """Greedy drafts for one stream.
+
+    vLLM keeps keys and values of what successive prompts share. The tokens that were drafted but
+    not accepted are verified in the pass that reads the new prompt.
+    """
+
+    def __init__(self, translator: VllmTranslator, pair: Pair, heads: HeadSet) -> None:
+        translator.engine.served.check(heads.heads)
+        self._translator = translator
+        self._heads = heads
+        self._spaced = not pair.target.by_character
+        self._last: tuple[str, Draft | None] = ("", None)
+
+    def draft(self, prompt: Prompt, budget: int, stop: Stop | None = None) -> Draft:
+        """Continue the prompt greedily; see `Drafter.draft`."""
+        engine, vocabulary = self._translator.engine, self._translator.vocabulary
+        ids, offsets = vocabulary.encode(prompt.text)
+        check_length(len(ids), budget, engine.served.context)
+        positions, words = source_columns(prompt, offsets)
+        chooser = _EngineChooser(engine, self._heads.heads, positions.tolist(), len(ids) + budget)
+        drafting = Drafting(
+            chooser,
+            vocabulary,
+            ids,
+            np.zeros((0, len(self._heads.heads), len(positions)), np.float32),
+            own=self._heads.row == "own",
+            unglued=self._spaced and prompt.accepted[-1:].isalnum(),
+        )
+        with closing(chooser):
+            draft = drafting.run(beyond(*self._last, prompt.accepted), budget, words, stop)
+        self._last = (prompt.accepted, draft)
+        return draft
+
+    def close(self) -> None:
+        """Nothing is kept for a stream alone; the engine evicts what is no longer read."""
+
+
+class _EngineChooser:
+    """Reads from one request as long as the draft follows it, and asks anew when it does not."""
+
+    def __init__(
+        self, engine: Engine, heads: Sequence[Head], columns: Sequence[int], longest: int
+    ) -> None:
+        self._engine, self._heads, self._columns = engine, heads, columns
+        self._longest = longest
+        self._steps: Generator[Step, None, None] | None = None
+        self._fed: list[int] = []
+
+    def choose(self, known: Sequence[int], guess: Sequence[int]) -> Choices:
+        """Take the next step of the running request if it has been fed the known tokens."""
+        if self._steps is None or guess or self._fed != known:
+            self._ask([*known, *guess], len(guess))
+        assert self._steps is not None
+        step = next(self._steps, None)
+        if step is None:
+            raise AlignattError("The engine ended a draft before it was told to.")
+        verified = guess[: len(step.tokens) - 1]
+        self._fed = [*known, *verified, step.tokens[-1]]
+        return Choices(list(zip(step.tokens, step.logprobs, strict=True)), step.rows)
+
+    def likeliest(self, known: Sequence[int], count: int) -> Sequence[Choice]:
+        """Ask for a single token with its rivals."""
+        self._ask(known, 0, candidates=count)
+        assert self._steps is not None
+        step = next(self._steps)
+        self.close()
+        return step.candidates
+
+    def close(self) -> None:
+        """End the running request."""
+        steps, self._steps = self._steps, None
+        if steps is not None:
+            steps.close()
+
+    def _ask(self, ids: Sequence[int], guess: int, candidates: int = 0) -> None:
+        self.close()
+        budget = 1 if candidates else max(1, self._longest - len(ids))
+        ask = Ask(ids, guess, budget, self._heads, self._columns, candidates)
+        self._steps = self._engine.steps(ask)
