@@ -4,20 +4,20 @@ from collections.abc import Callable
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from alignatt4llm.errors import AlignattError
-from alignatt4llm.heads.headset import HeadSet, head_set_for
+from alignatt4llm.errors import AlignattError, UsageError
+from alignatt4llm.heads.headset import HeadSet, head_set_for, layers_of
 from alignatt4llm.languages import Pair
 from alignatt4llm.latency import LATENCIES, Latency
-from alignatt4llm.models import resolve_llm, resolve_recognizer
+from alignatt4llm.models import Weights, resolve_llm, resolve_recognizer
 from alignatt4llm.policy.alignatt import AlignAtt
 from alignatt4llm.policy.base import Policy
 from alignatt4llm.recognizers.base import Recognizer
 from alignatt4llm.session import Session
 from alignatt4llm.threads import best_threads
+from alignatt4llm.translators.base import Translator
 
 if TYPE_CHECKING:
     from alignatt4llm.recognizers.whisper import WhisperEngine
-    from alignatt4llm.translators.transformers import TransformersTranslator
 
 Tell = Callable[[str], None]
 
@@ -33,11 +33,16 @@ class Interpreter:
         ``embedded`` or the folder of a Whisper model.
     tell
         Is told what is being prepared, when that takes long.
+    engine
+        ``transformers``, ``vllm``, or the address of a served engine (``http://host:port``), whose
+        model it then is.
+    heads
+        A head set that is not shipped and will be used: vLLM must know its layers from the start.
 
     Raises
     ------
     AlignattError
-        If weights or packages are missing.
+        If weights or packages are missing, or the engine does not start.
     """
 
     def __init__(
@@ -45,12 +50,14 @@ class Interpreter:
         model: str = "embedded",
         recognizer: str = "embedded",
         tell: Tell = lambda message: None,
+        *,
+        engine: str = "transformers",
+        heads: HeadSet | None = None,
     ) -> None:
-        self._weights = resolve_llm(model, tell)
         self._recognizer = recognizer
         self._tell = tell
         self.threads = best_threads()
-        self.translator = self._translator()
+        self._name, self.translator = self._load(model, engine, heads)
         self._whisper: WhisperEngine | None = None
         self._loading = Lock()
 
@@ -94,7 +101,7 @@ class Interpreter:
 
     def heads(self, pair: Pair) -> HeadSet:
         """Return the shipped head set of this model for a pair."""
-        return head_set_for(self._weights.name, str(pair))
+        return head_set_for(self._name, str(pair))
 
     def _listen(self, pair: Pair, hold_back: float) -> Recognizer:
         with self._loading:
@@ -107,13 +114,34 @@ class Interpreter:
                 self._whisper = WhisperEngine(location, self.threads)
         return self._whisper.open(pair.source, hold_back)
 
-    def _translator(self) -> "TransformersTranslator":
+    def _load(self, model: str, engine: str, heads: HeadSet | None) -> tuple[str, Translator]:
+        """Return the model's name and the model."""
+        if engine.startswith(("http://", "https://")):
+            from alignatt4llm.translators.vllm.translator import VllmTranslator
+
+            served = VllmTranslator.remote(engine)
+            return served.name, served
+        if engine not in ("transformers", "vllm"):
+            raise UsageError(
+                f"There is no engine '{engine}'. There are: transformers, vllm, and the address of "
+                "one that 'alignatt serve-engine' runs, as http://host:8000."
+            )
+        weights = resolve_llm(model, self._tell)
+        if engine == "vllm":
+            from alignatt4llm.translators.vllm.translator import VllmTranslator
+
+            self._tell("Starting vLLM")
+            layers = layers_of(weights.name, heads)
+            return weights.name, VllmTranslator.local(weights.location, weights.name, layers)
+        return weights.name, self._in_process(weights)
+
+    def _in_process(self, weights: Weights) -> Translator:
         try:
             from alignatt4llm.translators.transformers import TransformersTranslator
         except ImportError as problem:
             raise _missing(problem) from problem
         return TransformersTranslator(
-            self._weights.location, revision=self._weights.revision, threads=self.threads
+            weights.location, revision=weights.revision, threads=self.threads
         )
 
 

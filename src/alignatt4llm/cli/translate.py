@@ -42,6 +42,11 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--from", dest="source", default="en", metavar="LANG")
     parser.add_argument("--latency", choices=LATENCIES, default="medium")
     parser.add_argument("--model", default="embedded", help="embedded, a folder or a hub id")
+    parser.add_argument(
+        "--engine",
+        default="transformers",
+        help="what runs the model: transformers, vllm, or the address of a served engine",
+    )
     parser.add_argument("--recognizer", default="embedded", help="embedded or a Whisper folder")
     parser.add_argument("--heads", type=Path, metavar="FILE", help="head set, if none is shipped")
     parser.add_argument("--prompt", choices=("auto", "chat", "few-shot"), default="auto")
@@ -89,7 +94,7 @@ def _session(args: argparse.Namespace, pair: Pair, heads: Any) -> Session:
     def tell(message: str) -> None:
         print(message, file=sys.stderr)
 
-    interpreter = Interpreter(args.model, args.recognizer, tell)
+    interpreter = Interpreter(args.model, args.recognizer, tell, engine=args.engine, heads=heads)
     return interpreter.open(pair, args.latency, heads=heads, prompt=args.prompt)
 
 

@@ -128,3 +128,17 @@ def head_set_for(model: str, pair: str) -> HeadSet:
             "Make one with 'alignatt heads calibrate' and pass it with --heads FILE."
         )
     return load_head_set(path)
+
+
+def layers_of(model: str, heads: HeadSet | None = None) -> list[int] | None:
+    """Return the layers that a model's head sets, shipped or given, read; None if there are none.
+
+    Engines that must set memory aside need them before the first stream.
+    """
+    shipped = [
+        load_head_set(path)
+        for name, path in shipped_head_sets().items()
+        if name.rpartition(":")[0] == model
+    ]
+    sets = [*shipped, *([heads] if heads else [])]
+    return sorted({layer for known in sets for layer, _ in known.heads}) or None

@@ -2,7 +2,7 @@
 
 import asyncio
 import atexit
-from collections.abc import AsyncIterator, Coroutine, Generator, Mapping
+from collections.abc import AsyncIterator, Collection, Coroutine, Generator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
@@ -26,6 +26,8 @@ CONTEXT = 4096
 """Longest prompt and draft unless told otherwise; prompts of speech are a few hundred tokens."""
 CACHE_GIB = 1
 """Memory for keys and values on a CPU unless told otherwise."""
+PARTING = 30
+"""Seconds for its processes to end before they are killed."""
 
 T = TypeVar("T")
 
@@ -51,7 +53,7 @@ class LocalEngine:
     def __init__(
         self,
         location: str | Path,
-        layers: list[int] | None = None,
+        layers: Collection[int] | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
         check_version()
@@ -59,6 +61,7 @@ class LocalEngine:
         self._thread = Thread(target=self._loop.run_forever, name="vllm", daemon=True)
         self._thread.start()
         self._client: AsyncLLM | None = None
+        self._source: StepSource | None = None
         atexit.register(self.close)
         try:
             self._client = self._run(_started(engine_arguments(location, layers, options or {})))
@@ -73,6 +76,8 @@ class LocalEngine:
 
     def steps(self, ask: Ask) -> Generator[Step, None, None]:
         """Yield step after step; closing the iterator aborts the request."""
+        if self._source is None:
+            raise AlignattError("This vLLM engine has been closed.")
         steps = self._source.steps(ask)
         try:
             while (step := self._run(_next(steps))) is not None:
@@ -80,37 +85,36 @@ class LocalEngine:
         finally:
             self._run(steps.aclose())
 
-    def collective(self, method: str, *arguments: Any) -> list[Any]:
-        """Call a method of every worker."""
-        assert self._client is not None
-        answers: list[Any] = self._run(self._client.collective_rpc(method, args=arguments))
-        return answers
-
     def close(self) -> None:
         """Stop the engine's processes."""
         atexit.unregister(self.close)
-        if self._client is not None:
-            client, self._client = self._client, None
-            self._loop.call_soon_threadsafe(client.shutdown)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
+        if self._thread.is_alive():
+            self._run(self._shut())
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+
+    async def _shut(self) -> None:
+        client, self._client, self._source = self._client, None, None
+        if client is not None:
+            client.shutdown(PARTING)
 
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
 
 def engine_arguments(
-    location: str | Path, layers: list[int] | None, options: Mapping[str, Any]
+    location: str | Path, layers: Collection[int] | None, options: Mapping[str, Any]
 ) -> AsyncEngineArgs:
     """Return what vLLM is started with; ``options`` go before what is set here."""
     chosen: dict[str, Any] = {
         "model": str(location),
         "worker_cls": WORKER,
-        "additional_config": {EXTRA: {"layers": layers}},
+        "additional_config": {EXTRA: {"layers": None if layers is None else sorted(layers)}},
         "enable_prefix_caching": True,
         "max_model_len": CONTEXT,
         "max_logprobs": 64,
         "disable_log_stats": True,
+        "use_tqdm_on_load": False,
     }
     if current_platform.is_cpu():
         chosen |= {

