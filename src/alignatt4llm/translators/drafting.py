@@ -10,7 +10,7 @@ from alignatt4llm.errors import PromptTooLong
 from alignatt4llm.translators.base import Draft, Rows, Stop, loop_length
 from alignatt4llm.translators.vocabulary import Vocabulary
 
-_CANDIDATES = 64
+CANDIDATES = 64
 """Likeliest tokens among which the first that starts a new word is sought."""
 
 Choice = tuple[int, float]
@@ -100,7 +100,7 @@ class Drafting:
         self._fresh = choices.rows
         chosen = list(choices.tokens)
         if self._unglued and not self._ids and self._vocabulary.glues(chosen[0][0]):
-            likely = self._chooser.likeliest(known, _CANDIDATES)
+            likely = self._chooser.likeliest(known, CANDIDATES)
             unglued = (choice for choice in likely if not self._vocabulary.glues(choice[0]))
             chosen[0] = next(unglued, chosen[0])
         return chosen

@@ -15,6 +15,7 @@ from vllm.platforms import current_platform
 from vllm.v1.engine.async_llm import AsyncLLM
 
 from alignatt4llm.errors import AlignattError
+from alignatt4llm.translators.drafting import CANDIDATES
 from alignatt4llm.translators.vllm.rows import EXTRA
 from alignatt4llm.translators.vllm.source import StepSource
 from alignatt4llm.translators.vllm.steps import Ask, Step
@@ -64,7 +65,9 @@ class LocalEngine:
         self._source: StepSource | None = None
         atexit.register(self.close)
         try:
-            self._client = self._run(_started(engine_arguments(location, layers, options or {})))
+            settings = {**engine_settings(layers), "use_tqdm_on_load": False, **(options or {})}
+            arguments = AsyncEngineArgs(model=str(location), **settings)
+            self._client = self._run(_started(arguments))
             self._source = StepSource(self._client)
             self.served = self._run(self._source.describe())
         except AlignattError:
@@ -102,27 +105,23 @@ class LocalEngine:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
 
-def engine_arguments(
-    location: str | Path, layers: Collection[int] | None, options: Mapping[str, Any]
-) -> AsyncEngineArgs:
-    """Return what vLLM is started with; ``options`` go before what is set here."""
-    chosen: dict[str, Any] = {
-        "model": str(location),
+def engine_settings(layers: Collection[int] | None) -> dict[str, Any]:
+    """Return the vLLM engine arguments with which rows of some layers can be read."""
+    settings: dict[str, Any] = {
         "worker_cls": WORKER,
         "additional_config": {EXTRA: {"layers": None if layers is None else sorted(layers)}},
         "enable_prefix_caching": True,
         "max_model_len": CONTEXT,
-        "max_logprobs": 64,
+        "max_logprobs": CANDIDATES,
         "disable_log_stats": True,
-        "use_tqdm_on_load": False,
     }
     if current_platform.is_cpu():
-        chosen |= {
+        settings |= {
             "enforce_eager": True,  # starts in a third of the time
             "block_size": 32,
             "kv_cache_memory_bytes": CACHE_GIB << 30,
         }
-    return AsyncEngineArgs(**{**chosen, **options})
+    return settings
 
 
 def check_version() -> None:

@@ -71,14 +71,13 @@ class VllmTranslator:
     def remote(cls, address: str) -> "VllmTranslator":
         """Use the engine that ``alignatt serve-engine`` runs at an address, and its tokeniser."""
         try:
-            from alignatt4llm.translators.vllm.remote import RemoteEngine, fetched_tokenizer
+            from alignatt4llm.translators.vllm.remote import RemoteEngine
         except ImportError as problem:
             raise AlignattError(
                 f"The package {problem.name} is not installed; pip install 'alignatt4llm[remote]'."
             ) from problem
         engine = RemoteEngine(address)
-        tokenizer, generation = fetched_tokenizer(engine)
-        return cls(engine, engine.name, tokenizer, generation)
+        return cls(engine, engine.name, *engine.tokenizer())
 
     def prompt_form(self, pair: Pair, form: str = "auto") -> PromptForm:
         """Return the prompt that suits the model: chat where it has a template, else few-shot."""
