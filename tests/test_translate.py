@@ -7,15 +7,39 @@ import subprocess
 import sys
 import time
 import wave
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny import save_checkpoint
 
+from alignatt4llm import interpreter, models, wheels
+from alignatt4llm.audio.decode import read
 from alignatt4llm.cli.main import main
+from alignatt4llm.heads.headset import HeadSet
+from alignatt4llm.models import Embedded
+from alignatt4llm.wheels import WheelFile
 
 SAMPLES = Path(__file__).parent.parent / "samples"
+RECORDING = str(SAMPLES / "fleurs-en-000.ogg")
 COMMAND = [sys.executable, "-m", "alignatt4llm.cli.main", "translate"]
+
+
+@pytest.fixture(scope="session")
+def loaded():
+    """The embedded models, in memory once."""
+    return interpreter.Interpreter()
+
+
+@pytest.fixture
+def ready(loaded, monkeypatch):
+    """The command with its models in memory already."""
+    monkeypatch.setattr(interpreter, "Interpreter", lambda *names: loaded)
+
+
+def translate(*arguments):
+    return main(["translate", *map(str, arguments)])
 
 
 def events(path):
@@ -40,12 +64,12 @@ def write_wav(path, samples):
     return path
 
 
+@pytest.mark.usefixtures("ready")
 @pytest.mark.parametrize("target", ["de", "zh"])
 def test_a_recording_is_translated_into_every_output(tmp_path, capsys, target):
     jsonl, srt, vtt = (tmp_path / f"out.{kind}" for kind in ("jsonl", "srt", "vtt"))
-    files = ["--jsonl", str(jsonl), "--srt", str(srt), "--vtt", str(vtt)]
-    recording = str(SAMPLES / "fleurs-en-000.ogg")
-    assert main(["translate", recording, "--to", target, "--fast", *files]) == 0
+    files = ["--jsonl", jsonl, "--srt", srt, "--vtt", vtt]
+    assert translate(RECORDING, "--to", target, "--fast", *files) == 0
     text = said(jsonl)
     assert text and text == capsys.readouterr().out.strip("\n")
     joint = "" if target == "zh" else " "
@@ -60,51 +84,104 @@ def test_a_recording_is_translated_into_every_output(tmp_path, capsys, target):
     assert re.search("[\u4e00-\u9fff]" if target == "zh" else "Jahre", text)
 
 
-@pytest.mark.parametrize("kind", ["silence", "noise"])
+def no_speech(kind, seconds=6):
+    if kind == "silence":
+        return np.zeros(16_000 * seconds)
+    if kind == "noise":
+        return np.random.default_rng(0).standard_normal(16_000 * seconds).clip(-4, 4) * 0.05
+    time = np.arange(16_000 * seconds) / 16_000
+    beat = np.exp(-4 * (time % 0.5))
+    chords = [(220, 277.2, 329.6), (196, 246.9, 293.7)]
+    tones = [np.select([time % 2 < 1], [c], g) for c, g in zip(*chords, strict=True)]
+    return 0.1 * beat * sum(np.sin(2 * np.pi * tone * time) for tone in tones)
+
+
+@pytest.mark.usefixtures("ready")
+@pytest.mark.parametrize("kind", ["silence", "noise", "music"])
 def test_no_speech_gives_no_text(tmp_path, capsys, kind):
-    loudness = {"silence": 0.0, "noise": 0.05}[kind]
-    noise = np.random.default_rng(0).standard_normal(16_000 * 6) * loudness
-    recording = write_wav(tmp_path / "quiet.wav", noise.clip(-1, 1))
-    assert main(["translate", str(recording), "--to", "it", "--fast"]) == 0
+    jsonl, srt = tmp_path / "a.jsonl", tmp_path / "a.srt"
+    recording = write_wav(tmp_path / "quiet.wav", no_speech(kind))
+    assert translate(recording, "--to", "it", "--fast", "--jsonl", jsonl, "--srt", srt) == 0
     assert capsys.readouterr().out.strip() == ""
+    assert not said(jsonl) and not srt.read_text()
+    assert events(jsonl)[-1]["audio_s"] == 6.0
 
 
+@pytest.mark.usefixtures("ready")
 def test_truncated_media_are_translated_as_far_as_they_go(tmp_path, capsys):
-    whole = (SAMPLES / "fleurs-en-000.ogg").read_bytes()
+    whole = Path(RECORDING).read_bytes()
     broken = tmp_path / "broken.ogg"
-    broken.write_bytes(whole[: len(whole) * 2 // 3])
-    assert main(["translate", str(broken), "--to", "de", "--fast"]) == 0
+    broken.write_bytes(whole[: len(whole) // 2])
+    assert translate(broken, "--to", "de", "--fast") == 0
     assert capsys.readouterr().out.strip()
 
 
+@pytest.mark.usefixtures("ready")
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["missing.ogg", "--to", "de"], "There is no file 'missing.ogg'"),
-        (["{sample}", "--to", "tlh"], "Known languages: en (English), de (German)"),
-        (["{sample}", "--to", "cs"], "Make one with 'alignatt heads calibrate'"),
-        (["{sample}", "--to", "de", "--srt", "/nowhere/a.srt"], "cannot be written"),
-        (["{text}", "--to", "de"], "cannot be read as audio or video"),
-        (["{sample}", "--to", "de", "--heads", "none.json"], "none.json"),
-        (["{empty}", "--to", "de", "--fast"], "holds no audio"),
+        (["{tmp}", "--to", "de"], "is a folder; give one audio or video file"),
+        (["{tmp}/text.ogg", "--to", "de"], "cannot be read as audio or video"),
+        (["{tmp}/empty.wav", "--to", "de", "--fast"], "empty.wav' holds no audio"),
+        (["{tmp}/nothing.wav", "--to", "de"], "is an empty file; it holds no audio"),
+        ([RECORDING, "--to", "tlh"], "Known languages: en (English), de (German)"),
+        ([RECORDING, "--to", "cs"], "Make one with 'alignatt heads calibrate'"),
+        ([RECORDING, "--to", "de", "--srt", "/nowhere/a.srt"], "cannot be written"),
+        ([RECORDING, "--to", "de", "--heads", "none.json"], "none.json"),
+        ([RECORDING, "--to", "de", "--prompt", "chat"], "no chat template; use --prompt few-shot"),
     ],
 )
 def test_bad_input_gets_a_sentence_and_an_exit_code(tmp_path, capsys, arguments, sentence):
-    text = tmp_path / "text.ogg"
-    text.write_text("this is not a recording")
-    empty = write_wav(tmp_path / "empty.wav", np.zeros(0))
-    names = {"sample": SAMPLES / "fleurs-en-000.ogg", "text": text, "empty": empty}
-    assert main(["translate", *(argument.format(**names) for argument in arguments)]) != 0
-    error = capsys.readouterr().err
-    assert sentence in error and "alignatt: error: " in error
+    (tmp_path / "text.ogg").write_text("this is not a recording")
+    (tmp_path / "nothing.wav").touch()
+    write_wav(tmp_path / "empty.wav", np.zeros(0))
+    assert translate(*(argument.format(tmp=tmp_path) for argument in arguments)) != 0
+    assert_one_sentence(capsys.readouterr().err, sentence)
 
 
-def test_an_unwritable_output_loses_none_of_the_others(tmp_path, capsys):
+def assert_one_sentence(error, sentence):
+    *_, last = error.splitlines()
+    assert last.startswith("alignatt: error: ") and sentence in last
+    assert "Traceback" not in error
+
+
+def test_models_that_are_not_installed_name_what_installs_them(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("ALIGNATT_CACHE", str(tmp_path))
+    monkeypatch.setattr(wheels, "_locate", lambda part: None)
+    assert translate(RECORDING, "--to", "de") == 1
+    assert_one_sentence(capsys.readouterr().err, "pip install 'alignatt4llm[embedded]'")
+
+
+def test_weights_that_are_not_what_they_should_be_are_refused(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("ALIGNATT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "some_weights" / "data").mkdir(parents=True)
+    (tmp_path / "some_weights" / "data" / "a").write_bytes(b"tampered with")
+    file = WheelFile("model.gguf", "0" * 64, ("some_weights/data/a",))
+    model = Embedded("embedded", "llm", "Mine", "mine", "MIT", "here", "embedded", (file,))
+    monkeypatch.setattr(models, "EMBEDDED", (model,))
+    assert translate(RECORDING, "--to", "de") == 1
+    assert_one_sentence(capsys.readouterr().err, "model.gguf is not the file it should be")
+
+
+def test_a_context_too_small_for_the_prompt_is_told(tmp_path, capsys):
+    folder, heads = tmp_path / "tiny", tmp_path / "heads.json"
+    save_checkpoint(folder, "llama", max_position_embeddings=64)
+    HeadSet("tiny", "en-de", ((0, 0),)).save(heads)
     jsonl = tmp_path / "a.jsonl"
-    recording = str(SAMPLES / "fleurs-en-000.ogg")
-    arguments = ["--to", "de", "--jsonl", str(jsonl), "--vtt", str(tmp_path)]
-    assert main(["translate", recording, *arguments]) != 0
-    assert "cannot be written" in capsys.readouterr().err
+    model = ["--model", folder, "--heads", heads, "--prompt", "few-shot", "--jsonl", jsonl]
+    assert translate(RECORDING, "--to", "de", "--fast", *model) == 1
+    assert_one_sentence(capsys.readouterr().err, "context is 64; use a model with a longer one")
+    assert events(jsonl)[0]["type"] == "source"
+
+
+@pytest.mark.usefixtures("ready")
+def test_an_output_that_cannot_be_written_stops_before_anything_is_translated(tmp_path, capsys):
+    jsonl = tmp_path / "a.jsonl"
+    assert translate(RECORDING, "--to", "de", "--jsonl", jsonl, "--vtt", tmp_path) == 2
+    assert_one_sentence(capsys.readouterr().err, "cannot be written")
+    assert jsonl.read_text() == ""
 
 
 def test_ctrl_c_leaves_what_was_said_in_every_output(tmp_path):
@@ -128,13 +205,27 @@ def test_ctrl_c_leaves_what_was_said_in_every_output(tmp_path):
     assert "Traceback" not in error
 
 
-def test_raw_audio_comes_through_a_pipe(tmp_path):
-    from alignatt4llm.audio.decode import read
-
-    samples = np.concatenate(list(read(str(SAMPLES / "fleurs-en-000.ogg"))))
-    whole = (samples * 32767).astype("<i2").tobytes()
+def test_raw_audio_comes_through_a_pipe():
+    samples = np.concatenate(list(read(RECORDING)))[: 16_000 * 5]
+    raw = (samples * 32767).astype("<i2").tobytes()
     done = subprocess.run(
-        [*COMMAND, "-", "--to", "it", "--fast"], check=False, input=whole, capture_output=True
+        [*COMMAND, "-", "--to", "it", "--fast"], check=False, input=raw, capture_output=True
     )
     assert done.returncode == 0, done.stderr
-    assert len(done.stdout.decode().split()) > 5
+    assert len(done.stdout.decode().split()) > 3
+
+
+@pytest.mark.usefixtures("ready")
+def test_an_empty_pipe_holds_no_audio(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO()))
+    assert translate("-", "--to", "it", "--fast") == 1
+    assert_one_sentence(capsys.readouterr().err, "Standard input holds no audio.")
+
+
+@pytest.mark.usefixtures("ready")
+def test_the_trace_says_why(capsys):
+    assert translate(RECORDING, "--to", "de", "--fast", "--trace") == 0
+    text = capsys.readouterr().out
+    held = re.findall(r"<- (\S*) +accessible \d\.\d\d inaccessible \d\.\d\d  (\w+)", text)
+    assert {reason for _, reason in held} >= {"accepted", "peak_inaccessible"}
+    assert any(word for word, _ in held)

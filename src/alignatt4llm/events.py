@@ -1,6 +1,7 @@
 """What a session says, one event at a time; as JSON, one object a line."""
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
@@ -108,8 +109,9 @@ def to_json(event: Event) -> str:
 
 
 def _rounded(value: Any) -> Any:
+    """Round to thousandths; what is no number becomes null, as JSON wants it."""
     if isinstance(value, float):
-        return round(value, 3)
+        return round(value, 3) if math.isfinite(value) else None
     if isinstance(value, dict):
         return {key: _rounded(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,9 +1,10 @@
 """Files that grow while a session runs: JSON lines, SRT and VTT."""
 
+from contextlib import suppress
 from pathlib import Path
-from typing import Protocol, TextIO
+from typing import Protocol
 
-from alignatt4llm.errors import UsageError
+from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.events import Close, Commit, Event, Trace, to_json
 
 
@@ -19,18 +20,42 @@ class Output(Protocol):
         ...
 
 
+class _GrowingFile:
+    """Text that is in the file as soon as it is appended."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._file = path.open("w", encoding="utf-8")
+        except OSError as problem:
+            raise UsageError(self._complaint(problem)) from problem
+
+    def append(self, text: str) -> None:
+        try:
+            self._file.write(text)
+            self._file.flush()
+        except OSError as problem:
+            raise AlignattError(self._complaint(problem)) from problem
+
+    def close(self) -> None:
+        with suppress(OSError):  # what could not be appended has been told
+            self._file.close()
+
+    def _complaint(self, problem: OSError) -> str:
+        return f"'{self._path}' cannot be written: {problem.strerror}."
+
+
 class JsonLines:
     """Every event as one line of JSON; traces only on request."""
 
     def __init__(self, path: Path, trace: bool = False) -> None:
-        self._file = _open(path)
+        self._file = _GrowingFile(path)
         self._trace = trace
 
     def write(self, event: Event) -> None:
         """Append one line and flush it."""
         if self._trace or not isinstance(event, Trace):
-            self._file.write(to_json(event) + "\n")
-            self._file.flush()
+            self._file.append(to_json(event) + "\n")
 
     def close(self) -> None:
         """Close the file."""
@@ -41,14 +66,13 @@ class Subtitles:
     """SRT or VTT cues of committed text, one an utterance, written as utterances close."""
 
     def __init__(self, path: Path, *, vtt: bool) -> None:
-        self._file = _open(path)
+        self._file = _GrowingFile(path)
         self._vtt = vtt
         self._number = 0
         self._text = ""
         self._start = self._end = 0.0
         if vtt:
-            self._file.write("WEBVTT\n\n")
-            self._file.flush()
+            self._file.append("WEBVTT\n\n")
 
     def write(self, event: Event) -> None:
         """Collect committed text; write a cue when its utterance closes."""
@@ -56,13 +80,9 @@ class Subtitles:
             self._text += event.text
             self._end = event.audio_s
         elif isinstance(event, Close):
-            carried = self._text[len(self._text.rstrip()) :]
-            said = self._text.strip()
-            cut = len(said)
-            if event.target and said.startswith(event.target):
-                cut = len(event.target)
+            said, cut = self._text.lstrip(), len(event.target)
             self._cue(said[:cut], event.start, max(event.end, event.start + 0.5))
-            self._text = said[cut:].lstrip() + carried
+            self._text = said[cut:]
             self._start = event.end
 
     def close(self) -> None:
@@ -75,17 +95,9 @@ class Subtitles:
             return
         self._number += 1
         times = f"{self._clock(start)} --> {self._clock(end)}"
-        self._file.write(f"{self._number}\n{times}\n{text}\n\n")
-        self._file.flush()
+        self._file.append(f"{self._number}\n{times}\n{text}\n\n")
 
     def _clock(self, seconds: float) -> str:
         ms = round(seconds * 1000)
         point = "." if self._vtt else ","
         return f"{ms // 3600000:02}:{ms // 60000 % 60:02}:{ms // 1000 % 60:02}{point}{ms % 1000:03}"
-
-
-def _open(path: Path) -> TextIO:
-    try:
-        return path.open("w", encoding="utf-8")
-    except OSError as problem:
-        raise UsageError(f"'{path}' cannot be written: {problem.strerror}.") from problem

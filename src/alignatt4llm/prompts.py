@@ -185,10 +185,13 @@ class ChatPrompt:
     Raises
     ------
     AlignattError
-        If the template alters, repeats or drops the source: its span would be wrong.
+        If there is no template, or it alters, repeats or drops the source: its span would be
+        wrong.
     """
 
     def __init__(self, pair: Pair, tokenizer: Any) -> None:
+        if not tokenizer.chat_template:
+            raise AlignattError("This model has no chat template; use --prompt few-shot instead.")
         self.pair = pair
         self._tokenizer = tokenizer
         self._render(())

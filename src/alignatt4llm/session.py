@@ -14,7 +14,7 @@ from alignatt4llm.policy.base import Policy, TokenEvidence, View
 from alignatt4llm.prompts import Closed, PromptForm
 from alignatt4llm.recognizers.base import Recognizer, Samples
 from alignatt4llm.target import Piece, Target
-from alignatt4llm.transcript import SourceSettings, Transcript
+from alignatt4llm.transcript import SourceSettings, Transcript, without_full_stop
 from alignatt4llm.translators.base import Draft, Drafter, Stop
 
 
@@ -117,7 +117,7 @@ class Session:
     def _step(self) -> Iterator[Event]:
         heard = self.transcript
         yield Source(self._utterance, tuple(heard.committed), heard.tail, heard.clock)
-        while count := heard.closing():
+        while count := heard.closing(self.target.covered):
             yield from self._close(count)
         yield from self._translate()
 
@@ -179,7 +179,7 @@ class Session:
         """The visible words; while the utterance is open its last one carries no full stop."""
         words = [word.text for word in self.transcript.visible]
         if words:
-            words[-1] = words[-1].rstrip(".!?…。！？") or words[-1]
+            words[-1] = without_full_stop(words[-1]) or words[-1]
         return tuple(words)
 
     def _is_long_enough(self, words: int) -> bool:

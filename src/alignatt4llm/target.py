@@ -1,30 +1,58 @@
 """The target side of a session: append-only text that ends at unit boundaries."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from unicodedata import category, east_asian_width
 
 from alignatt4llm.languages import Language
 from alignatt4llm.translators.base import loop_length
 
 
 def is_boundary(text: str, at: int, language: Language) -> bool:
-    """Whether ``text`` may be cut before position ``at``, given the character that follows it.
+    """Whether ``text`` may be cut before position ``at``, given what follows it.
 
-    Letters and digits that stand together are one unit; in languages written without spaces
-    every other character is a unit of its own, and only runs of Latin letters stay whole.
+    A unit is a run of letters and digits with the marks that combine with them; apostrophes and
+    hyphens join it to what follows, and so does punctuation inside numbers and abbreviations
+    (``3.5``, ``z.B.``). In languages written without spaces every wide character is a unit of
+    its own.
     """
     if at <= 0 or at >= len(text):
         return at == 0
     before, after = text[at - 1], text[at]
     if after.isspace() or before.isspace():
         return not before.isspace()
-    if language.by_character:
-        return not (_joins(before) and _joins(after))
-    return before.isalnum() and not (after.isalnum() or after in "'’-_")
+    if _extends(after) or before == _ZERO_WIDTH_JOINER:
+        return False
+    if language.by_character and (_is_wide(before) or _is_wide(after)):
+        return True
+    base = next((char for char in reversed(text[:at]) if not _extends(char)), " ")
+    return base.isalnum() and not _joins(base, after, text[at + 1 : at + 2])
 
 
-def _joins(character: str) -> bool:
-    return character.isascii() and (character.isalnum() or character in "'-_.")
+_ZERO_WIDTH_JOINER = "\u200d"
+
+
+def _extends(character: str) -> bool:
+    """Whether a character only changes the one before it: accents, vowel signs, joiners."""
+    return not character.isascii() and category(character) in {"Mn", "Mc", "Me", "Cf", "Sk"}
+
+
+def _is_wide(character: str) -> bool:
+    return east_asian_width(character) in "WF"
+
+
+def _joins(before: str, after: str, following: str) -> bool:
+    """Whether ``after`` continues the unit of ``before``; ``following`` is empty at the end."""
+    if after in ".,:":
+        return following.isalnum() or (not following and before.isdigit())
+    return after.isalnum() or after in "'’-‑_"
+
+
+def _begins_unit(text: str, at: int, language: Language) -> bool:
+    """Whether a word or character, rather than punctuation, begins at ``at``."""
+    begins = text[at].isalnum() if language.by_character else text[at].isspace()
+    return begins and is_boundary(text, at, language)
 
 
 def trim(text: str, cut: int, language: Language, ended: bool) -> int:
@@ -73,7 +101,7 @@ class Target:
     @property
     def accepted(self) -> str:
         """Target text of the open utterance that has been committed."""
-        return "".join(piece.text for piece in self._pieces).strip()
+        return _text(self._pieces).strip()
 
     @property
     def covered(self) -> int:
@@ -86,9 +114,10 @@ class Target:
         What would only say the end of the utterance over again is dropped.
         """
         pieces = self._without_loops(pieces)
-        if not self._pieces and pieces:
-            pieces = [Piece(pieces[0].text.lstrip(), pieces[0].word), *pieces[1:]]
-        text = "".join(piece.text for piece in pieces)
+        text = _text(pieces)
+        if not self._pieces:
+            pieces = _stretch(pieces, len(text) - len(text.lstrip()), len(text))
+            text = text.lstrip()
         if not text:
             return ""
         joint = "" if self._pieces or not self._said_anything else self.language.separator
@@ -102,7 +131,7 @@ class Target:
         Accepted text that belongs to later words becomes the beginning of the next utterance.
         """
         split = self._split(words)
-        closed = "".join(piece.text for piece in self._pieces[:split])
+        closed = _text(self._pieces[:split])
         carried = [Piece(piece.text, piece.word - words) for piece in self._pieces[split:]]
         self._pieces = carried
         return closed.strip()
@@ -112,24 +141,37 @@ class Target:
         return self._split(words) < len(self._pieces)
 
     def _split(self, words: int) -> int:
-        """The cut at a unit boundary that puts the fewest pieces on the wrong side."""
+        """The cut before a unit that puts the fewest pieces on the wrong side."""
 
         def wrong(cut: int) -> int:
             before = sum(piece.word >= words for piece in self._pieces[:cut])
             return before + sum(0 <= piece.word < words for piece in self._pieces[cut:])
 
-        text = "".join(piece.text for piece in self._pieces)
+        text = _text(self._pieces)
         cuts, at = [], 0
         for index, piece in enumerate(self._pieces):
-            if index and is_boundary(text, at, self.language):
+            if index and _begins_unit(text, at, self.language):
                 cuts.append(index)
             at += len(piece.text)
         return min([len(self._pieces), *reversed(cuts)], key=wrong)
 
     def _without_loops(self, pieces: list[Piece]) -> list[Piece]:
-        while pieces:
-            whole = self.accepted + "".join(piece.text for piece in pieces)
-            if not loop_length(units(whole, self.language)):
-                return pieces
-            pieces = pieces[:-1]
+        """Drop whole units from the end until it no longer repeats itself."""
+        while pieces and loop_length(units(self.accepted + _text(pieces), self.language)):
+            text = _text(pieces)
+            pieces = _stretch(pieces, 0, trim(text, len(text) - 1, self.language, ended=False))
         return pieces
+
+
+def _stretch(pieces: Sequence[Piece], begin: int, end: int) -> list[Piece]:
+    """Return characters ``begin`` to ``end`` of the joined text, still in pieces."""
+    stretch, start = [], 0
+    for piece in pieces:
+        if text := piece.text[max(0, begin - start) : max(0, end - start)]:
+            stretch.append(Piece(text, piece.word))
+        start += len(piece.text)
+    return stretch
+
+
+def _text(pieces: Sequence[Piece]) -> str:
+    return "".join(piece.text for piece in pieces)

@@ -1,7 +1,6 @@
 """The source side of a session: recognised words, the stream clock, the frontier."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from alignatt4llm.errors import UsageError
@@ -48,7 +47,8 @@ class SourceSettings:
         Seconds of silence after a committed word that close the utterance.
     max_words
         Committed words after which the utterance is closed at the best place found, so that a
-        speaker without pauses and a recogniser without punctuation cannot grow it for ever.
+        speaker without pauses and a recogniser without punctuation cannot grow it for ever. From
+        three quarters of them on, a comma will do for a full stop.
     """
 
     margin: int = 1
@@ -64,11 +64,11 @@ class SourceSettings:
             raise UsageError(f"max_words is {self.max_words}; it must be 2 or more.")
 
 
-_CLOSERS = "\"'”’»)]}」』"
+_CLOSERS = "\"'”’“‘»«)]}」』"
 _SENTENCE_END = re.compile(rf"[.!?…。！？]+[{re.escape(_CLOSERS)}]*$")
 _CLAUSE_END = re.compile(rf"[,;:—–，；：、][{re.escape(_CLOSERS)}]*$")
 _ABBREVIATION = re.compile(
-    r"^[\"'(\[]*(\d+\.|[A-Z]\.|([A-Za-z]\.){2,}|(mr|mrs|ms|dr|prof|st|vs|etc|no|fig|e\.g|i\.e|cf|al)\.)$",
+    r"^[\"'(\[]*(\d{1,3}|[A-Z]|([A-Z]\.)+[A-Z]|mr|mrs|ms|dr|prof|st|vs|etc|fig|cf|al)\.$",
     re.IGNORECASE,
 )
 
@@ -76,6 +76,11 @@ _ABBREVIATION = re.compile(
 def ends_sentence(word: str) -> bool:
     """Whether a word carries a full stop that is not a number's, an initial's or a title's."""
     return bool(_SENTENCE_END.search(word)) and not _ABBREVIATION.match(word)
+
+
+def without_full_stop(text: str) -> str:
+    """Return text without the full stop at its end, the closers and spaces around it included."""
+    return _SENTENCE_END.sub("", text.rstrip()).rstrip()
 
 
 class Transcript:
@@ -122,16 +127,23 @@ class Transcript:
         self.tail = ()
         self.ended = True
 
-    def closing(self) -> int:
-        """Return how many committed words make a finished utterance now; 0 if none do."""
+    def closing(self, covered: int = -1) -> int:
+        """Return how many committed words make a finished utterance now; 0 if none do.
+
+        Parameters
+        ----------
+        covered
+            Last word that the target looks at already. A close for length lies beyond it, so
+            that the target of everything before the close can still be completed.
+        """
         for count, word in enumerate(self.committed, start=1):
             if ends_sentence(word.text) and self._followed(count):
                 return count
             if self._silence_after(count) >= self.settings.pause:
                 return count
-        if len(self.committed) >= self.settings.max_words:
-            return self._best_cut()
-        return len(self.committed) if self.ended else 0
+        if self.ended and len(self.committed) <= self.settings.max_words:
+            return len(self.committed)
+        return self._cut_for_length(covered)
 
     def close(self, count: int) -> tuple[SourceWord, ...]:
         """Take the first ``count`` committed words out of the open utterance."""
@@ -147,9 +159,13 @@ class Transcript:
         until = visible[count].start if count < len(visible) else self.clock
         return until - visible[count - 1].end
 
-    def _best_cut(self) -> int:
-        """The last clause boundary in the second half of the words, or the longest pause there."""
-        half = len(self.committed) // 2
-        counts: Sequence[int] = range(half, len(self.committed))
+    def _cut_for_length(self, covered: int) -> int:
+        """The last clause boundary of a long utterance; of too long a one the longest pause."""
+        length, longest = len(self.committed), self.settings.max_words
+        if length < 3 * longest // 4:
+            return 0
+        counts = range(max(1, min(covered + 1, length), length // 2), length + 1)
         clauses = [count for count in counts if _CLAUSE_END.search(self.committed[count - 1].text)]
-        return clauses[-1] if clauses else max(counts, key=self._silence_after)
+        if clauses:
+            return clauses[-1]
+        return max(counts, key=self._silence_after) if length >= longest else 0

@@ -6,8 +6,9 @@ layers see them together, attention looks at each stream's own keys. Reading row
 the computation and changes no bit of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from threading import local
 from typing import Any
 
@@ -89,11 +90,14 @@ class Feed:
     ids
         The new tokens, at least one.
     wanted
-        For how many of the last new tokens logits and rows are wanted, N.
+        For how many of the last new tokens rows and logits are wanted, N.
     columns
         Positions of the keys over which rows are wanted, shape [S]; none for no rows.
+    needed
+        Given the rows, for how many of the N positions, from the first, logits are needed after
+        all; they cost more than the rest of the position.
     logits
-        Shape [N, vocabulary].
+        Shape [N, vocabulary], or fewer where fewer are needed.
     rows
         Rows over the whole causal context restricted to ``columns``, float32, shape [N, H, S].
     """
@@ -102,6 +106,7 @@ class Feed:
     ids: Sequence[int]
     wanted: int = 1
     columns: Tensor | None = None
+    needed: Callable[[Tensor], int] | None = None
     logits: Tensor = field(init=False)
     rows: Tensor = field(init=False)
 
@@ -124,6 +129,7 @@ class PackedModel:
         self.model = model
         self._layers = {module: n for n, module in enumerate(attention_modules(model))}
         model.set_attn_implementation(IMPLEMENTATION)
+        model.get_decoder().register_forward_hook(_select)
 
     def check(self, heads: Sequence[Head]) -> None:
         """Raise AlignattError if the model has no such layer or head."""
@@ -138,23 +144,20 @@ class PackedModel:
     @torch.inference_mode()
     def run(self, feeds: Sequence[Feed]) -> None:
         """Run one pass; fills every feed's logits and rows and extends its stream."""
-        device, ends = self.model.device, _ends(feeds)
+        device = self.model.device
         ids = [token for feed in feeds for token in feed.ids]
         positions = [len(feed.stream.ids) + n for feed in feeds for n in range(len(feed.ids))]
-        wanted = [n for feed, end in zip(feeds, ends, strict=True) for n in _last(feed, end)]
-        pass_ = _Pass(feeds, ends, self._layers)
-        _current.pass_ = pass_
+        _current.pass_ = pass_ = _Pass(feeds, self._layers)
         try:
             logits = self.model(
                 input_ids=torch.tensor([ids], device=device),
                 position_ids=torch.tensor([positions], device=device),
                 past_key_values=pass_.cache,
                 use_cache=True,
-                logits_to_keep=torch.tensor(wanted, device=device),
             ).logits[0]
         finally:
             _current.pass_ = None
-        for feed, part in zip(feeds, logits.split([feed.wanted for feed in feeds]), strict=True):
+        for feed, part in zip(feeds, logits.split(pass_.selected), strict=True):
             feed.logits = part
             feed.stream.ids.extend(feed.ids)
 
@@ -162,16 +165,13 @@ class PackedModel:
 class _Pass:
     """The pass that is running: which token belongs to whom."""
 
-    def __init__(
-        self, feeds: Sequence[Feed], ends: Sequence[int], layers: dict[nn.Module, int]
-    ) -> None:
+    def __init__(self, feeds: Sequence[Feed], layers: dict[nn.Module, int]) -> None:
         self.cache = _Keys(self)
+        self.selected: list[int] = []
         self._layers = layers
-        self._parts = [
-            (feed, end - len(feed.ids), end) for feed, end in zip(feeds, ends, strict=True)
-        ]
+        ends = [0, *accumulate(len(feed.ids) for feed in feeds)]
+        self._parts = list(zip(feeds, ends, ends[1:], strict=False))
         self._owners: dict[int, int] = {}
-        self._places: dict[int, list[tuple[Feed, list[int]]]] = {}
         for feed in feeds:
             if feed.columns is not None:
                 size = (feed.wanted, len(feed.stream.heads), len(feed.columns))
@@ -195,6 +195,15 @@ class _Pass:
                 _read(feed, layer, q, keys, form)
         return torch.cat(seen, dim=1).transpose(0, 1)[None]
 
+    def select(self, hidden: Tensor) -> Tensor:
+        """Return the hidden states [1, ΣT, D] from which logits are needed."""
+        places: list[int] = []
+        for feed, _, end in self._parts:
+            count = feed.needed(feed.rows) if feed.needed else feed.wanted
+            self.selected.append(count)
+            places.extend(range(end - feed.wanted, end - feed.wanted + count))
+        return hidden[:, places]
+
 
 def _read(feed: Feed, layer: int | None, query: Tensor, keys: Tensor, form: AttentionForm) -> None:
     """Put the rows of a layer's alignment heads in their places."""
@@ -217,6 +226,12 @@ class _Keys:
         """Store; attention finds the whole in the streams."""
         self._running.store(key_states, value_states, layer_idx)
         return key_states, value_states
+
+
+def _select(_module: nn.Module, _inputs: Any, output: Any) -> Any:
+    """Hand on only what the running pass needs logits of, between the decoder and its head."""
+    output.last_hidden_state = _current.pass_.select(output.last_hidden_state)
+    return output
 
 
 def _attention(
@@ -255,15 +270,3 @@ def attention_modules(model: PreTrainedModel) -> list[nn.Module]:
         f"{type(model).__name__} has no decoder layers with a self_attn module; "
         "attention cannot be read from it."
     )
-
-
-def _ends(feeds: Sequence[Feed]) -> list[int]:
-    ends, total = [], 0
-    for feed in feeds:
-        total += len(feed.ids)
-        ends.append(total)
-    return ends
-
-
-def _last(feed: Feed, end: int) -> range:
-    return range(end - feed.wanted, end)

@@ -109,10 +109,10 @@ class LiveDisplay:
 
     def _leave(self, close: Close) -> None:
         """Print a closed utterance for good; its text may have run ahead of it."""
-        self._console.print(Text(close.source, "dim cyan"))
-        self._console.print(Text(close.target + "\n"))
         self._said = self._said.lstrip()[len(close.target) :]
         self._source, self._preview = Text(), ""
+        self._live.update(self.picture())
+        self._console.print(Group(Text(close.source, "dim cyan"), Text(close.target + "\n")))
 
 
 def _account(end: End) -> str:

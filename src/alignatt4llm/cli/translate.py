@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
-from alignatt4llm.audio.decode import AudioSource, chunks
+from alignatt4llm.audio.decode import STANDARD_INPUT, AudioSource, chunks
 from alignatt4llm.audio.pace import in_real_time
 from alignatt4llm.cli.display import display
 from alignatt4llm.cli.interrupt import Interrupt
@@ -73,7 +73,8 @@ def run(args: argparse.Namespace) -> int:
         heard = chunks(source, round(LATENCIES[args.latency].chunk * SAMPLE_RATE))
         code = _play(session, in_real_time(heard) if realtime else heard, outputs)
     if not session.transcript.samples and not code:
-        raise AlignattError(f"'{args.input}' holds no audio.")
+        name = "Standard input" if args.input == STANDARD_INPUT else f"'{args.input}'"
+        raise AlignattError(f"{name} holds no audio.")
     if source.problem:
         print(f"alignatt: warning: {source.problem}", file=sys.stderr)
     return code

@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 from alignatt4llm.languages import Language
 from alignatt4llm.policy.base import TokenEvidence
 from alignatt4llm.target import Piece, trim
+from alignatt4llm.transcript import without_full_stop
 from alignatt4llm.translators.base import Draft
-
-_FULL_STOPS = ".!?…。！？"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +42,9 @@ def accept(draft: Draft, evidence: Sequence[TokenEvidence], language: Language) 
     held = next((i for i, token in enumerate(evidence) if token.hold), len(evidence))
     cut = trim(draft.text, draft.ends[held - 1] if held else 0, language, draft.ended)
     reason = evidence[held].hold if held < len(evidence) else "unit_incomplete"
-    bare = len(draft.text[:cut].rstrip().rstrip(_FULL_STOPS).rstrip())
-    if bare < cut and not draft.text[cut:].strip():
-        cut, reason = bare, "sentence_open" if held == len(evidence) else reason
+    bare = len(without_full_stop(draft.text))
+    if bare < cut:
+        cut, reason = bare, reason if held < len(evidence) else "sentence_open"
     tokens = [
         token if token.hold or end <= cut else replace(token, hold=reason)
         for token, end in zip(evidence, draft.ends, strict=True)
@@ -57,7 +56,7 @@ def accept(draft: Draft, evidence: Sequence[TokenEvidence], language: Language) 
 def accept_all(draft: Draft, evidence: Sequence[TokenEvidence], language: Language) -> list[Piece]:
     """Accept a draft whose source is complete; only an unfinished last unit is left out."""
     cut = trim(draft.text, len(draft.text), language, draft.ended)
-    return pieces(draft, evidence, cut)
+    return pieces(draft, evidence, len(draft.text[:cut].rstrip()))
 
 
 def pieces(draft: Draft, evidence: Sequence[TokenEvidence], cut: int) -> list[Piece]:

@@ -119,10 +119,11 @@ class AlignAtt:
     def stop(self, view: View) -> Stop:
         """End drafting at the first token that is held."""
 
-        def held(row: Array, words: NDArray[np.int64]) -> bool:
-            return bool(self._judge(row[None], words, view)[0].hold)
+        def before_held(rows: Array, words: NDArray[np.int64]) -> int:
+            evidence = self._judge(rows, words, view)
+            return next((n for n, token in enumerate(evidence) if token.hold), len(evidence))
 
-        return held
+        return before_held
 
     def _judge(self, rows: Array, words: NDArray[np.int64], view: View) -> list[TokenEvidence]:
         evidence = weigh(self.heads, rows, words, view)

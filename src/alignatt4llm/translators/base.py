@@ -13,8 +13,9 @@ from alignatt4llm.prompts import Prompt, PromptForm
 
 Rows = NDArray[np.float32]
 
-Stop = Callable[[Rows, NDArray[np.int64]], bool]
-"""Given one token's rows [H, S] and the source word of each column [S], whether it is held."""
+Stop = Callable[[Rows, NDArray[np.int64]], int]
+"""Given the rows of successive tokens [T, H, S] and the source word of each column [S], how many
+tokens come before the first that is held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +78,7 @@ class Drafter(Protocol):
     def draft(self, prompt: Prompt, budget: int, stop: Stop | None = None) -> Draft:
         """Continue the prompt greedily by at most ``budget`` tokens.
 
-        Decoding stops early after the first token for which ``stop`` is true; that token is the
-        last of the draft unless tokens beyond it were known anyway.
+        Decoding stops early after the first token that ``stop`` says is held.
 
         Raises
         ------

@@ -36,7 +36,7 @@ class ScriptedDrafter:
         taken = 0
         for taken, (_, word) in enumerate(pieces[:budget], start=1):
             rows[taken - 1, 0, word] = 1.0
-            if stop is not None and stop(rows[taken - 1], words):
+            if stop is not None and not stop(rows[taken - 1 : taken], words):
                 break
         text = "".join(piece for piece, _ in pieces[:taken])
         ends = np.cumsum([len(piece) for piece, _ in pieces[:taken]], dtype=np.int64)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -15,7 +14,14 @@ from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.languages import Pair
 from alignatt4llm.prompts import Prompt, PromptForm, prompt_form, source_columns
 from alignatt4llm.translators.base import Draft, Forced, Stop
-from alignatt4llm.translators.drafting import Choice, Choices, Drafting, beyond, check_length
+from alignatt4llm.translators.drafting import (
+    Choice,
+    Choices,
+    Drafting,
+    Held,
+    Needed,
+    check_length,
+)
 from alignatt4llm.translators.stepper import Stepper
 from alignatt4llm.translators.vocabulary import Vocabulary
 
@@ -100,7 +106,7 @@ class TransformersDrafter:
         self._stream = Stream(heads.heads)
         self._own = heads.row == "own"
         self._spaced = not pair.target.by_character
-        self._last: tuple[str, Draft | None] = ("", None)
+        self._held = Held()
 
     def draft(self, prompt: Prompt, budget: int, stop: Stop | None = None) -> Draft:
         """Continue the prompt greedily; see `Drafter.draft`."""
@@ -113,14 +119,13 @@ class TransformersDrafter:
             _StreamChooser(stepper, self._stream, columns),
             vocabulary,
             ids,
-            np.zeros((0, len(self._stream.heads), len(positions)), np.float32),
+            (len(self._stream.heads), len(positions)),
             own=self._own,
             unglued=self._spaced and prompt.accepted[-1:].isalnum(),
         )
-        guess = beyond(*self._last, prompt.accepted)
         with stepper.drafting():
-            draft = drafting.run(guess, budget, words, stop)
-        self._last = (prompt.accepted, draft)
+            draft = drafting.run(self._held.beyond(prompt.accepted), budget, words, stop)
+        self._held.keep(prompt.accepted, draft, drafting.guess)
         return draft
 
     def force(self, prompt: Prompt) -> Forced:
@@ -147,16 +152,21 @@ class _StreamChooser:
     def __init__(self, stepper: Stepper, stream: Stream, columns: Tensor) -> None:
         self._stepper, self._stream, self._columns = stepper, stream, columns
 
-    def choose(self, known: Sequence[int], guess: Sequence[int]) -> Choices:
-        """Feed in one pass and choose after every position from the last known one on."""
+    def choose(self, known: Sequence[int], guess: Sequence[int], needed: Needed) -> Choices:
+        """Feed in one pass and choose after the last known token and all of the guess."""
         fed = [*known, *guess]
         self._stream.keep(_common(self._stream.ids, known[:-1]))
-        new, wanted = fed[len(self._stream.ids) :], 1 + len(guess)
-        feed = Feed(self._stream, new, wanted, self._columns)
+        feed = Feed(
+            self._stream,
+            fed[len(self._stream.ids) :],
+            1 + len(guess),
+            self._columns,
+            lambda rows: needed(rows.cpu().numpy()),
+        )
         self._stepper.step(feed)
         self._logits = feed.logits.float()  # [N, vocabulary]
-        logprobs, best = self._logits.max(-1)
-        logprobs -= self._logits.logsumexp(-1)
+        logits, best = self._logits.max(-1)
+        logprobs = logits - self._logits.logsumexp(-1)
         tokens = list(zip(best.tolist(), logprobs.tolist(), strict=True))
         return Choices(tokens, feed.rows.cpu().numpy())
 

@@ -58,7 +58,7 @@ class Vocabulary:
 
     def glues(self, token: int) -> bool:
         """Whether a token would grow letters onto the word before it."""
-        piece = self._tokenizer.convert_ids_to_tokens(token)
+        piece = self._tokenizer.convert_ids_to_tokens(token) or ""  # models may have more tokens
         if token in self._ends or piece.startswith(_SPACE_MARKS):
             return False
         first = self._text([token])[:1]

@@ -162,8 +162,8 @@ class StepRows:
         if layer.form.window is not None:
             mask |= distance >= layer.form.window
         sinks = None if layer.form.sinks is None else layer.form.sinks[wanted]
-        form = AttentionForm(layer.form.scale, softcap=layer.form.softcap, sinks=sinks)
-        rows = masked_rows(query, key, mask[:, None], form)  # [R, H, T, L]
+        products = query.float() @ key.float().transpose(-1, -2)
+        rows = masked_rows(products, mask[:, None], layer.form, sinks)  # [R, H, T, L]
         return rows.gather(-1, columns[:, None, None].expand(*rows.shape[:3], -1))
 
     def _padded(self, lists: Sequence[Sequence[int]]) -> Tensor:

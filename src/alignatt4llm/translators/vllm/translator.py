@@ -6,14 +6,19 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.languages import Pair
 from alignatt4llm.prompts import Prompt, PromptForm, prompt_form, source_columns
 from alignatt4llm.translators.base import Draft, Stop
-from alignatt4llm.translators.drafting import Choice, Choices, Drafting, beyond, check_length
+from alignatt4llm.translators.drafting import (
+    Choice,
+    Choices,
+    Drafting,
+    Held,
+    Needed,
+    check_length,
+)
 from alignatt4llm.translators.vllm.steps import Ask, Engine, Head, Step
 from alignatt4llm.translators.vocabulary import Vocabulary
 
@@ -110,7 +115,7 @@ class VllmDrafter:
         self._translator = translator
         self._heads = heads
         self._spaced = not pair.target.by_character
-        self._last: tuple[str, Draft | None] = ("", None)
+        self._held = Held()
 
     def draft(self, prompt: Prompt, budget: int, stop: Stop | None = None) -> Draft:
         """Continue the prompt greedily; see `Drafter.draft`."""
@@ -123,13 +128,13 @@ class VllmDrafter:
             chooser,
             vocabulary,
             ids,
-            np.zeros((0, len(self._heads.heads), len(positions)), np.float32),
+            (len(self._heads.heads), len(positions)),
             own=self._heads.row == "own",
             unglued=self._spaced and prompt.accepted[-1:].isalnum(),
         )
         with closing(chooser):
-            draft = drafting.run(beyond(*self._last, prompt.accepted), budget, words, stop)
-        self._last = (prompt.accepted, draft)
+            draft = drafting.run(self._held.beyond(prompt.accepted), budget, words, stop)
+        self._held.keep(prompt.accepted, draft, drafting.guess)
         return draft
 
     def close(self) -> None:
@@ -147,7 +152,7 @@ class _EngineChooser:
         self._steps: Generator[Step, None, None] | None = None
         self._fed: list[int] = []
 
-    def choose(self, known: Sequence[int], guess: Sequence[int]) -> Choices:
+    def choose(self, known: Sequence[int], guess: Sequence[int], needed: Needed) -> Choices:
         """Take the next step of the running request if it has been fed the known tokens."""
         if self._steps is None or guess or self._fed != known:
             self._ask([*known, *guess], len(guess))
@@ -157,7 +162,8 @@ class _EngineChooser:
             raise AlignattError("The engine ended a draft before it was told to.")
         verified = guess[: len(step.tokens) - 1]
         self._fed = [*known, *verified, step.tokens[-1]]
-        return Choices(list(zip(step.tokens, step.logprobs, strict=True)), step.rows)
+        tokens = list(zip(step.tokens, step.logprobs, strict=True))
+        return Choices(tokens[: needed(step.rows)], step.rows)
 
     def likeliest(self, known: Sequence[int], count: int) -> Sequence[Choice]:
         """Ask for a single token with its rivals."""

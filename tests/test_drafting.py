@@ -1,0 +1,184 @@
+"""Drafts that reuse what is there are the drafts from scratch, alone and in a crowd."""
+
+import random
+from threading import Thread
+
+import numpy as np
+import pytest
+import torch
+from tiny import save_checkpoint
+
+from alignatt4llm.errors import PromptTooLong
+from alignatt4llm.heads.headset import HeadSet
+from alignatt4llm.languages import Pair
+from alignatt4llm.prompts import Prompt
+from alignatt4llm.translators.stepper import Stepper
+from alignatt4llm.translators.transformers import TransformersTranslator
+
+WORDS = ("the", "first", "train", "leaves", "at", "seven", "we", "found", "that", "memory")
+PAIR = Pair.parse("en-de")
+
+
+@pytest.fixture(scope="module", params=["llama", "gemma3", "gemma4"])
+def translator(request, tmp_path_factory):
+    folder = save_checkpoint(tmp_path_factory.mktemp(request.param), request.param)
+    return TransformersTranslator(folder, threads=1, dtype=torch.float32)
+
+
+def head_set(row="predicting"):
+    return HeadSet("tiny", "en-de", ((1, 2), (0, 1), (3, 3)), row)
+
+
+def prompt(words, accepted=""):
+    return Prompt("English: ", tuple(words), "\nDeutsch:", f" {accepted}" if accepted else "")
+
+
+def held_by_mass(most):
+    """Hold tokens that put more than ``most`` of their source attention on the last word."""
+
+    def before_held(rows, words):
+        mean = rows.mean(1)
+        share = mean[:, words == words[-1]].sum(-1) / np.maximum(mean.sum(-1), 1e-9)
+        held = np.flatnonzero(share > most)
+        return int(held[0]) if len(held) else len(rows)
+
+    return before_held
+
+
+def session(seed, length=12):
+    """Yield prompts as a session makes them: words come and change, drafts are partly accepted."""
+    chance, words, accepted, said = random.Random(seed), ["we"], "", None
+    for _ in range(length):
+        if chance.random() < 0.7:
+            words = [*words, *chance.choices(WORDS, k=chance.randint(1, 3))][-20:]
+        elif chance.random() < 0.3:
+            words, accepted = words[-2:], ""
+        draft = yield prompt(words, accepted), chance.choice([0.05, 0.2, 0.5, None])
+        if draft.ends and chance.random() < 0.7:
+            cut = chance.choice(draft.ends)
+            accepted, said = (accepted + draft.text[:cut]).strip()[-60:], draft
+    assert said is not None
+
+
+def drafts(drafter_of, seed, budget=10):
+    talk, made = session(seed), []
+    asked = next(talk)
+    while True:
+        text, most = asked
+        made.append(drafter_of().draft(text, budget, held_by_mass(most) if most else None))
+        try:
+            asked = talk.send(made[-1])
+        except StopIteration:
+            return made
+
+
+def assert_same(one, other):
+    assert (one.text, one.ids, one.ends, one.ended) == (
+        other.text,
+        other.ids,
+        other.ends,
+        other.ended,
+    )
+    np.testing.assert_allclose(one.rows, other.rows, atol=1e-4)
+    np.testing.assert_allclose(one.logprobs, other.logprobs, atol=1e-3)
+    np.testing.assert_array_equal(one.words, other.words)
+
+
+@pytest.mark.parametrize("row", ["predicting", "own"])
+@pytest.mark.parametrize("seed", range(4))
+def test_reused_keys_and_recycled_drafts_change_nothing(translator, row, seed):
+    kept = translator.open(PAIR, head_set(row))
+    reused = drafts(lambda: kept, seed)
+    fresh = drafts(lambda: translator.open(PAIR, head_set(row)), seed)
+    assert len(reused) == len(fresh) == 12
+    for one, other in zip(reused, fresh, strict=True):
+        assert_same(one, other)
+
+
+def test_streams_that_step_together_say_what_they_say_alone(translator):
+    seeds = range(5)
+    alone = {}
+    for seed in seeds:
+        drafter = translator.open(PAIR, head_set())
+        alone[seed] = drafts(lambda drafter=drafter: drafter, seed)
+    before, together = translator.stepper.counters.passes, {}
+
+    def run(seed):
+        drafter = translator.open(PAIR, head_set())
+        together[seed] = drafts(lambda: drafter, seed)
+
+    threads = [Thread(target=run, args=(seed,)) for seed in seeds]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    passes = translator.stepper.counters.passes - before
+    for seed in seeds:
+        for one, other in zip(alone[seed], together[seed], strict=True):
+            assert_same(one, other)
+    assert passes < sum(len(draft.ids) + 1 for made in alone.values() for draft in made)
+
+
+def test_a_draft_asked_for_again_is_verified_not_decoded(translator):
+    drafter = translator.open(PAIR, head_set())
+    first = drafter.draft(prompt(WORDS), 8)
+    counters = translator.stepper.counters
+    before = counters.passes
+    again = drafter.draft(prompt(WORDS), 8)
+    assert_same(first, again)
+    assert counters.passes - before <= 1 + 8 - len(first.ids)  # a loop is cut and met again
+
+
+def test_drafting_ends_after_the_first_held_token(translator):
+    whole = translator.open(PAIR, head_set()).draft(prompt(WORDS), 10)
+    judge = held_by_mass(0.1)
+    count = judge(whole.rows, whole.words)
+    stopped = translator.open(PAIR, head_set()).draft(prompt(WORDS), 10, judge)
+    assert len(stopped.ids) == min(len(whole.ids), count + 1)
+    assert stopped.ids == whole.ids[: len(stopped.ids)]
+
+
+def test_a_prompt_that_does_not_fit_is_refused(translator):
+    drafter = translator.open(PAIR, head_set())
+    with pytest.raises(PromptTooLong, match="context is 512"):
+        drafter.draft(prompt(WORDS * 60), 8)
+    assert drafter.draft(prompt(WORDS), 4).ids
+
+
+def test_forced_rows_are_those_of_drafting(translator):
+    drafter = translator.open(PAIR, head_set())
+    draft = drafter.draft(prompt(WORDS), 6)
+    forced = translator.open(PAIR, head_set()).force(prompt(WORDS, "x" + draft.text))
+    assert forced.rows.shape[0] == len(forced.spans) + 1
+    np.testing.assert_array_equal(forced.words, draft.words)
+    assert forced.rows[:, :, forced.columns].shape[2] == draft.rows.shape[2]
+
+
+def test_one_feed_that_fails_does_not_harm_the_others():
+    served = []
+
+    def run(feeds):
+        if "bad" in [feed.ids for feed in feeds]:
+            raise RuntimeError("no such token")
+        served.extend(feed.ids for feed in feeds)
+
+    stepper, problems = Stepper(run), []
+
+    class Feed:
+        def __init__(self, ids):
+            self.ids = ids
+
+    def step(ids):
+        with stepper.drafting():
+            try:
+                stepper.step(Feed(ids))
+            except RuntimeError as problem:
+                problems.append((ids, str(problem)))
+
+    threads = [Thread(target=step, args=(ids,)) for ids in ("one", "bad", "two")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(served) == ["one", "two"]
+    assert problems == [("bad", "no such token")]

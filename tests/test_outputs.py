@@ -1,0 +1,160 @@
+"""Files written while a session runs hold the same text, whole at any moment."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alignatt4llm.errors import AlignattError, UsageError
+from alignatt4llm.events import Close, Commit, End, Preview, Trace
+from alignatt4llm.languages import language
+from alignatt4llm.outputs import JsonLines, Subtitles
+from alignatt4llm.target import Piece, Target
+
+DE, ZH = language("de"), language("zh")
+
+
+def commit(text, utterance, audio_s):
+    return Commit(text, utterance, audio_s, audio_s, -1)
+
+
+def close(utterance, target, start, end):
+    return Close(utterance, "source", target, start, end, end + 1)
+
+
+def written(output, path, events):
+    for event in events:
+        output.write(event)
+    output.close()
+    return path.read_text("utf-8")
+
+
+def cues(text):
+    blocks = text.removeprefix("WEBVTT\n\n").strip().split("\n\n")
+    return [block.split("\n", 2)[2] for block in blocks if block]
+
+
+TALK = [
+    commit("Grüß Gott", 0, 1.0),
+    Preview("zusammen", 0, "peak_inaccessible"),
+    commit(".", 0, 2.0),
+    close(0, "Grüß Gott.", 0.25, 1.5),
+    commit(" Ja", 1, 3725.0),
+    close(1, "Ja", 3723.0, 3723.1),
+    commit(" Und", 2, 3730.25),
+    commit(" dann", 2, 3731.0),
+]
+
+
+def test_srt_by_hand(tmp_path):
+    path = tmp_path / "a.srt"
+    assert written(Subtitles(path, vtt=False), path, TALK) == (
+        "1\n00:00:00,250 --> 00:00:01,500\nGrüß Gott.\n\n"
+        "2\n01:02:03,000 --> 01:02:03,500\nJa\n\n"
+        "3\n01:02:03,100 --> 01:02:11,000\nUnd dann\n\n"
+    )
+
+
+def test_vtt_by_hand(tmp_path):
+    path = tmp_path / "a.vtt"
+    assert written(Subtitles(path, vtt=True), path, TALK[:4]) == (
+        "WEBVTT\n\n1\n00:00:00.250 --> 00:00:01.500\nGrüß Gott.\n\n"
+    )
+
+
+def test_nothing_said_makes_no_cue(tmp_path):
+    path = tmp_path / "a.srt"
+    assert written(Subtitles(path, vtt=False), path, [close(0, "", 0.0, 1.0)]) == ""
+    assert written(Subtitles(path, vtt=True), path, []) == "WEBVTT\n\n"
+
+
+def test_text_that_ran_ahead_stands_in_the_cue_of_its_own_utterance(tmp_path):
+    path = tmp_path / "a.srt"
+    events = [
+        commit("Ja. Und dann", 0, 2.0),
+        close(0, "Ja.", 0.0, 1.0),
+        commit(" kam", 1, 3.0),
+        close(1, "Und dann kam", 1.0, 2.5),
+        commit(" er", 2, 4.0),
+        close(2, "", 2.5, 3.0),
+        close(3, "er", 3.0, 4.0),
+    ]
+    assert cues(written(Subtitles(path, vtt=False), path, events)) == ["Ja.", "Und dann kam", "er"]
+
+
+def test_cues_are_written_while_the_session_runs(tmp_path):
+    path = tmp_path / "a.srt"
+    subtitles = Subtitles(path, vtt=False)
+    for event in TALK[:4]:
+        subtitles.write(event)
+    assert cues(path.read_text("utf-8")) == ["Grüß Gott."]
+    subtitles.close()
+
+
+PIECES = st.lists(
+    st.tuples(st.sampled_from([" ja", " Haus", "tür", ",", ".", "他", "们"]), st.integers(0, 6)),
+    max_size=8,
+)
+
+
+@given(
+    st.lists(st.tuples(PIECES, st.none() | st.integers(1, 5)), max_size=8),
+    st.sampled_from([DE, ZH]),
+)
+def test_every_output_adds_up_to_the_same_text(tmp_path_factory, rounds, target_language):
+    folder = tmp_path_factory.mktemp("outputs")
+    jsonl, srt, vtt = (folder / f"a.{kind}" for kind in ("jsonl", "srt", "vtt"))
+    outputs = [JsonLines(jsonl), Subtitles(srt, vtt=False), Subtitles(vtt, vtt=True)]
+    target, said, utterance = Target(target_language), "", 0
+    for second, (entries, words) in enumerate(rounds):
+        events = []
+        if text := target.extend([Piece(*entry) for entry in entries]):
+            events.append(commit(text, utterance, float(second)))
+            said += text
+        if words:
+            events.append(close(utterance, target.close(words), second - 0.5, float(second)))
+            utterance += 1
+        for event in events:
+            for output in outputs:
+                output.write(event)
+    for output in outputs:
+        output.close()
+    lines = [json.loads(line) for line in jsonl.read_text("utf-8").splitlines()]
+    assert "".join(line["text"] for line in lines if line["type"] == "commit") == said
+    joined = target_language.separator.join(cues(srt.read_text("utf-8")))
+    assert joined.split() == said.split()
+    assert cues(vtt.read_text("utf-8")) == cues(srt.read_text("utf-8"))
+
+
+def test_json_lines_are_whole_after_every_event(tmp_path):
+    path = tmp_path / "a.jsonl"
+    lines = JsonLines(path)
+    for count, event in enumerate(TALK, start=1):
+        lines.write(event)
+        assert len([json.loads(line) for line in path.read_text("utf-8").splitlines()]) == count
+    lines.close()
+
+
+@pytest.mark.parametrize(("trace", "expected"), [(False, ["end"]), (True, ["trace", "end"])])
+def test_traces_are_written_only_on_request(tmp_path, trace, expected):
+    path = tmp_path / "a.jsonl"
+    text = written(JsonLines(path, trace), path, [Trace(0, 1, ()), End(0.0, 0.0, 0.0, 1.0)])
+    assert [json.loads(line)["type"] for line in text.splitlines()] == expected
+
+
+def test_a_path_that_cannot_be_written_is_named(tmp_path):
+    for path in (tmp_path, tmp_path / "none" / "a.srt"):
+        with pytest.raises(UsageError, match=f"'{path}' cannot be written: .*"):
+            JsonLines(path)
+        with pytest.raises(UsageError, match="cannot be written"):
+            Subtitles(path, vtt=False)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is full")
+def test_a_disk_that_is_full_is_told_and_closing_is_quiet():
+    output = JsonLines(Path("/dev/full"))
+    with pytest.raises(AlignattError, match="'/dev/full' cannot be written: No space left"):
+        output.write(TALK[0])
+    output.close()

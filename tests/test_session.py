@@ -1,0 +1,360 @@
+"""The loop, with parts that follow a script: everything is said, once, in order."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alignatt4llm.errors import PromptTooLong, UsageError
+from alignatt4llm.events import Close, Commit, End, Preview, Source, Trace
+from alignatt4llm.heads.headset import HeadSet
+from alignatt4llm.languages import Pair
+from alignatt4llm.policy.alignatt import AlignAtt
+from alignatt4llm.prompts import FewShotPrompt
+from alignatt4llm.recognizers.scripted import ScriptedRecognizer
+from alignatt4llm.recognizers.timed import TimedTextRecognizer, spread
+from alignatt4llm.session import Session, SessionSettings
+from alignatt4llm.target import units
+from alignatt4llm.transcript import SAMPLE_RATE, Recognition, SourceSettings, SourceWord
+from alignatt4llm.translators.scripted import ScriptedDrafter, word_for_word
+
+SECOND = np.zeros(SAMPLE_RATE, np.float32)
+EN_DE, EN_ZH = Pair.parse("en-de"), Pair.parse("en-zh")
+
+
+class Watched:
+    """A drafter that remembers what it was asked."""
+
+    def __init__(self, drafter, context=10**9):
+        self.drafter, self.context = drafter, context
+        self.prompts, self.closed = [], False
+
+    def draft(self, prompt, budget, stop=None):
+        if len(prompt.text) > self.context:
+            raise PromptTooLong("The prompt is too long.")
+        self.prompts.append(prompt)
+        return self.drafter.draft(prompt, budget, stop)
+
+    def close(self):
+        self.closed = True
+
+
+def session_of(recognizer, script=word_for_word, pair=EN_DE, *, drafter=None, **settings):
+    history = settings.pop("history", 0)
+    heads = HeadSet("scripted", str(pair), ((0, 0),))
+    return Session(
+        recognizer,
+        drafter or ScriptedDrafter(script),
+        AlignAtt(heads),
+        FewShotPrompt(pair),
+        pair,
+        SessionSettings(SourceSettings(**settings), history=history),
+    )
+
+
+def play(session, chunks):
+    """Feed the chunks, finish, and return every event."""
+    events = [event for chunk in chunks for event in session.feed(chunk)]
+    return [*events, *session.finish()]
+
+
+def said(events):
+    return "".join(event.text for event in events if isinstance(event, Commit))
+
+
+def of(kind, events):
+    return [event for event in events if isinstance(event, kind)]
+
+
+def talk(text, seconds, offset=0.0):
+    return spread(text, offset, seconds)
+
+
+def follow(words, script=word_for_word, seconds=None, chunk=1.0, **settings):
+    """Play known words to a session in chunks of one length."""
+    session = session_of(TimedTextRecognizer(words), script, **settings)
+    length = seconds or (words[-1].end if words else 3)
+    size = round(chunk * SAMPLE_RATE)
+    return play(session, [np.zeros(size, np.float32)] * int(length / chunk + 1)), session
+
+
+def test_a_short_stream_by_hand():
+    words = [
+        SourceWord("We", 0.0, 0.4),
+        SourceWord("saw", 0.4, 0.9),
+        SourceWord("it.", 1.0, 1.5),
+        SourceWord("Then", 2.1, 2.6),
+    ]
+    events, _ = follow(words, seconds=2.5)
+    assert [(c.text, c.utterance, c.audio_s, c.covered) for c in of(Commit, events)] == [
+        ("WE", 0, 1.0, 0),
+        (" SAW", 0, 2.0, 1),
+        (" IT.", 0, 3.0, 2),
+        (" THEN", 1, 3.0, 0),
+    ]
+    assert [(c.source, c.target, c.start, c.end) for c in of(Close, events)] == [
+        ("We saw it.", "WE SAW IT.", 0.0, 1.5),
+        ("Then", "THEN", 2.1, 2.6),
+    ]
+    end = events[-1]
+    assert end.units == ("WE", "SAW", "IT.", "THEN")
+    assert end.delays == (1000.0, 2000.0, 3000.0, 3000.0)
+    assert end.audio_s == 3.0
+
+
+def test_held_text_is_shown_with_its_reason_and_said_when_its_word_may_be_relied_on():
+    session = session_of(
+        ScriptedRecognizer(
+            [
+                Recognition((SourceWord("We", 0, 0.4),), (SourceWord("saw", 0.4, 0.9),)),
+                Recognition((SourceWord("saw", 0.4, 0.9),), (SourceWord("it", 1, 1.4),)),
+            ]
+        )
+    )
+    first, second = list(session.feed(SECOND)), list(session.feed(SECOND))
+    assert said(first) == "WE"
+    assert of(Preview, first) == [Preview("SAW", 0, "peak_inaccessible")]
+    [trace] = of(Trace, first)
+    assert (trace.frontier, [(t.text, t.word, t.hold) for t in trace.tokens]) == (
+        1,
+        [(" WE", "We", ""), (" SAW", "saw", "peak_inaccessible")],
+    )
+    assert said(second) == " SAW"
+    assert of(Preview, second) == [Preview("IT", 0, "peak_inaccessible")]
+
+
+def test_silence_says_nothing():
+    events, _ = follow([], seconds=20)
+    assert {type(event) for event in events} == {Source, End}
+    assert not any(event.committed or event.tail for event in of(Source, events))
+    assert events[-1].units == () and events[-1].audio_s == 21.0
+    assert play(session_of(TimedTextRecognizer([])), [])[-1].rtf == 0.0
+
+
+def test_a_tail_alone_is_never_translated():
+    guesses = [Recognition(tail=(SourceWord(text, 0, 0.9),)) for text in ("We", "Who", "Wow")]
+    session = session_of(ScriptedRecognizer(guesses))
+    assert not said([event for _ in guesses for event in session.feed(SECOND)])
+    assert said(session.finish()) == "WOW"
+
+
+def test_only_the_frontier_moved_so_the_model_is_not_asked_again():
+    one, two = SourceWord("We", 0.0, 0.4), SourceWord("saw", 0.5, 0.9)
+    steps = [Recognition((one,), (two,)), Recognition((two,))]
+    drafter = Watched(ScriptedDrafter(lambda words: [(" BOTH", len(words) - 1)]))
+    session = session_of(ScriptedRecognizer(steps), drafter=drafter, margin=0, pause=9)
+    assert not said(session.feed(SECOND))
+    assert len(drafter.prompts) == 1
+    assert said(session.feed(SECOND)) == "BOTH"
+    assert len(drafter.prompts) == 1
+    for _ in range(5):
+        assert not said(session.feed(SECOND))
+    assert len(drafter.prompts) <= 2
+
+
+def test_roll_over_when_the_close_for_length_comes_late():
+    text = "one two three four five six, seven eight nine ten eleven twelve thirteen"
+    events, _ = follow(talk(text, 13), max_words=8, pause=5)
+    assert said(events) == text.upper()
+    closes = of(Close, events)
+    assert closes[0].source == "one two three four five six,"
+    assert all(close.target == close.source.upper() for close in closes)
+    assert " ".join(close.source for close in closes) == text
+
+
+def test_a_close_for_length_lies_beyond_what_the_target_looks_at():
+    words = talk("one two three, four five six seven eight nine", 4)
+    steps = [Recognition(tuple(words[i : i + 2]), (words[i + 2],)) for i in range(0, 8, 2)]
+    session = session_of(ScriptedRecognizer(steps), max_words=8, pause=5)
+    events = [event for _ in range(3) for event in session.feed(SECOND)]
+    assert said(events) == "ONE TWO THREE, FOUR FIVE SIX"
+    assert not of(Close, events)
+    events = list(session.feed(SECOND))
+    [close] = of(Close, events)
+    assert close.target == close.source.upper() == "ONE TWO THREE, FOUR FIVE SIX"
+    assert said(events) + said(session.finish()) == " SEVEN EIGHT NINE"
+
+
+def test_several_sentences_that_arrive_at_once_are_closed_one_by_one():
+    words = talk("Yes. No. Well, yes! And", 2)
+    events = play(session_of(ScriptedRecognizer([Recognition(tuple(words))])), [SECOND * 0])
+    assert [close.target for close in of(Close, events)] == ["YES.", "NO.", "WELL, YES!", "AND"]
+    assert [close.utterance for close in of(Close, events)] == [0, 1, 2, 3]
+    assert said(events) == "YES. NO. WELL, YES! AND"
+
+
+WORD = st.tuples(
+    st.sampled_from(["", "", "", ",", ".", "?!", ':"']),  # what follows the word
+    st.sampled_from([0.0, 0.1, 0.1, 0.1, 0.5, 3.0]),  # silence before it, in seconds
+)
+STEPS = st.lists(
+    st.tuples(st.integers(0, 5), st.integers(0, 3), st.booleans(), st.integers(0, 2 * SAMPLE_RATE)),
+    max_size=30,
+)
+
+
+def spoken(marks):
+    words, clock = [], 0.0
+    for index, (mark, gap) in enumerate(marks):
+        words.append(SourceWord(f"word{index}{mark}", clock + gap, clock + gap + 0.3))
+        clock += gap + 0.3
+    return words
+
+
+def recognitions(words, steps):
+    """Any number of words at a time; guesses that come true or not."""
+    result, done = [], 0
+    for committed, tail, right, _ in steps:
+        now = words[done : done + committed]
+        done += len(now)
+        guess = words[done : done + tail]
+        if not right:
+            guess = [SourceWord("wrong.", word.start, word.end) for word in guess]
+        result.append(Recognition(tuple(now), tuple(guess)))
+    return [*result, Recognition(tuple(words[done:]))]
+
+
+def without_spaces(words):
+    return [(word.upper(), index) for index, word in enumerate(words)]
+
+
+@given(
+    st.lists(WORD, max_size=40),
+    STEPS,
+    st.sampled_from([EN_DE, EN_ZH]),
+    st.integers(2, 12),
+    st.integers(0, 2),
+    st.integers(0, 2),
+)
+def test_whatever_the_recogniser_does(marks, steps, pair, longest, margin, history):
+    words = spoken(marks)
+    script = (
+        word_for_word if pair is EN_DE else lambda w: [(t.strip(), i) for t, i in word_for_word(w)]
+    )
+    session = session_of(
+        ScriptedRecognizer(recognitions(words, steps)),
+        script,
+        pair,
+        max_words=longest,
+        margin=margin,
+        history=history,
+    )
+    events, text, utterance = [], "", 0
+    for *_, samples in steps:
+        for event in session.feed(np.zeros(samples, np.float32)):
+            events.append(event)
+            if isinstance(event, Commit):
+                text += event.text
+                assert event.text and event.utterance == utterance
+                assert -1 <= event.covered < longest + 5
+            elif isinstance(event, Close):
+                utterance += 1
+                assert event.utterance == utterance - 1
+        assert len(session.transcript.committed) < longest
+    events += session.finish()
+    closes, joint = of(Close, events), pair.target.separator
+    assert said(events).startswith(text)
+    assert said(events) == joint.join(close.target for close in closes)
+    assert said(events) == joint.join(word.text.upper() for word in words)
+    assert " ".join(close.source for close in closes) == " ".join(word.text for word in words)
+    end = events[-1]
+    assert list(end.units) == units(said(events), pair.target)
+    assert len(end.units) == len(end.delays) == len(end.elapsed)
+    assert list(end.delays) == sorted(end.delays)
+    assert not session.transcript.visible and not session.target.accepted
+
+
+@given(st.integers(1, 7), st.sampled_from([0.2, 0.5, 1.0, 3.7]))
+def test_the_chunk_size_changes_when_but_not_what_is_said(margin, chunk):
+    text = "We saw the house, which was old. It stood there alone and nobody lived in it. Then"
+    events, _ = follow(talk(text, 8), chunk=chunk, margin=margin)
+    assert said(events) == text.upper()
+
+
+HOLDING = {
+    "looks at the last word": lambda words: [(f" {w.upper()}", len(words) - 1) for w in words],
+    "looks nowhere": lambda words: [(" HM", 0)] if len(words) > 99 else [],
+    "loops": lambda words: [(" ja", 0)] * 1000,
+    "loops in blocks": lambda words: [(" ja", 0), (" nein", 0), (" doch", 0)] * 400,
+    "grows one word": lambda words: [(" ha", 0), *[("ha", 0)] * 1000],
+}
+
+
+@pytest.mark.parametrize("script", HOLDING)
+@pytest.mark.parametrize("mark", ["", "."])
+def test_every_hold_ends(script, mark):
+    text = " ".join(f"word{index}" + mark * (index % 5 == 4) for index in range(60))
+    words = talk(text, 30)
+    events, session = follow(words, HOLDING[script], max_words=12)
+    closes = of(Close, events)
+    assert " ".join(close.source for close in closes) == text
+    assert len(closes) >= 3
+    assert said(events) == " ".join(close.target for close in closes if close.target)
+    assert max((len(close.target.split()) for close in closes), default=0) <= 3 * 12 + 24
+    if script == "looks at the last word":
+        assert said(events) == text.upper()
+    if script == "loops":
+        assert all(close.target == "ja ja ja" for close in closes)
+    assert not session.transcript.visible
+
+
+def test_a_long_stream_costs_no_more_at_its_end_than_at_its_beginning():
+    text = " ".join(f"word{i:05}" for i in range(3_000))
+    drafter = Watched(ScriptedDrafter())
+    session = session_of(
+        TimedTextRecognizer(talk(text, 1_200)), drafter=drafter, max_words=20, history=2
+    )
+    largest = []
+    for _ in range(1_200):
+        for _event in session.feed(SECOND):
+            pass
+        largest.append((len(session.transcript.visible), len(session.target.accepted)))
+    assert max(visible for visible, _ in largest) <= 20 + 4
+    assert max(accepted for _, accepted in largest) <= 20 * 10
+    lengths = [len(prompt.text) for prompt in drafter.prompts]
+    assert max(lengths[-300:]) <= max(lengths[:300])
+    list(session.finish())
+    assert drafter.closed
+
+
+def test_history_shows_the_model_what_was_closed_before():
+    drafter = Watched(ScriptedDrafter())
+    words = talk("Yes it is. No not now. Well then. Good", 8)
+    events = play(session_of(TimedTextRecognizer(words), drafter=drafter, history=2), [SECOND] * 10)
+    assert said(events) == "YES IT IS. NO NOT NOW. WELL THEN. GOOD"
+    assert "English: Yes it is.\nGerman: YES IT IS.\n" in drafter.prompts[-2].text
+    assert "Yes it is." not in drafter.prompts[-1].text
+    assert "English: Well then.\nGerman: WELL THEN.\n" in drafter.prompts[-1].text
+
+
+def test_history_is_forgotten_rather_than_the_stream_ended():
+    words = talk("Yes it is. No not now. Well then. Good", 8)
+    longest = len(FewShotPrompt(EN_DE)(["x"], "", ()).text) + 40
+    drafter = Watched(ScriptedDrafter(), context=longest)
+    recognizer = TimedTextRecognizer(words)
+    events = play(session_of(recognizer, drafter=drafter, history=9), [SECOND] * 10)
+    assert said(events) == "YES IT IS. NO NOT NOW. WELL THEN. GOOD"
+
+
+def test_a_context_too_small_for_one_utterance_is_an_error():
+    session = session_of(
+        TimedTextRecognizer(talk("one two three", 1)), drafter=Watched(ScriptedDrafter(), context=9)
+    )
+    with pytest.raises(PromptTooLong):
+        play(session, [SECOND, SECOND])
+
+
+def test_a_stream_that_breaks_off_accounts_for_what_was_said():
+    session = session_of(TimedTextRecognizer(talk("one two three four", 4)))
+    events = [event for _ in range(3) for event in session.feed(SECOND)]
+    assert said(events) == "ONE TWO"
+    assert session.end().units == ("ONE", "TWO")
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [({"history": -1}, "history is -1; it counts"), ({"budget": 0}, "budget is 0; it counts")],
+)
+def test_impossible_settings_name_themselves(setting, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        SessionSettings(**setting)
