@@ -209,8 +209,8 @@ def test_the_whole_policy_on_a_draft_by_hand():
     evidence = policy.decide(draft, view)
     assert [token.word for token in evidence] == [0, 1, 2]
     assert [token.hold for token in evidence] == ["", "", "peak_inaccessible"]
-    stop = policy.stop(view)
-    assert [stop(row, draft.words) for row in rows] == [False, False, True]
+    assert policy.stop(view)(rows, draft.words) == 2
+    assert policy.stop(view)(rows[:2], draft.words) == 2
     assert accept(draft, evidence, DE).cut == len(" wir sahen")
     earlier = policy.decide(draft, View(view.words, 1, ""))
     assert [token.hold for token in earlier] == ["", *["peak_inaccessible"] * 2]

@@ -200,10 +200,22 @@ def resolve_llm(name: str, progress: Progress | None = None) -> Weights:
     if known := _embedded(name, "llm"):
         return Weights(known.model, str(known.prepare(progress)))
     if folder := _local(name, "config.json"):
-        return Weights(folder.name, str(folder))
+        return Weights(short_name(name), str(folder))
     repository, _, revision = name.partition("@")
     folder = hub_llm(repository, revision or None)
-    return Weights(repository.rpartition("/")[2], str(folder), revision or None)
+    return Weights(short_name(name), str(folder), revision or None)
+
+
+def short_name(model: str) -> str:
+    """Return the name by which head sets know a language model.
+
+    ``embedded`` becomes the name of the model it is, a folder its last part, and a hub id its
+    last part without revision.
+    """
+    if known := _embedded(model, "llm"):
+        return known.model
+    path = Path(model).expanduser()
+    return path.resolve().name if path.is_dir() else model.partition("@")[0].rpartition("/")[2]
 
 
 def resolve_recognizer(name: str, progress: Progress | None = None) -> Path:
@@ -258,7 +270,7 @@ def verify_model(model: Embedded) -> None:
 
 
 def _embedded(name: str, kind: Kind) -> Embedded | None:
-    return next((m for m in EMBEDDED if m.name == name and m.kind == kind), None)
+    return next((m for m in EMBEDDED if name in (m.name, m.model) and m.kind == kind), None)
 
 
 def _local(name: str, needed: str) -> Path | None:

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.threads import prepare_environment
 
-COMMANDS = ("translate", "evaluate", "models", "doctor", "serve_engine")
+COMMANDS = ("translate", "evaluate", "heads", "models", "doctor", "serve_engine")
 """Each is a module here, with ``add_parser(subparsers)`` and ``run(args) -> int``."""
 
 EXAMPLES = """\

@@ -4,7 +4,7 @@ import os
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -124,7 +124,7 @@ class Setup:
             "prompt": self.prompt,
         }
         if self.policy != "offline":
-            heads = {key: value for key, value in asdict(self.heads).items() if key != "origin"}
+            heads = asdict(replace(self.heads, ranking=(), origin={}))
             described |= {"settings": asdict(self.settings), "heads": heads}
             described["hearing"] = asdict(self.hearing) if self.hearing else None
         described["hardware"] = f"{platform.machine()}, {os.cpu_count()} CPUs"

@@ -1,18 +1,89 @@
 """Head sets: which alignment heads are read, at which query row, and how they are combined."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alignatt4llm.errors import AlignattError, UsageError
+from alignatt4llm.languages import Pair
+from alignatt4llm.models import short_name
 
-VERSION = 1
+VERSION = 2
+
+FLOOR = 1e-3
+"""Share of source attention below which a column counts as not looked at."""
+
+Row = Literal["predicting", "own"]
+Combination = Literal["log-linear", "mean"]
+Array = NDArray[np.float32]
+
+Head = tuple[int, int]
+"""(layer, head)."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeadScore:
+    """What one head is worth by itself; the measures are defined in `heads.scores`.
+
+    Attributes
+    ----------
+    layer, head
+        Which head.
+    ts, ts_predicting
+        Translation score at the token's own position, as published, and at the predicting one.
+    accuracy, accuracy_predicting
+        Source-word accuracy at these positions.
+    sharpness
+        Mean share of the source attention that its peak word has, at the set's row.
+    auc
+        Truncation AUC, at the set's row.
+    """
+
+    layer: int
+    head: int
+    ts: float
+    ts_predicting: float | None = None
+    accuracy: float | None = None
+    accuracy_predicting: float | None = None
+    sharpness: float | None = None
+    auc: float | None = None
+
+    def accuracy_at(self, row: Row) -> float:
+        """Source-word accuracy at a row; 0 if it was not measured."""
+        return (self.accuracy if row == "own" else self.accuracy_predicting) or 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The grid of a model's heads.
+
+    Attributes
+    ----------
+    layers, heads
+        Layers, and heads in each.
+    sliding
+        Layers that see a window only.
+    shared
+        Layers that read the keys and values of an earlier one.
+    """
+
+    layers: int
+    heads: int
+    sliding: tuple[int, ...] = ()
+    shared: tuple[int, ...] = ()
+
+    @property
+    def every(self) -> list[Head]:
+        """All heads, layer by layer."""
+        return [(layer, head) for layer in range(self.layers) for head in range(self.heads)]
+
+    def __str__(self) -> str:
+        return f"{self.layers} layers of {self.heads} heads"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,89 +101,195 @@ class HeadSet:
     row
         ``predicting``: the query that predicts a token; ``own``: the token's own query, which
         exists only once it has been fed back.
-    renormalise
-        Whether each head's row is divided by its mass on the source before heads are averaged.
-    scores
-        TS of each head, in the order of ``heads``.
+    weights
+        Weight of each head in a log-linear combination, of either sign; empty for the mean.
+    layout
+        The grid of the model's heads; None if unknown.
+    revision
+        Hub revision of the model; None if it was not named.
+    ranking
+        Every head that was scored, best TS first.
     origin
-        How it was made: data, counts, tool versions.
+        How it was made and how good it is: data, counts, stability, held-out figures, versions.
     """
 
     model: str
     pair: str
-    heads: tuple[tuple[int, int], ...]
-    row: Literal["predicting", "own"] = "predicting"
-    renormalise: bool = True
-    scores: tuple[float, ...] = ()
+    heads: tuple[Head, ...]
+    row: Row = "predicting"
+    weights: tuple[float, ...] = ()
+    layout: Layout | None = None
+    revision: str | None = None
+    ranking: tuple[HeadScore, ...] = ()
     origin: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.heads:
             raise UsageError(f"The head set for {self.model} {self.pair} names no heads.")
-        if self.row not in ("predicting", "own"):
+        if self.row not in get_args(Row):
             raise UsageError(f"row is '{self.row}'; it must be 'predicting' or 'own'.")
+        if self.weights and len(self.weights) != len(self.heads):
+            raise UsageError(
+                f"The head set has {len(self.heads)} heads and {len(self.weights)} weights; "
+                "each head needs one."
+            )
 
-    def combine(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Average the heads: shape [T, H, S] to [T, S]."""
-        if self.renormalise:
-            rows = rows / np.maximum(rows.sum(-1, keepdims=True), 1e-9)
-        mean: NDArray[np.float32] = rows.mean(axis=1)
-        return mean
+    @property
+    def combination(self) -> Combination:
+        """How heads become one row."""
+        return "log-linear" if self.weights else "mean"
+
+    def combine(self, rows: Array) -> Array:
+        """Make one row of the heads' rows.
+
+        ``mean`` averages them as they are. ``log-linear`` is a conditional logit over the source
+        columns: a softmax over the weighted sum of the heads' `log_shares`. It reads as the
+        probability that the token translates each column; heads of negative weight say where
+        attention lies for other reasons.
+
+        Parameters
+        ----------
+        rows
+            Attention over the source columns, shape [T, H, S].
+
+        Returns
+        -------
+        Array
+            Shape [T, S]; zero where no head looks at the source.
+        """
+        if not self.weights or not rows.shape[-1]:
+            mean: Array = rows.mean(axis=1)
+            return mean
+        logits = np.einsum("h,ths->ts", np.asarray(self.weights, np.float32), log_shares(rows))
+        powers = np.exp(logits - logits.max(-1, keepdims=True))
+        looked = rows.sum((1, 2)) != 0
+        combined: Array = powers / powers.sum(-1, keepdims=True) * looked[:, None]
+        return combined
 
     def save(self, path: Path) -> None:
-        """Write the artefact as JSON."""
-        record = {
+        """Write the artefact as JSON.
+
+        Raises
+        ------
+        AlignattError
+            If the file cannot be written.
+        """
+        weights = self.weights or [None] * len(self.heads)
+        heads = [
+            {"layer": layer, "head": head} | ({} if weight is None else {"weight": weight})
+            for (layer, head), weight in zip(self.heads, weights, strict=True)
+        ]
+        record: dict[str, Any] = {
             "version": VERSION,
             "model": self.model,
+            "revision": self.revision,
+            "layout": asdict(self.layout) if self.layout else None,
             "pair": self.pair,
             "row": self.row,
-            "renormalise": self.renormalise,
-            "heads": [
-                {"layer": layer, "head": head, "ts": score}
-                for (layer, head), score in zip(self.heads, self._padded_scores(), strict=True)
-            ],
+            "combination": self.combination,
+            "heads": heads,
             "origin": self.origin,
+            "ranking": [_known(score) for score in self.ranking],
         }
-        path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        text = _json(record)
+        try:
+            path.write_text(text + "\n", "utf-8")
+        except OSError as problem:
+            raise AlignattError(f"'{path}' cannot be written: {problem.strerror}.") from problem
 
-    def _padded_scores(self) -> Sequence[float | None]:
-        return self.scores or [None] * len(self.heads)
+    @classmethod
+    def _parse(cls, record: dict[str, Any]) -> Self:
+        heads = record["heads"]
+        weighted = record["combination"] == "log-linear"
+        return cls(
+            model=record["model"],
+            pair=str(Pair.parse(record["pair"])),
+            heads=tuple((int(head["layer"]), int(head["head"])) for head in heads),
+            row=record["row"],
+            weights=tuple(float(head["weight"]) for head in heads) if weighted else (),
+            layout=_layout(record["layout"]),
+            revision=record["revision"],
+            ranking=tuple(HeadScore(**score) for score in record["ranking"]),
+            origin=record["origin"],
+        )
+
+
+def _json(record: Any, indent: str = "") -> str:
+    """Write JSON with what fits a line on one line."""
+    line = json.dumps(record, ensure_ascii=False)
+    if len(indent + line) <= 100 or not isinstance(record, dict | list):
+        return line
+    inner = indent + " "
+    if isinstance(record, dict):
+        parts = [f"{json.dumps(key)}: {_json(value, inner)}" for key, value in record.items()]
+        return "{\n" + ",\n".join(inner + part for part in parts) + f"\n{indent}}}"
+    parts = [_json(value, inner) for value in record]
+    return "[\n" + ",\n".join(inner + part for part in parts) + f"\n{indent}]"
+
+
+def _layout(record: dict[str, Any] | None) -> Layout | None:
+    if record is None:
+        return None
+    sliding, shared = tuple(record["sliding"]), tuple(record["shared"])
+    return Layout(int(record["layers"]), int(record["heads"]), sliding, shared)
+
+
+def _known(score: HeadScore) -> dict[str, float]:
+    return {name: value for name, value in asdict(score).items() if value is not None}
+
+
+def log_shares(rows: Array) -> Array:
+    """Return the log of each column's share of its head's source attention, `FLOOR` added.
+
+    Parameters
+    ----------
+    rows
+        Attention over the source columns, shape [..., S].
+    """
+    logs: Array = np.log(rows / np.maximum(rows.sum(-1, keepdims=True), 1e-9) + FLOOR)
+    return logs
 
 
 def load_head_set(path: Path) -> HeadSet:
-    """Read an artefact.
+    """Read an artefact, or a ranking as published with AlignAtt4LLM.
 
     Raises
     ------
     AlignattError
         If the file is missing, not JSON, of another version, or lacks a key.
     """
+    from alignatt4llm.heads.published import parse_ranking
+
     try:
         record = json.loads(path.read_text("utf-8"))
+        if "token_alignment_heads" in record:
+            return parse_ranking(record)
         if record["version"] != VERSION:
-            raise AlignattError(f"{path} is a head set of version {record['version']}, not 1.")
-        heads = record["heads"]
-        return HeadSet(
-            model=record["model"],
-            pair=record["pair"],
-            heads=tuple((int(head["layer"]), int(head["head"])) for head in heads),
-            row=record["row"],
-            renormalise=bool(record["renormalise"]),
-            scores=tuple(head["ts"] for head in heads if head.get("ts") is not None),
-            origin=record.get("origin", {}),
-        )
+            raise AlignattError(
+                f"'{path}' is a head set of version {record['version']}; this program reads "
+                f"version {VERSION}. Make it anew with 'alignatt heads calibrate'."
+            )
+        return HeadSet._parse(record)
     except (OSError, ValueError, KeyError, TypeError) as problem:
-        raise AlignattError(f"{path} is not a readable head set: {problem!r}.") from problem
+        raise AlignattError(f"'{path}' is not a readable head set: {problem!r}.") from problem
 
 
 def shipped_head_sets() -> dict[str, Path]:
     """Return the artefacts inside the package, by name ``model:pair``."""
     folder = Path(str(resources.files("alignatt4llm.heads"))) / "artefacts"
-    return {path.stem.replace("_", ":"): path for path in sorted(folder.glob("*.json"))}
+    paths = sorted(folder.glob("*.json"))
+    return {":".join(path.name.removesuffix(".json").rsplit("_", 1)): path for path in paths}
 
 
 def head_set_for(model: str, pair: str) -> HeadSet:
     """Return the shipped head set of a model and direction.
+
+    Parameters
+    ----------
+    model
+        ``embedded``, a folder or a hub id; the last part of its name counts.
+    pair
+        Direction, as ``en-de``.
 
     Raises
     ------
@@ -120,7 +297,7 @@ def head_set_for(model: str, pair: str) -> HeadSet:
         If none is shipped; the message names those that are and says how to make one.
     """
     shipped = shipped_head_sets()
-    path = shipped.get(f"{model}:{pair}")
+    path = shipped.get(f"{short_name(model)}:{pair}")
     if path is None:
         names = ", ".join(shipped) or "none"
         raise UsageError(
@@ -128,6 +305,20 @@ def head_set_for(model: str, pair: str) -> HeadSet:
             "Make one with 'alignatt heads calibrate' and pass it with --heads FILE."
         )
     return load_head_set(path)
+
+
+def find_head_set(name: str) -> HeadSet:
+    """Return an artefact by the path of its file, or by a name such as ``embedded:en-de``.
+
+    Raises
+    ------
+    AlignattError
+        If there is none of that name, or the file is no artefact.
+    """
+    model, colon, pair = name.rpartition(":")
+    if colon and not Path(name).exists():
+        return head_set_for(model, str(Pair.parse(pair)))
+    return load_head_set(Path(name))
 
 
 def layers_of(model: str, heads: HeadSet | None = None) -> list[int] | None:

@@ -21,6 +21,7 @@ from alignatt4llm.translators.drafting import (
     Held,
     Needed,
     check_length,
+    common,
 )
 from alignatt4llm.translators.stepper import Stepper
 from alignatt4llm.translators.vocabulary import Vocabulary
@@ -135,8 +136,11 @@ class TransformersDrafter:
         first = next(i for i, (_, end) in enumerate(offsets) if end > begin)
         positions, words = source_columns(prompt, offsets)
         device = self._translator.model.device
-        self._stream.keep(0)
-        feed = Feed(self._stream, ids, len(ids) - first + 1, torch.arange(len(ids), device=device))
+        kept = common(self._stream.ids, ids[: first - 1])
+        self._stream.keep(kept)
+        every = torch.arange(len(ids), device=device)
+        wanted = len(ids) - first + 1
+        feed = Feed(self._stream, ids[kept:], wanted, every, needed=lambda rows: 1)
         self._translator.stepper.step(feed)
         spans = tuple((max(0, start - begin), end - begin) for start, end in offsets[first:])
         return Forced(spans, feed.rows.cpu().numpy(), positions, words)
@@ -155,7 +159,7 @@ class _StreamChooser:
     def choose(self, known: Sequence[int], guess: Sequence[int], needed: Needed) -> Choices:
         """Feed in one pass and choose after the last known token and all of the guess."""
         fed = [*known, *guess]
-        self._stream.keep(_common(self._stream.ids, known[:-1]))
+        self._stream.keep(common(self._stream.ids, known[:-1]))
         feed = Feed(
             self._stream,
             fed[len(self._stream.ids) :],
@@ -175,13 +179,3 @@ class _StreamChooser:
         logits = self._logits[0]
         found = (logits - logits.logsumexp(-1)).topk(min(count, len(logits)))
         return list(zip(found.indices.tolist(), found.values.tolist(), strict=True))
-
-
-def _common(one: Sequence[int], other: Sequence[int]) -> int:
-    """Count the tokens that both begin with."""
-    count = 0
-    for a, b in zip(one, other, strict=False):
-        if a != b:
-            break
-        count += 1
-    return count

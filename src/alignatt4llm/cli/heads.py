@@ -1,0 +1,282 @@
+"""``alignatt heads``: calibrate head sets, measure them, look at them."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import astuple, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alignatt4llm.errors import AlignattError, UsageError
+from alignatt4llm.heads.headset import HeadScore, HeadSet, Layout, find_head_set
+from alignatt4llm.languages import Pair
+from alignatt4llm.latency import LATENCIES
+
+if TYPE_CHECKING:
+    from alignatt4llm.heads.calibrate import Corpus
+
+EXAMPLES = """\
+examples:
+  alignatt heads calibrate --model embedded --pair en-de \\
+      --data flores.en flores.de --sentences 500 --out mine.json
+  alignatt heads score embedded:en-de --src test.en --tgt test.de --gold test.links
+  alignatt heads show embedded:en-de
+  alignatt heads plot map embedded:en-de --out map.svg
+  alignatt heads plot draft embedded:en-de --text "We found that it is faster" --out draft.svg
+  alignatt heads check mine.json --model embedded
+"""
+
+PROMPTS = ("auto", "chat", "few-shot")
+ARTEFACT = "a file, or a shipped name such as embedded:en-de"
+
+
+def add_parser(subparsers: Any) -> None:
+    """Describe the command."""
+    parser = subparsers.add_parser(
+        "heads",
+        help="calibrate, measure and look at alignment heads",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    _add_calibrate(actions.add_parser("calibrate", help="choose heads on sentence pairs"))
+    _add_score(actions.add_parser("score", help="measure a head set on your own alignments"))
+    show = actions.add_parser("show", help="print a head set and every head's scores")
+    show.add_argument("artefact", metavar="ARTEFACT", help=ARTEFACT)
+    show.add_argument("--all", action="store_true", help="every head that was scored")
+    show.set_defaults(run=run, action=_show)
+    _add_plot(actions.add_parser("plot", help="draw a head set or a draft"))
+    check = actions.add_parser("check", help="does a head set fit a model?")
+    check.add_argument("artefact", metavar="ARTEFACT", help=ARTEFACT)
+    check.add_argument("--model", help="the model, if not the one that it was made for")
+    check.set_defaults(run=run, action=_check)
+
+
+def _add_calibrate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default="embedded", help="embedded, a folder or a hub id")
+    parser.add_argument("--prompt", choices=PROMPTS, default="auto")
+    parser.add_argument("--pair", required=True, metavar="PAIR", help="direction, such as en-de")
+    parser.add_argument(
+        "--data", type=Path, nargs=2, metavar="FILE", help="source and target, a sentence a line"
+    )
+    parser.add_argument(
+        "--alignments",
+        type=Path,
+        metavar="FILE",
+        help="their alignment in Pharaoh format, or sentence pairs with alignments in the "
+        "published JSON schema; aligned by eflomal by default",
+    )
+    parser.add_argument(
+        "--sentences",
+        type=int,
+        metavar="N",
+        help="choose on the first N, measure on the others (default: two thirds)",
+    )
+    parser.add_argument("--row", choices=("predicting", "own"), help="default: what is better")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the artefact")
+    parser.set_defaults(run=run, action=_calibrate)
+
+
+def _add_score(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("artefact", metavar="ARTEFACT", help=ARTEFACT)
+    parser.add_argument("--src", type=Path, required=True, metavar="FILE", help="sources")
+    parser.add_argument("--tgt", type=Path, required=True, metavar="FILE", help="translations")
+    parser.add_argument(
+        "--gold",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="links i-j from source words to target words (characters in zh and ja), from 0",
+    )
+    parser.add_argument("--model", help="the model, if not the one that it was made for")
+    parser.add_argument("--prompt", choices=PROMPTS, default="auto")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure")
+    parser.set_defaults(run=run, action=_score)
+
+
+def _add_plot(parser: argparse.ArgumentParser) -> None:
+    kinds = parser.add_subparsers(title="pictures", metavar="PICTURE", required=True)
+    texts = {
+        "map": "every head's score, layer by layer",
+        "ablation": "accuracy by number of heads, against all heads",
+        "draft": "where each token of a draft looks, with frontier and first held token",
+    }
+    for kind, text in texts.items():
+        picture = kinds.add_parser(kind, help=text)
+        picture.add_argument("artefact", metavar="ARTEFACT", help=ARTEFACT)
+        picture.add_argument("--out", type=Path, required=True, metavar="FILE", help="SVG or PNG")
+        picture.set_defaults(run=run, action=_plot, kind=kind)
+        if kind != "ablation":
+            picture.add_argument("--model", help="the model, if not the one that it was made for")
+        if kind == "draft":
+            picture.add_argument("--prompt", choices=PROMPTS, default="auto")
+            picture.add_argument("--text", required=True, help="the words heard so far")
+            picture.add_argument("--latency", choices=LATENCIES, default="medium")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Calibrate, score, show, plot or check."""
+    args.action(args)
+    return 0
+
+
+def _calibrate(args: argparse.Namespace) -> None:
+    from alignatt4llm.heads.calibrate import calibrate
+    from alignatt4llm.heads.model import load
+    from alignatt4llm.threads import best_threads
+
+    pair = Pair.parse(args.pair)
+    corpus = _corpus(args, pair)
+    if not args.out.absolute().parent.is_dir():
+        raise UsageError(f"There is no folder '{args.out.absolute().parent}' to write into.")
+    model = load(args.model, pair, args.prompt, best_threads(), _tell)
+    heads = calibrate(model, pair, corpus, _tell, args.row)
+    heads.save(args.out)
+    _print_set(heads)
+
+
+def _corpus(args: argparse.Namespace, pair: Pair) -> "Corpus":
+    from alignatt4llm.heads.align import Sentence, read_lines, read_published, read_sentences
+    from alignatt4llm.heads.calibrate import Corpus
+
+    if not args.data and not args.alignments:
+        raise UsageError("Give sentence pairs with --data SOURCE TARGET.")
+    sentences: list[Sentence] | None = None
+    if args.data and args.alignments:
+        sentences = read_sentences(args.data[0], args.data[1], args.alignments, pair)
+    elif args.alignments:
+        sentences = read_published(args.alignments, pair)
+    if sentences is None:
+        sources, targets = (tuple(read_lines(path)) for path in args.data)
+    else:
+        sources = tuple(sentence.source for sentence in sentences)
+        targets = tuple(sentence.target for sentence in sentences)
+    count = len(sources) * 2 // 3 if args.sentences is None else args.sentences
+    files = args.data or [args.alignments]
+    return Corpus(" ".join(path.name for path in files), sources, targets, sentences, count)
+
+
+def _score(args: argparse.Namespace) -> None:
+    from alignatt4llm.heads.align import read_sentences
+    from alignatt4llm.heads.measure import measure
+    from alignatt4llm.heads.model import check, load
+    from alignatt4llm.threads import best_threads
+
+    heads = find_head_set(args.artefact)
+    pair = Pair.parse(heads.pair)
+    sentences = read_sentences(args.src, args.tgt, args.gold, pair)
+    if not any(sentence.links for sentence in sentences):
+        raise UsageError(f"'{args.gold}' holds no links; there is nothing to measure.")
+    model = load(args.model or heads.model, pair, args.prompt, best_threads(), _tell)
+    check(heads, model.layout)
+    figures = measure(model, pair, heads, sentences, _tell)
+    _print_figures(figures)
+    if args.json:
+        _write(args.json, json.dumps(figures, indent=1) + "\n")
+
+
+def _show(args: argparse.Namespace) -> None:
+    heads = find_head_set(args.artefact)
+    _print_set(heads)
+    _print_ranking(heads, None if args.all else 12)
+
+
+def _check(args: argparse.Namespace) -> None:
+    from alignatt4llm.heads.model import check, layout_of
+    from alignatt4llm.models import resolve_llm
+
+    heads = find_head_set(args.artefact)
+    layout = layout_of(resolve_llm(args.model or heads.model, _tell))
+    check(heads, layout)
+    print(f"{len(heads.heads)} heads for {heads.model} {heads.pair}: fits a model of {layout}.")
+
+
+def _plot(args: argparse.Namespace) -> None:
+    heads = find_head_set(args.artefact)
+    try:
+        from alignatt4llm.heads.plots import plot_ablation, plot_map
+    except ImportError as problem:
+        raise AlignattError(
+            f"The package {problem.name} is not installed; pip install 'alignatt4llm[heads]'."
+        ) from problem
+    if args.kind == "ablation":
+        plot_ablation(heads, args.out)
+    elif args.kind == "map":
+        plot_map(heads, _layout(heads, args.model), args.out)
+    else:
+        _plot_draft(heads, args)
+
+
+def _layout(heads: HeadSet, model: str | None) -> Layout:
+    if heads.layout and not model:
+        return heads.layout
+    from alignatt4llm.heads.model import check, layout_of
+    from alignatt4llm.models import resolve_llm
+
+    layout = layout_of(resolve_llm(model or heads.model, _tell))
+    check(heads, layout)
+    return layout
+
+
+def _plot_draft(heads: HeadSet, args: argparse.Namespace) -> None:
+    from alignatt4llm.heads.plots import plot_draft
+    from alignatt4llm.interpreter import Interpreter
+    from alignatt4llm.policy.alignatt import AlignAtt, words_from_columns
+    from alignatt4llm.policy.base import View
+
+    words = tuple(args.text.split())
+    if len(words) < 2:
+        raise UsageError("--text must hold two words or more.")
+    settings = LATENCIES[args.latency]
+    pair, frontier = Pair.parse(heads.pair), len(words) - settings.session.source.margin
+    translator = Interpreter(args.model or heads.model, tell=_tell).translator
+    prompt = translator.prompt_form(pair, args.prompt)(words, "", ())
+    draft = translator.open(pair, heads).draft(prompt, settings.session.budget)
+    evidence = AlignAtt(heads, settings.policy).decide(draft, View(words, frontier, ""))
+    rows = words_from_columns(heads.combine(draft.rows), draft.words, len(words))
+    starts = (0, *draft.ends)
+    tokens = [draft.text[a:b] for a, b in zip(starts, draft.ends, strict=False)]
+    plot_draft(rows, words, tokens, evidence, frontier, args.out)
+
+
+def _print_set(heads: HeadSet) -> None:
+    kind = heads.origin.get("kind", "unknown")
+    print(f"{heads.model} {heads.pair}: {heads.combination} of {len(heads.heads)} heads ({kind})")
+    print(f"read at the {heads.row} row")
+    weights: Sequence[float | None] = heads.weights or [None] * len(heads.heads)
+    for (layer, head), weight in zip(heads.heads, weights, strict=True):
+        print(f"  layer {layer:2} head {head:2}" + ("" if weight is None else f"  {weight:+.2f}"))
+    _print_figures(heads.origin.get("held_out", {}))
+
+
+def _print_figures(figures: dict[str, dict[str, Any]]) -> None:
+    for name, figure in figures.items():
+        low, high = ("–" if x is None else f"{x:.3f}" for x in (figure["low"], figure["high"]))
+        print(f"{name:34} {figure['value']:.3f} [{low}, {high}]")
+
+
+def _print_ranking(heads: HeadSet, count: int | None) -> None:
+    """Print the scores of every head, best TS first."""
+    names = [field.name for field in fields(HeadScore)]
+    print(" ".join(f"{name:>{max(6, len(name))}}" for name in names))
+    for score in heads.ranking[:count]:
+        cells = zip(names, astuple(score), strict=True)
+        print(" ".join(f"{_cell(value):>{max(6, len(name))}}" for name, value in cells))
+
+
+def _cell(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return str(value) if isinstance(value, int) else f"{value:.3f}"
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"'{path}' cannot be written: {error.strerror}.") from error
+
+
+def _tell(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
