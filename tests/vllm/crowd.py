@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from tiny import EVERY_HEAD, VOCABULARY, save_checkpoint, tiny_model
 
-REQUESTS, LONGEST, NEW = 16, 150, 12
+REQUESTS, LONGEST, NEW = 16, 150, 24
 BLOCK = 32
 _SIZES = {"head_dim": 32, "max_position_embeddings": 512}
 SIZES = {
@@ -16,10 +16,10 @@ SIZES = {
     "gemma3": {**_SIZES, "sliding_window": 48},
     "gemma2": {**_SIZES, "sliding_window": 48},
 }
-"""vLLM's CPU attention wants heads of 32; a window shorter than the prompts and longer than a block."""
+"""CPU attention wants heads of 32; the window is shorter than prompts and longer than a block."""
 
-_PLENTY, _SCARCE = 256, 26
-"""Blocks of the cache: more than all requests need, and far too few for them."""
+PLENTY = 256
+"""Blocks of the cache, more than all requests need."""
 
 
 def checkpoint(folder: Path, family: str) -> Path:
@@ -53,7 +53,7 @@ class Result:
 class Crowd:
     """A vLLM engine, with rows or exactly as it comes."""
 
-    def __init__(self, folder: Path, *, rows: bool, scarce: bool = False, **options):
+    def __init__(self, folder: Path, *, rows: bool, blocks: int = PLENTY, **options):
         from vllm import LLM
 
         from alignatt4llm.translators.vllm.local import WORKER
@@ -64,7 +64,7 @@ class Crowd:
             dtype="float32",
             max_model_len=256,
             block_size=BLOCK,
-            num_gpu_blocks_override=_SCARCE if scarce else _PLENTY,
+            num_gpu_blocks_override=blocks,
             max_num_batched_tokens=64,
             max_num_seqs=REQUESTS,
             disable_log_stats=False,
@@ -126,11 +126,12 @@ class Crowd:
 
     def close(self) -> None:
         self.llm.llm_engine.engine_core.shutdown(30)
+        del self.llm
 
 
 @torch.inference_mode()
 def largest_difference(model, result: Result) -> float:
-    """Compare every row with the model's own weights; a missing row is an infinite difference."""
+    """Compare every row with the model's own weights; a missing row is infinitely different."""
     worst = 0.0
     for ids, new, rows in zip(prompts(), result.tokens, result.rows, strict=True):
         whole = torch.tensor([[*ids, *new]])
@@ -138,8 +139,9 @@ def largest_difference(model, result: Result) -> float:
         for position in range(len(ids) - 1, len(ids) + len(new) - 1):
             if position not in rows:
                 return np.inf
-            own = [attentions[layer][0, head, position, : len(ids) : 3] for layer, head in EVERY_HEAD]
-            worst = max(worst, float(np.abs(torch.stack(own).numpy() - rows[position]).max()))
+            seen = [attentions[layer][0, head, position] for layer, head in EVERY_HEAD]
+            own = torch.stack(seen)[:, : len(ids) : 3].numpy()
             if not np.isfinite(rows[position]).all():
-                return np.nan
+                return np.inf
+            worst = max(worst, float(np.abs(own - rows[position]).max()))
     return worst

@@ -40,15 +40,15 @@ def test_rows_are_the_models_own_weights_and_outputs_are_untouched(tmp_path, fam
     assert with_rows[1].cached > with_rows[0].cached >= 0
 
 
-@pytest.mark.parametrize("family", ["qwen3", "gemma4"])
-def test_rows_survive_preemption(tmp_path, family):
-    with_rows, without = results(tmp_path, family, scarce=True)
+@pytest.mark.parametrize(("family", "blocks"), [("qwen3", 14), ("gemma4", 26)])
+def test_rows_survive_preemption(tmp_path, family, blocks):
+    with_rows, without = results(tmp_path, family, blocks=blocks)
     holds(family, with_rows, without)
-    assert all(result.preemptions for result in with_rows)
+    assert sum(result.preemptions for result in with_rows) > 0
 
 
 @pytest.mark.parametrize(
-    "family", ["gemma3", *(pytest.param(name, marks=pytest.mark.slow) for name in FAMILIES)]
+    "family", [pytest.param(name, marks=[pytest.mark.slow] * (name != "gemma3")) for name in FAMILIES]
 )
 def test_rows_survive_compilation(tmp_path, family):
     with_rows, without = results(tmp_path, family, **COMPILED)

@@ -74,13 +74,9 @@ def _find_order(layer: Any) -> Tensor:
         found += weight * _written(layer, (marks // weight % _BASE).reshape(count, size))
         weight *= _BASE
     cache[0].zero_()
-    is_key = found[0] >= 0
-    order = torch.empty_like(marks)
-    if int(is_key.sum()) != len(marks) or not bool((found == found[0]).all()):
-        raise _refusal(layer)
-    places = is_key.nonzero()[:, 0]
-    order[found[0, places].clamp(max=len(marks) - 1)] = places
-    if not torch.equal(found[0, order], marks):
+    places = (found[0] >= 0).nonzero()[:, 0]
+    order = places[found[0, places].argsort()]
+    if not (torch.equal(found[0, order], marks) and bool((found == found[0]).all())):
         raise _refusal(layer)
     return order
 

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from alignatt4llm.attention.rows import AttentionForm, masked_rows
-from alignatt4llm.translators.vllm.capture import QueryTap
-from alignatt4llm.translators.vllm.keys import KeyCache
+
+if TYPE_CHECKING:
+    from alignatt4llm.translators.vllm.capture import QueryTap
+    from alignatt4llm.translators.vllm.keys import KeyCache
 
 EXTRA = "alignatt"
 """Where a request's ``extra_args`` say which rows it wants."""
@@ -103,8 +105,8 @@ class Layer:
         Its cache group, and positions in one of the group's blocks as vLLM allots them.
     """
 
-    tap: QueryTap
-    keys: KeyCache
+    tap: "QueryTap"
+    keys: "KeyCache"
     form: AttentionForm
     first_head: int
     heads: int
