@@ -73,7 +73,7 @@ def test_keys_are_read_from_whatever_order_a_backend_keeps(seed, dtype):
     ],
 )
 def test_a_backend_that_alters_keys_is_refused_by_name(write):
-    with pytest.raises(AlignattError, match="FAKE_ATTN.*FLASH_ATTN"):
+    with pytest.raises(AlignattError, match=r"FAKE_ATTN.*FLASH_ATTN"):
         KeyCache(FakeLayer(0, write=write))
 
 
@@ -110,7 +110,9 @@ def test_rows_of_a_mixed_step_are_those_of_each_stream(window, rank):
         table = [block * 2 + half for block in blocks for half in (0, 1)]
         slots = [table[p // BLOCK] * BLOCK + p % BLOCK for p in range(end)]
         query, key = torch.randn(HEADS, end - begin, SIZE), torch.randn(KEY_HEADS, end, SIZE)
-        layer.update(layer, key.transpose(0, 1), key.transpose(0, 1), layer.kv_cache, torch.tensor(slots))
+        layer.update(
+            layer, key.transpose(0, 1), key.transpose(0, 1), layer.kv_cache, torch.tensor(slots)
+        )
         tap.queries |= dict(zip(slots[begin:], query.transpose(0, 1), strict=True))
         tap.queries.setdefault(slots[0], query[:, 0])  # what padding looks up
         columns = list(range(0, end, 2))
@@ -149,7 +151,9 @@ def test_the_ledger_follows_chunks_growth_preemption_and_strangers():
     extra = {"alignatt": {"key": "k", "first": 9, "heads": [[0, 1]], "columns": [2]}}
     step = scheduled([("a", [4], 0, extra), ("b", [5], 0, None)], counts={"a": 6, "b": 6})
     assert ledger.parts(step) == []
-    [part] = ledger.parts(scheduled(cached=[("a", [7], 6), ("b", None, 6)], counts={"a": 6, "b": 1}))
+    [part] = ledger.parts(
+        scheduled(cached=[("a", [7], 6), ("b", None, 6)], counts={"a": 6, "b": 1})
+    )
     assert (part.begin, part.end, part.wanted.blocks) == (9, 12, [[4, 7]])
     [part] = ledger.parts(scheduled(cached=[("a", None, 12)], counts={"a": 1}))
     assert (part.begin, part.end, part.wanted.blocks) == (12, 13, [[4, 7]])

@@ -1,5 +1,6 @@
-"""Sixteen requests at once on a tiny model, with vLLM's own synchronous engine."""
+"""Sixteen requests at once, with vLLM's own synchronous engine."""
 
+import gc
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -9,17 +10,22 @@ import torch
 from tiny import EVERY_HEAD, VOCABULARY, save_checkpoint, tiny_model
 
 REQUESTS, LONGEST, NEW = 16, 150, 24
-BLOCK = 32
 _SIZES = {"head_dim": 32, "max_position_embeddings": 512}
 SIZES = {
     "gemma4": {**_SIZES, "global_head_dim": 64, "sliding_window": 48},
     "gemma3": {**_SIZES, "sliding_window": 48},
-    "gemma2": {**_SIZES, "sliding_window": 48},
 }
 """CPU attention wants heads of 32; the window is shorter than prompts and longer than a block."""
-
-PLENTY = 256
-"""Blocks of the cache, more than all requests need."""
+TINY = {
+    "dtype": "float32",
+    "max_model_len": 256,
+    "block_size": 32,
+    "num_gpu_blocks_override": 256,  # more than all requests need
+    "max_num_batched_tokens": 64,
+    "max_num_seqs": REQUESTS,
+    "enforce_eager": True,
+}
+"""How tiny models are run unless a test says otherwise: prompts come in chunks."""
 
 
 def checkpoint(folder: Path, family: str) -> Path:
@@ -53,52 +59,38 @@ class Result:
 class Crowd:
     """A vLLM engine, with rows or exactly as it comes."""
 
-    def __init__(self, folder: Path, *, rows: bool, blocks: int = PLENTY, **options):
+    def __init__(self, folder: Path, *, rows: bool, heads=EVERY_HEAD, **options):
         from vllm import LLM
 
         from alignatt4llm.translators.vllm.local import WORKER
 
-        self.rows = rows
+        self.rows, self.heads = rows, heads
+        layers = sorted({layer for layer, _ in heads})
+        tapped = {"worker_cls": WORKER, "additional_config": {"alignatt": {"layers": layers}}}
         self.llm = LLM(
             str(folder),
-            dtype="float32",
-            max_model_len=256,
-            block_size=BLOCK,
-            num_gpu_blocks_override=blocks,
-            max_num_batched_tokens=64,
-            max_num_seqs=REQUESTS,
             disable_log_stats=False,
             use_tqdm_on_load=False,
-            **({"worker_cls": WORKER} if rows else {}),
-            **{"enforce_eager": True, **options},
+            **(tapped if rows else {}),
+            **options,
         )
         self._keys = map(str, count())
 
-    def run(self) -> Result:
-        """Run all prompts at once; the second run finds the first one's prefixes."""
+    def run(self, asked: list[list[int]], new: int = NEW) -> Result:
+        """Run all prompts at once; a second run finds the first one's prefixes."""
         from vllm import SamplingParams
 
-        asked, keys = prompts(), [next(self._keys) for _ in range(REQUESTS)]
-        before = self._preemptions()
-        wanted = [
-            {
-                "key": key,
-                "first": len(ids) - 1,
-                "heads": [list(head) for head in EVERY_HEAD],
-                "columns": list(range(0, len(ids), 3)),
-            }
-            for key, ids in zip(keys, asked, strict=True)
-        ]
+        keys, before = [next(self._keys) for _ in asked], self._preemptions()
         parameters = [
             SamplingParams(
                 temperature=0,
-                max_tokens=NEW,
+                max_tokens=new,
                 ignore_eos=True,
                 logprobs=1,
                 detokenize=False,
-                extra_args={"alignatt": extra} if self.rows else None,
+                extra_args={"alignatt": self._wanted(key, ids)} if self.rows else None,
             )
-            for extra in wanted
+            for key, ids in zip(keys, asked, strict=True)
         ]
         inputs = [{"prompt_token_ids": ids} for ids in asked]
         outputs = self.llm.generate(inputs, parameters, use_tqdm=False)
@@ -111,13 +103,22 @@ class Crowd:
         preemptions = self._preemptions() - before
         return Result(tokens, logprobs, self._taken(keys), preemptions, cached)
 
+    def _wanted(self, key: str, ids: list[int]) -> dict:
+        return {
+            "key": key,
+            "first": len(ids) - 1,
+            "heads": [list(head) for head in self.heads],
+            "columns": list(range(0, len(ids), 3)),
+        }
+
     def _taken(self, keys: list[str]) -> list[dict[int, np.ndarray]]:
         if not self.rows:
             return []
         rows: dict[str, dict[int, np.ndarray]] = {key: {} for key in keys}
-        [answer] = self.llm.collective_rpc("take_rows", args=(keys, []))
-        for key, begin, shape, raw in answer:
-            rows[key].update(enumerate(np.frombuffer(raw, np.float32).reshape(shape), begin))
+        for taken in zip(*self.llm.collective_rpc("take_rows", args=(keys, [])), strict=True):
+            key, begin, shape, _ = taken[0]
+            whole = sum(np.frombuffer(part[3], np.float32).reshape(shape) for part in taken)
+            rows[key].update(enumerate(whole, begin))
         return list(rows.values())
 
     def _preemptions(self) -> int:
@@ -127,21 +128,20 @@ class Crowd:
     def close(self) -> None:
         self.llm.llm_engine.engine_core.shutdown(30)
         del self.llm
+        gc.collect()
 
 
 @torch.inference_mode()
-def largest_difference(model, result: Result) -> float:
+def largest_difference(model, asked: list[list[int]], result: Result, heads=EVERY_HEAD) -> float:
     """Compare every row with the model's own weights; a missing row is infinitely different."""
     worst = 0.0
-    for ids, new, rows in zip(prompts(), result.tokens, result.rows, strict=True):
-        whole = torch.tensor([[*ids, *new]])
+    for ids, new, rows in zip(asked, result.tokens, result.rows, strict=True):
+        whole = torch.tensor([[*ids, *new]], device=model.device)
         attentions = model(whole, output_attentions=True, use_cache=False).attentions
         for position in range(len(ids) - 1, len(ids) + len(new) - 1):
-            if position not in rows:
-                return np.inf
-            seen = [attentions[layer][0, head, position] for layer, head in EVERY_HEAD]
-            own = torch.stack(seen)[:, : len(ids) : 3].numpy()
-            if not np.isfinite(rows[position]).all():
-                return np.inf
+            if position not in rows or not np.isfinite(rows[position]).all():
+                return float("inf")
+            seen = [attentions[layer][0, head, position, : len(ids) : 3] for layer, head in heads]
+            own = torch.stack(seen).float().cpu().numpy()
             worst = max(worst, float(np.abs(own - rows[position]).max()))
     return worst

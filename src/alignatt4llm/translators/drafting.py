@@ -173,7 +173,6 @@ class Drafting:
         )
 
 
-
 class Held:
     """What a stream's last draft leaves to guess the next one by."""
 

@@ -59,8 +59,12 @@ class StepSource:
                     if position == first and ask.guess and output.num_cached_tokens > first:
                         break
                     for chosen in _choices(output, ask):
-                        rows = await self._take(key, range(position, position + len(chosen)))
-                        position += len(chosen)
+                        end = position + len(chosen)
+                        if ask.heads:
+                            rows = await self._take(key, range(position, end))
+                        else:
+                            rows = np.zeros((end - position, 0, len(ask.columns)), np.float32)
+                        position = end
                         yield _step(chosen, rows, output, ask)
         finally:
             del self._rows[key]
@@ -120,7 +124,7 @@ def _parameters(ask: Ask, key: str, first: int) -> SamplingParams:
         skip_reading_prefix_cache=False,
         detokenize=False,
         output_kind=RequestOutputKind.DELTA,
-        extra_args={EXTRA: wanted},
+        extra_args={EXTRA: wanted} if ask.heads else None,
     )
 
 

@@ -24,7 +24,7 @@ class Ask:
     budget
         Most new tokens, 1 or more.
     heads
-        Heads whose rows are wanted, length H.
+        Heads whose rows are wanted, length H; none for no rows.
     columns
         Positions over which they are wanted, length S.
     candidates
