@@ -15,6 +15,7 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -153,6 +154,57 @@ def run(job: dict) -> dict:
     if done.returncode or not lines:
         return {**result, "holds": False, "failed": done.stderr.strip().splitlines()[-8:]}
     return {**result, **json.loads(lines[-1])}
+
+
+def transformers_speed(location: str, heads: list, dtype: str, asked: list) -> dict:
+    """Return milliseconds a token of one stream: eager attention kept whole, and this package."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from alignatt4llm.attention.packed import Feed, PackedModel, Stream
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = AutoModelForCausalLM.from_pretrained(
+        location, dtype=getattr(torch, dtype), attn_implementation="eager"
+    )
+    model.to(device).eval()
+    layers = sorted({layer for layer, _ in heads})
+
+    def eager(ids: list[int], columns: list[int]) -> None:
+        out = model.generate(
+            torch.tensor([ids], device=device),
+            max_new_tokens=NEW,
+            min_new_tokens=NEW,
+            do_sample=False,
+            output_attentions=True,
+            return_dict_in_generate=True,
+        )
+        for step in out.attentions:
+            for layer in layers:
+                step[layer][0, :, -1, columns].cpu()
+
+    found = {"transformers, eager": timed(eager, asked)}
+    runner = PackedModel(model)
+
+    def packed(ids: list[int], columns: list[int]) -> None:
+        stream, fed, of_source = Stream(heads), ids, torch.tensor(columns, device=device)
+        for _ in range(NEW):
+            feed = Feed(stream, fed, 1, of_source)
+            runner.run([feed])
+            fed = [int(feed.logits[-1].argmax())]
+
+    return {**found, "transformers, here": timed(packed, asked)}
+
+
+def timed(draft: Callable[[list[int], list[int]], None], asked: list) -> dict:
+    """Return the median milliseconds a token of a call, after a warm-up."""
+    draft(*asked[0])
+    taken = []
+    for ids, columns in asked * REPEATS:
+        begin = time.perf_counter()
+        draft(ids, columns)
+        taken.append(1000 * (time.perf_counter() - begin) / NEW)
+    return {"1": round(median(taken), 3)}
 
 
 def prove(

@@ -57,7 +57,8 @@ class KeyCache:
         stored = self._layer.kv_cache[blocks[:, :, None], heads]  # [R, B, H, N, 2 d]
         keys = stored.flatten(-2)[..., self._order]  # [R, B, H, N * d]
         keys = keys.unflatten(-1, (self.block_size, -1)).transpose(1, 2)  # [R, H, B, N, d]
-        return keys.flatten(2, 3)
+        read: Tensor = keys.flatten(2, 3)
+        return read
 
 
 @torch.inference_mode()
@@ -89,7 +90,8 @@ def _written(layer: Any, digits: Tensor) -> Tensor:
     cache[0].zero_()
     slots = torch.arange(count, device=cache.device)
     layer.impl.do_kv_cache_update(layer, keys, values, cache, slots)
-    return cache[0].flatten(1).round().long()
+    raw: Tensor = cache[0].flatten(1).round().long()
+    return raw
 
 
 def _refusal(layer: Any) -> AlignattError:

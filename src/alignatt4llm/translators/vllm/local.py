@@ -2,7 +2,7 @@
 
 import asyncio
 import atexit
-from collections.abc import AsyncIterator, Collection, Coroutine, Generator, Mapping
+from collections.abc import AsyncGenerator, Collection, Coroutine, Generator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
@@ -138,7 +138,7 @@ async def _started(arguments: AsyncEngineArgs) -> AsyncLLM:
     return AsyncLLM.from_engine_args(arguments)
 
 
-async def _next(steps: AsyncIterator[Step]) -> Step | None:
+async def _next(steps: AsyncGenerator[Step, None]) -> Step | None:
     with suppress(StopAsyncIteration):
         return await anext(steps)
     return None

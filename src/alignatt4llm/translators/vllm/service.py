@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import uvloop
-from fastapi import APIRouter, FastAPI, HTTPException, Request
+from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import StreamingResponse
 from transformers import AutoTokenizer
 from vllm.entrypoints.launchers.api_server.entry import run_server
@@ -26,8 +26,6 @@ from alignatt4llm.translators.vllm.wire import MODEL, STEPS, error_to_line, step
 
 PLUGIN = "alignatt"
 """The entry point of `StepsEndpoint`, which vLLM loads if ``VLLM_PLUGINS`` names it."""
-
-router = APIRouter()
 
 
 def serve(location: str, name: str, layers: Collection[int] | None, flags: Sequence[str]) -> None:
@@ -63,7 +61,8 @@ class StepsEndpoint:
 
     def attach_router(self, app: FastAPI) -> None:
         """Add the routes."""
-        app.include_router(router)
+        app.add_api_route(MODEL, model, methods=["GET"])
+        app.add_api_route(STEPS, steps, methods=["POST"])
 
     async def init_state(self, engine_client: Any, state: Any, args: Namespace) -> None:
         """Find out what the engine can do; raise AlignattError if it cannot read rows."""
@@ -72,14 +71,12 @@ class StepsEndpoint:
         state.alignatt_model = _description(engine_client.model_config, args, state.alignatt_served)
 
 
-@router.get(MODEL)
 async def model(request: Request) -> dict[str, Any]:
     """Describe the model; its tokeniser comes along, so that clients need no copy of it."""
     description: dict[str, Any] = request.app.state.alignatt_model
     return description
 
 
-@router.post(STEPS)
 async def steps(ask: Ask, request: Request) -> StreamingResponse:
     """Answer with one line a step; a client that goes away ends the work."""
     served: Served = request.app.state.alignatt_served

@@ -1,7 +1,7 @@
 """Steps and their rows from a running vLLM engine, for any number of requests at once."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -46,7 +46,7 @@ class StepSource:
         longest = int(self._client.model_config.max_model_len)
         return Served(longest - 1, first["layers"], first["heads"], tuple(first["tapped"]))
 
-    async def steps(self, ask: Ask) -> AsyncIterator[Step]:
+    async def steps(self, ask: Ask) -> AsyncGenerator[Step, None]:
         """Yield steps as they are decoded; closing the iterator aborts the request."""
         key, first = uuid4().hex, len(ask.ids) - 1 - ask.guess
         parameters = _parameters(ask, key, first)
@@ -99,7 +99,8 @@ class StepSource:
         answers = await self._client.collective_rpc("take_rows", args=arguments)
         for taken in zip(*answers, strict=True):  # each worker has rows of its own heads only
             key, begin, shape, _ = taken[0]
-            rows = sum(np.frombuffer(part[3], np.float32).reshape(shape) for part in taken)
+            parts = [np.frombuffer(part[3], np.float32).reshape(shape) for part in taken]
+            rows = np.sum(parts, axis=0)
             if key in self._rows:
                 self._rows[key].update(enumerate(rows, start=begin))
 
@@ -141,7 +142,7 @@ def _choices(output: Any, ask: Ask) -> list[list[Choice]]:
 
 
 def _step(chosen: list[Choice], rows: Row, output: Any, ask: Ask) -> Step:
-    candidates = ()
+    candidates: Sequence[Choice] = ()
     if ask.candidates:
         entry = output.outputs[0].logprobs[0]
         likely = sorted(entry.items(), key=lambda item: -item[1].logprob)

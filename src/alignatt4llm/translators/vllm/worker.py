@@ -27,7 +27,7 @@ Taken = tuple[str, int, tuple[int, ...], bytes]
 """Key, first position, shape [T, H, S] and float32 rows."""
 
 
-class RowWorker(PlatformWorker):
+class RowWorker(PlatformWorker):  # type: ignore[misc]
     """The platform's own worker; rows are computed right after each step.
 
     ``additional_config["alignatt"]["layers"]`` names the layers to tap; all of them if it does
