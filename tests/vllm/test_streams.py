@@ -23,13 +23,15 @@ from alignatt4llm.translators.transformers import TransformersTranslator
 from alignatt4llm.translators.vllm.steps import Ask
 from alignatt4llm.translators.vllm.translator import VllmTranslator
 
+SLOW = pytest.mark.slow
+GUESSING = {"method": "ngram", "num_speculative_tokens": 2}
 SPEECH = (
     "The first train leaves the station at seven in the morning, and nobody knows why. "
     "We found that the new method is faster, but it needs more memory than the old one did."
 )
 
 
-@pytest.fixture(scope="module", params=["gemma3", "llama"])
+@pytest.fixture(scope="module", params=["gemma3", pytest.param("llama", marks=SLOW)])
 def pair_of_translators(request, tmp_path_factory):
     folder = checkpoint(tmp_path_factory.mktemp("streams"), request.param)
     options = {"dtype": "float32", "max_model_len": 512}
@@ -89,8 +91,8 @@ def test_heads_and_prompts_that_do_not_fit_are_refused(pair_of_translators):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"speculative_config": {"method": "ngram", "num_speculative_tokens": 2}}, "speculative"),
-        ({"kv_cache_dtype": "fp8"}, "CPU_ATTN.*'fp8'"),
+        pytest.param({"speculative_config": GUESSING}, "speculative", marks=SLOW),
+        pytest.param({"kv_cache_dtype": "fp8"}, "CPU_ATTN.*'fp8'", marks=SLOW),
         ({"max_model_len": 10**6}, "vLLM does not start"),
     ],
 )

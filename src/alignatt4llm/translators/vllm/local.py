@@ -95,6 +95,7 @@ class LocalEngine:
             self._run(self._shut())
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
+            self._loop.close()
 
     async def _shut(self) -> None:
         client, self._client, self._source = self._client, None, None
