@@ -277,7 +277,7 @@ def test_calibration_finds_them_and_measures_on_others(calibrated):
     assert calibrated.origin["stability"]["largest_ts_difference"] < 0.2
 
 
-def test_the_predicting_row_is_kept_where_own_is_not_better_at_both():
+def test_the_predicting_row_is_kept_where_own_is_not_clearly_better():
     class Late(Reader):
         def force(self, prompt):
             forced = super().force(prompt)

@@ -28,7 +28,7 @@ COLUMNS = np.array([0, 0, 1, 2, 2, 2])
 """Three words of two, one and three tokens."""
 
 
-HEADS = HeadSet("m", "en-de", ((0, 0),), renormalise=False)
+HEADS = HeadSet("m", "en-de", ((0, 0),))
 
 
 def weighed(rows, columns, words, frontier):
@@ -57,14 +57,6 @@ def test_weighing_by_hand():
     assert looking.inaccessible == pytest.approx(0.2)
     assert looking.source_mass == pytest.approx(0.2)
     assert blind == TokenEvidence(-1, 0.0, 0.0, 0.0)
-
-
-def test_heads_are_averaged_after_or_without_renormalising():
-    rows = np.array([[[0.1, 0.3], [0.08, 0.02]]], np.float32)  # [1, 2, 2]
-    heads = ((0, 0), (1, 1))
-    assert HeadSet("m", "en-de", heads).combine(rows) == pytest.approx(np.array([[0.525, 0.475]]))
-    plain = HeadSet("m", "en-de", heads, renormalise=False).combine(rows)
-    assert plain == pytest.approx(np.array([[0.09, 0.16]]))
 
 
 NAN = float("nan")

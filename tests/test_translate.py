@@ -8,6 +8,7 @@ import sys
 import time
 import wave
 from io import BytesIO, TextIOWrapper
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -101,7 +102,7 @@ def no_speech(kind, seconds=6):
 def test_no_speech_gives_no_text(tmp_path, capsys, kind):
     jsonl, srt = tmp_path / "a.jsonl", tmp_path / "a.srt"
     recording = write_wav(tmp_path / "quiet.wav", no_speech(kind))
-    assert translate(recording, "--to", "it", "--fast", "--jsonl", jsonl, "--srt", srt) == 0
+    assert translate(recording, "--to", "de", "--fast", "--jsonl", jsonl, "--srt", srt) == 0
     assert capsys.readouterr().out.strip() == ""
     assert not said(jsonl) and not srt.read_text()
     assert events(jsonl)[-1]["audio_s"] == 6.0
@@ -159,7 +160,7 @@ def test_weights_that_are_not_what_they_should_be_are_refused(tmp_path, capsys, 
     (tmp_path / "some_weights" / "data").mkdir(parents=True)
     (tmp_path / "some_weights" / "data" / "a").write_bytes(b"tampered with")
     file = WheelFile("model.gguf", "0" * 64, ("some_weights/data/a",))
-    model = Embedded("embedded", "llm", "Mine", "mine", "MIT", "here", "embedded", (file,))
+    model = Embedded("embedded", "llm", "Mine", "gemma-3-270m", "MIT", "here", "embedded", (file,))
     monkeypatch.setattr(models, "EMBEDDED", (model,))
     assert translate(RECORDING, "--to", "de") == 1
     assert_one_sentence(capsys.readouterr().err, "model.gguf is not the file it should be")
@@ -209,7 +210,7 @@ def test_raw_audio_comes_through_a_pipe():
     samples = np.concatenate(list(read(RECORDING)))[: 16_000 * 5]
     raw = (samples * 32767).astype("<i2").tobytes()
     done = subprocess.run(
-        [*COMMAND, "-", "--to", "it", "--fast"], check=False, input=raw, capture_output=True
+        [*COMMAND, "-", "--to", "de", "--fast"], check=False, input=raw, capture_output=True
     )
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.decode().split()) > 3
@@ -218,7 +219,7 @@ def test_raw_audio_comes_through_a_pipe():
 @pytest.mark.usefixtures("ready")
 def test_an_empty_pipe_holds_no_audio(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO()))
-    assert translate("-", "--to", "it", "--fast") == 1
+    assert translate("-", "--to", "de", "--fast") == 1
     assert_one_sentence(capsys.readouterr().err, "Standard input holds no audio.")
 
 
@@ -229,3 +230,33 @@ def test_the_trace_says_why(capsys):
     held = re.findall(r"<- (\S*) +accessible \d\.\d\d inaccessible \d\.\d\d  (\w+)", text)
     assert {reason for _, reason in held} >= {"accepted", "peak_inaccessible"}
     assert any(word for word, _ in held)
+
+
+def spans_without_a_commit(heard):
+    """Seconds of audio between two commits while the source grew."""
+    last, grew = 0.0, False
+    for event in heard:
+        grew |= event["type"] == "source" and bool(event["committed"])
+        if event["type"] == "commit":
+            if grew:
+                yield event["audio_s"] - last
+            last, grew = event["audio_s"], False
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ready")
+@pytest.mark.parametrize("target", ["de", "it", "zh"])
+def test_a_long_recording_flows_to_its_end(tmp_path, target):
+    jsonl = tmp_path / "a.jsonl"
+    recording = SAMPLES / "lj001.ogg"
+    assert translate(recording, "--to", target, "--fast", "--jsonl", jsonl) == 0
+    heard = events(jsonl)
+    end = heard[-1]
+    assert end["type"] == "end" and end["audio_s"] > 220
+    assert max(spans_without_a_commit(heard)) < 15
+    closes = [event for event in heard if event["type"] == "close"]
+    assert [close["utterance"] for close in closes] == list(range(len(closes)))
+    assert all(after["start"] >= before["end"] - 1e-3 for before, after in pairwise(closes))
+    joint = "" if target == "zh" else " "
+    assert said(jsonl) == joint.join(close["target"] for close in closes if close["target"])
+    assert max(len(event["committed"]) for event in heard if event["type"] == "source") <= 48

@@ -5,6 +5,7 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
+from alignatt4llm.target import Piece, Sources
 from alignatt4llm.transcript import SourceWord
 
 
@@ -25,7 +26,7 @@ class Commit:
 
     ``audio_s`` is the audio consumed when it was said, ``wall_s`` the time since the session
     began, ``covered`` the index of the last source word of the utterance that it looks at (-1
-    when it looks at none).
+    when it looks at none). ``pieces`` are its tokens and the source words that each looks at.
     """
 
     type: ClassVar[str] = "commit"
@@ -34,6 +35,7 @@ class Commit:
     audio_s: float
     wall_s: float
     covered: int
+    pieces: tuple[Piece, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class TokenTrace:
     inaccessible: float
     source_mass: float
     hold: str
+    sources: Sources = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,14 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from alignatt4llm.errors import AlignattError, UsageError
-from alignatt4llm.heads.headset import HeadSet, head_set_for, layers_of
+from alignatt4llm.heads.headset import HeadSet, head_set_for, layers_of, shipped_head_sets
 from alignatt4llm.languages import Pair
 from alignatt4llm.latency import LATENCIES, Latency
 from alignatt4llm.models import Weights, resolve_llm, resolve_recognizer
 from alignatt4llm.policy.alignatt import AlignAtt
 from alignatt4llm.policy.base import Policy
 from alignatt4llm.recognizers.base import Recognizer
-from alignatt4llm.session import Session
+from alignatt4llm.session import Session, SessionSettings
 from alignatt4llm.threads import best_threads
 from alignatt4llm.translators.base import Translator
 
@@ -57,7 +57,7 @@ class Interpreter:
         self._recognizer = recognizer
         self._tell = tell
         self.threads = best_threads()
-        self._name, self.translator = self._load(model, engine, heads)
+        self._weights, self.translator = self._load(model, engine, heads)
         self._whisper: WhisperEngine | None = None
         self._loading = Lock()
 
@@ -70,6 +70,7 @@ class Interpreter:
         prompt: str = "auto",
         policy: Policy | None = None,
         recognizer: Recognizer | None = None,
+        settings: SessionSettings | None = None,
     ) -> Session:
         """Start a session.
 
@@ -87,6 +88,8 @@ class Interpreter:
             AlignAtt over the head set by default.
         recognizer
             Whisper by default.
+        settings
+            Close rules, history and draft budget; those of the latency by default.
         """
         chosen = LATENCIES[latency] if isinstance(latency, str) else latency
         heads = heads or self.heads(pair)
@@ -96,12 +99,28 @@ class Interpreter:
             policy or AlignAtt(heads, chosen.policy),
             self.translator.prompt_form(pair, prompt),
             pair,
-            chosen.session,
+            settings or chosen.session,
         )
+
+    @property
+    def name(self) -> str:
+        """Name or hub id of the LLM."""
+        return self._weights.name
+
+    @property
+    def pairs(self) -> tuple[str, ...]:
+        """Directions for which a head set is shipped, as ``en-de``."""
+        names = (name.rpartition(":") for name in shipped_head_sets())
+        return tuple(pair for model, _, pair in names if model == self.name)
+
+    @property
+    def location(self) -> str:
+        """The model's folder, or the address of the engine that has it."""
+        return self._weights.location
 
     def heads(self, pair: Pair) -> HeadSet:
         """Return the shipped head set of this model for a pair."""
-        return head_set_for(self._name, str(pair))
+        return head_set_for(self._weights.name, str(pair))
 
     def _listen(self, pair: Pair, hold_back: float) -> Recognizer:
         with self._loading:
@@ -114,13 +133,13 @@ class Interpreter:
                 self._whisper = WhisperEngine(location, self.threads)
         return self._whisper.open(pair.source, hold_back)
 
-    def _load(self, model: str, engine: str, heads: HeadSet | None) -> tuple[str, Translator]:
-        """Return the model's name and the model."""
+    def _load(self, model: str, engine: str, heads: HeadSet | None) -> tuple[Weights, Translator]:
+        """Return which model it is, and the model."""
         if engine.startswith(("http://", "https://")):
             from alignatt4llm.translators.vllm.translator import VllmTranslator
 
             served = VllmTranslator.remote(engine)
-            return served.name, served
+            return Weights(served.name, engine), served
         if engine not in ("transformers", "vllm"):
             raise UsageError(
                 f"There is no engine '{engine}'. There are: transformers, vllm, and the address of "
@@ -132,8 +151,8 @@ class Interpreter:
 
             self._tell("Starting vLLM")
             layers = layers_of(weights.name, heads)
-            return weights.name, VllmTranslator.local(weights.location, weights.name, layers)
-        return weights.name, self._in_process(weights)
+            return weights, VllmTranslator.local(weights.location, weights.name, layers)
+        return weights, self._in_process(weights)
 
     def _in_process(self, weights: Weights) -> Translator:
         try:

@@ -2,8 +2,8 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from alignatt4llm.delays import Delays, peak_memory_mb
 from alignatt4llm.errors import PromptTooLong, UsageError
@@ -13,8 +13,9 @@ from alignatt4llm.policy.accept import accept, accept_all
 from alignatt4llm.policy.base import Policy, TokenEvidence, View
 from alignatt4llm.prompts import Closed, PromptForm
 from alignatt4llm.recognizers.base import Recognizer, Samples
-from alignatt4llm.target import Piece, Target
-from alignatt4llm.transcript import SourceSettings, Transcript, without_full_stop
+from alignatt4llm.recognizers.shifted import Shifted
+from alignatt4llm.target import Piece, Target, emitted
+from alignatt4llm.transcript import SourceSettings, SourceWord, Transcript, without_full_stop
 from alignatt4llm.translators.base import Draft, Drafter, Stop
 
 
@@ -83,7 +84,7 @@ class Session:
         self._now = now
         self._began = now()
         self._shown: View | None = None
-        self._draft: Draft | None = None
+        self._held: Draft | None = None
 
     def feed(self, samples: Samples) -> Iterator[Event]:
         """Take the next chunk of audio and yield what follows from it."""
@@ -92,10 +93,42 @@ class Session:
 
     def finish(self) -> Iterator[Event]:
         """Say that the stream has ended; everything pending is translated and committed."""
-        self.transcript.finish(self._recognizer.finish())
-        yield from self._step()
+        yield from self.flush()
         self.close()
         yield self.end()
+
+    def flush(self) -> Iterator[Event]:
+        """Commit everything pending as at the end; a recogniser that can may be fed again."""
+        self.transcript.finish(self._recognizer.finish())
+        yield from self._step()
+        self.transcript.ended = False
+
+    def restore(
+        self, said: Iterable[Commit | Close], committed: Sequence[SourceWord], samples: int
+    ) -> None:
+        """Continue what another session began; call it before the first `feed`.
+
+        Parameters
+        ----------
+        said
+            Every commit and close of that session, in order.
+        committed
+            Committed source words of its open utterance.
+        samples
+            Where its stream stood: the first sample to be fed.
+        """
+        for event in said:
+            if isinstance(event, Commit):
+                self.target.extend(list(event.pieces))
+                self._delays.add(event.text, event.audio_s, event.wall_s)
+                self._began = self._now() - event.wall_s
+            else:
+                self._history.append(Closed(event.source, event.target))
+                self.target.close(len(event.source.split()))
+                self._utterance = event.utterance + 1
+        self.transcript.committed.extend(committed)
+        self.transcript.samples = samples
+        self._recognizer = Shifted(self._recognizer, samples)
 
     def close(self) -> None:
         """Free what the translator keeps for this stream."""
@@ -124,22 +157,28 @@ class Session:
     def _translate(self) -> Iterator[Event]:
         """Draft the open utterance and say what the policy lets through."""
         view = View(self._words(), self.transcript.accessible, self.target.accepted)
-        if not view.frontier or view == self._shown or self._is_long_enough(len(view.words)):
+        if not view.frontier or self._is_settled(view) or self._is_long_enough(len(view.words)):
             return
         draft = self._drafted(view)
-        self._shown, self._draft = view, draft
-        accepted = accept(draft, self._policy.decide(draft, view), self.target.language)
+        evidence = self._policy.decide(draft, view)
+        accepted = accept(draft, evidence, self.target.language)
         yield self._trace(draft, view.words, accepted.tokens)
         yield from self._say(accepted.pieces)
         yield Preview(draft.text[accepted.cut :].strip(), self._utterance, accepted.reason)
+        self._shown = replace(view, accepted=self.target.accepted)
+        self._held = draft.beyond(accepted.cut) if _is_final(draft, evidence) else None
+
+    def _is_settled(self, view: View) -> bool:
+        """Whether what is held stays held: no further word may be relied on."""
+        shown = self._shown
+        return bool(self._held and shown and view.frontier == shown.frontier)
 
     def _drafted(self, view: View) -> Draft:
-        """Return the draft to decide on: the one at hand if only the frontier moved."""
-        before, shown = self._draft, self._shown
-        if before and shown and (shown.words, shown.accepted) == (view.words, view.accepted):
-            evidence = self._policy.decide(before, view)
-            if before.ended or any(token.hold for token in evidence):
-                return before
+        """Return the draft to decide on: what was held of the last if only the frontier moved."""
+        held, shown = self._held, self._shown
+        same = held and shown and replace(shown, frontier=view.frontier) == view
+        if held and same and _is_final(held, self._policy.decide(held, view)):
+            return held
         return self._ask(view.words, self._settings.budget, self._policy.stop(view))
 
     def _close(self, count: int) -> Iterator[Event]:
@@ -152,7 +191,7 @@ class Session:
         source = self.transcript.close(count)
         closed = Closed(" ".join(words), self.target.close(count))
         self._history.append(closed)
-        self._shown = self._draft = None
+        self._shown = self._held = None
         start, end, clock = source[0].start, source[-1].end, self.transcript.clock
         yield Close(self._utterance, closed.source, closed.target, start, end, clock)
         self._utterance += 1
@@ -173,7 +212,9 @@ class Session:
         if text:
             audio, wall = self.transcript.clock, self._now() - self._began
             self._delays.add(text, audio, wall)
-            yield Commit(text, self._utterance, audio, wall, self.target.covered)
+            yield Commit(
+                text, self._utterance, audio, wall, self.target.covered, emitted(pieces, text)
+            )
 
     def _words(self) -> tuple[str, ...]:
         """The visible words; while the utterance is open its last one carries no full stop."""
@@ -200,7 +241,13 @@ class Session:
                     token.inaccessible,
                     token.source_mass,
                     token.hold,
+                    token.sources,
                 )
                 for token, start, end in zip(tokens, starts, draft.ends, strict=False)
             ),
         )
+
+
+def _is_final(draft: Draft, evidence: Sequence[TokenEvidence]) -> bool:
+    """Whether drafting on would bring nothing: the translation has ended, or a token is held."""
+    return draft.ended or any(token.hold for token in evidence)

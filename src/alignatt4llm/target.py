@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from unicodedata import category, east_asian_width
 
 from alignatt4llm.languages import Language
@@ -77,12 +77,38 @@ def unit_spans(text: str, language: Language) -> list[tuple[int, int]]:
     return [match.span() for match in re.finditer(pattern, text)]
 
 
+Sources = tuple[tuple[int, float], ...]
+"""Source words with their shares of a token's source attention, strongest first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of accepted text and the source word (of the open utterance) it looks at."""
+    """A stretch of text and the source word (of the open utterance) it looks at most.
+
+    ``sources`` names the strongest of all the words it looks at, where that is known.
+    """
 
     text: str
     word: int
+    sources: Sources = ()
+
+
+def emitted(pieces: Sequence[Piece], text: str) -> tuple[Piece, ...]:
+    """Return the pieces that make up emitted text, of those that it was accepted from.
+
+    Joined they are ``text``: accepting may change the white space in front, which the first
+    piece then carries, and leave out the end.
+    """
+    remaining = text.lstrip()
+    kept: list[Piece] = []
+    for piece in pieces:
+        part = piece.text if kept else piece.text.lstrip()
+        if part and remaining:
+            kept.append(replace(piece, text=part[: len(remaining)]))
+            remaining = remaining[len(part) :]
+    if kept:
+        kept[0] = replace(kept[0], text=text[: len(text) - len(text.lstrip())] + kept[0].text)
+    return tuple(kept)
 
 
 class Target:

@@ -52,6 +52,7 @@ class SourceSettings:
     """
 
     margin: int = 1
+    trust: float = 100.0
     pause: float = 1.2
     max_words: int = 40
 
@@ -113,7 +114,9 @@ class Transcript:
         if self.ended:
             return len(self.committed)
         within_margin = len(self.committed) + len(self.tail) - self.settings.margin
-        return max(0, min(len(self.committed), within_margin))
+        old = self.clock - self.settings.trust
+        trusted = next((n for n, word in enumerate(self.tail) if word.end > old), len(self.tail))
+        return max(0, min(len(self.committed) + trusted, within_margin))
 
     def update(self, heard: Recognition, samples: int) -> None:
         """Advance the clock by ``samples`` and take in what the recogniser said."""

@@ -19,6 +19,8 @@ from alignatt4llm.transcript import SAMPLE_RATE
 STANDARD_INPUT = "-"
 
 _PIPE_BYTES = 1 << 16
+_NO_LONG_LOOK = {"probesize": "32768", "analyzeduration": "0"}
+"""FFmpeg would otherwise read seconds of a live stream before it lets any through."""
 
 
 class AudioSource:
@@ -33,6 +35,8 @@ class AudioSource:
     source
         A path, a URL that FFmpeg can read, or ``-`` for raw 16-bit little-endian 16 kHz mono
         samples on standard input.
+    stream
+        Read instead, while it arrives; ``source`` is then only its name.
 
     Attributes
     ----------
@@ -47,13 +51,13 @@ class AudioSource:
         If there is no such file, it is a folder, it is not media, or it has no sound.
     """
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, stream: BinaryIO | None = None) -> None:
         self.source = source
         self.duration: float | None = None
         self.problem: str | None = None
         self._media: tuple[InputContainer, AudioStream] | None = None
-        if source != STANDARD_INPUT:
-            self._media = _open(source)
+        if stream is not None or source != STANDARD_INPUT:
+            self._media = _open(source, stream)
             length = self._media[0].duration
             self.duration = length / av.time_base if length else None
 
@@ -127,12 +131,13 @@ def chunks(blocks: Iterable[Samples], size: int) -> Iterator[Samples]:
         yield np.concatenate(pending)
 
 
-def _open(source: str) -> tuple[InputContainer, AudioStream]:
-    if "://" not in source:
+def _open(source: str, stream: BinaryIO | None) -> tuple[InputContainer, AudioStream]:
+    if stream is None and "://" not in source:
         _check_file(Path(source))
+    options = _NO_LONG_LOOK if stream is not None else {}
     try:
-        container = av.open(source, metadata_errors="ignore")
-    except (av.FFmpegError, OSError) as error:
+        container = av.open(stream or source, "r", metadata_errors="ignore", options=options)
+    except (av.FFmpegError, OSError, ValueError) as error:
         raise UsageError(
             f"'{source}' cannot be read as audio or video: {_reason(error)}. "
             "Check the name, or convert it to WAV first."

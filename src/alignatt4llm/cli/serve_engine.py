@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from alignatt4llm.errors import AlignattError
+from alignatt4llm.cli.missing import extra
 from alignatt4llm.heads.headset import layers_of, load_head_set
 from alignatt4llm.models import resolve_llm
 
@@ -40,12 +40,8 @@ def run(args: argparse.Namespace) -> int:
     """Serve until interrupted."""
     heads = load_head_set(args.heads) if args.heads else None
     weights = resolve_llm(args.model, print)
-    try:
+    with extra("vllm"):
         from alignatt4llm.translators.vllm.service import serve
-    except ImportError as problem:
-        raise AlignattError(
-            f"The package {problem.name} is not installed; pip install 'alignatt4llm[vllm]'."
-        ) from problem
     flags = ["--host", args.host, "--port", str(args.port), *args.flags]
     serve(weights.location, weights.name, layers_of(weights.name, heads), flags)
     return 0

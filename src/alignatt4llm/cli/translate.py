@@ -10,6 +10,7 @@ from typing import Any
 from alignatt4llm.audio.decode import STANDARD_INPUT, AudioSource, chunks
 from alignatt4llm.audio.pace import in_real_time
 from alignatt4llm.cli.display import display
+from alignatt4llm.cli.engine import add_engine
 from alignatt4llm.cli.interrupt import Interrupt
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.events import Event
@@ -42,11 +43,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--from", dest="source", default="en", metavar="LANG")
     parser.add_argument("--latency", choices=LATENCIES, default="medium")
     parser.add_argument("--model", default="embedded", help="embedded, a folder or a hub id")
-    parser.add_argument(
-        "--engine",
-        default="transformers",
-        help="what runs the model: transformers, vllm, or the address of a served engine",
-    )
+    add_engine(parser)
     parser.add_argument("--recognizer", default="embedded", help="embedded or a Whisper folder")
     parser.add_argument("--heads", type=Path, metavar="FILE", help="head set, if none is shipped")
     parser.add_argument("--prompt", choices=("auto", "chat", "few-shot"), default="auto")

@@ -12,6 +12,7 @@ from typing import Any
 from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.evaluate.corpus import Recording, Segment
 from alignatt4llm.evaluate.hypothesis import Hypothesis, append_hypothesis, read_hypotheses
+from alignatt4llm.evaluate.simulstream_log import simulstream_log
 from alignatt4llm.evaluate.systems import System
 from alignatt4llm.languages import Pair
 from alignatt4llm.outputs import JsonLines
@@ -56,7 +57,8 @@ def run(plans: Sequence[Plan], jobs: int, tell: Progress) -> None:
     """Translate every recording that the plans' folders do not hold yet, ``jobs`` at a time.
 
     Writes ``manifest.json``, ``recordings.json``, ``hypothesis.jsonl`` (one line a recording, when
-    it is finished) and ``events/NAME.jsonl`` into each folder.
+    it is finished) and ``events/NAME.jsonl`` into each folder, and when it is whole the log
+    ``simulstream.jsonl``.
 
     Raises
     ------
@@ -86,6 +88,10 @@ def run(plans: Sequence[Plan], jobs: int, tell: Progress) -> None:
                 done.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+    for plan in plans:
+        whole = read_run(plan.folder)
+        log = simulstream_log(whole.hypotheses, whole.pair.target)
+        _write_whole(plan.folder / "simulstream.jsonl", log.encode())
 
 
 def _missing(plan: Plan) -> list[Recording]:

@@ -63,8 +63,9 @@ class StreamClock:
 
     def end(self) -> float:
         """End the step and return the time."""
-        self._free = self.read()
-        self.processing += self._free - self._start
+        took = self._now() - self._began
+        self._free = self._start + took
+        self.processing += took
         return self._free
 
 

@@ -1,11 +1,14 @@
 """Pictures of head sets and of one draft."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
 from matplotlib.patches import Patch, Rectangle
 
 from alignatt4llm.errors import UsageError
@@ -13,6 +16,9 @@ from alignatt4llm.heads.headset import Array, HeadSet, Layout
 from alignatt4llm.policy.base import TokenEvidence
 
 _SLIDING, _SHARED, _KEPT, _HELD = "#5b8db8", "#b8865b", "#d62728", "#d62728"
+
+
+_CHINESE = ("Noto Sans CJK SC", "Source Han Sans SC", "PingFang SC", "Microsoft YaHei")
 
 
 def plot_map(heads: HeadSet, layout: Layout, path: Path) -> None:
@@ -120,7 +126,20 @@ def plot_draft(
         If the file cannot be written or its name says no known format.
     """
     size = (1.8 + 0.42 * len(words), 1.4 + 0.24 * len(tokens))
-    figure = Figure(figsize=size, layout="constrained")
+    with rc_context({"font.family": _families()}):
+        figure = Figure(figsize=size, layout="constrained")
+        _draw_draft(figure, rows, words, tokens, evidence, frontier)
+        _save(figure, path)
+
+
+def _draw_draft(
+    figure: Figure,
+    rows: Array,
+    words: Sequence[str],
+    tokens: Sequence[str],
+    evidence: Sequence[TokenEvidence],
+    frontier: int,
+) -> None:
     axes = figure.add_subplot()
     axes.imshow(rows, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     axes.set_xticks(range(len(words)), words, rotation=60, ha="left", rotation_mode="anchor")
@@ -134,11 +153,19 @@ def plot_draft(
         for tick in axes.get_yticklabels()[held:]:
             tick.set_color(_HELD)
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
-    _save(figure, path)
+
+
+def _families() -> list[str]:
+    """Return fonts for any language: the usual one, and the Chinese ones that are installed."""
+    installed = {font.name for font in fontManager.ttflist}
+    return ["DejaVu Sans", *(name for name in _CHINESE if name in installed)]
 
 
 def _save(figure: Figure, path: Path) -> None:
+    """Write a picture; text in an SVG stays text, so that its viewer finds the glyphs."""
     try:
-        figure.savefig(path, dpi=120)
+        with rc_context({"svg.fonttype": "none"}), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing")
+            figure.savefig(path, dpi=120)
     except (OSError, ValueError) as error:
         raise UsageError(f"'{path}' cannot be drawn: {error}.") from error

@@ -11,6 +11,8 @@ from alignatt4llm.heads.scores import Evidence, auc, evidence, hits, inaccessibl
 from alignatt4llm.heads.select import Choice, Tokens, grow
 
 SEED = 13
+LATER = 0.05
+"""Share by which a row that exists one token later must lower the loss to be taken."""
 
 
 class Trial:
@@ -56,8 +58,13 @@ class Trial:
         self.auc = self._auc(cut)
 
     def beats(self, other: "Trial") -> bool:
-        """Whether it is better at both measures."""
-        return self.accuracy > other.accuracy and self.auc > other.auc
+        """Whether its loss is lower by the share that makes up for a row that comes later."""
+        return bool(self.loss < (1 - LATER) * other.loss)
+
+    @property
+    def loss(self) -> float:
+        """Mean negative log-likelihood of a token with ``count`` heads."""
+        return float(self.losses[self.count - 1])
 
     def described(self) -> dict[str, Any]:
         """Return its figures for the artefact."""

@@ -65,6 +65,6 @@ def pieces(draft: Draft, evidence: Sequence[TokenEvidence], cut: int) -> list[Pi
     for token, end in zip(evidence, draft.ends, strict=True):
         text = draft.text[start : min(end, cut)]
         if text:
-            result.append(Piece(text, token.word))
+            result.append(Piece(text, token.word, token.sources))
         start = max(start, end)
     return result

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from alignatt4llm.errors import UsageError
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.policy.base import TokenEvidence, View
+from alignatt4llm.target import Sources
 from alignatt4llm.translators.base import Draft, Stop
 
 Array = NDArray[np.float32]
@@ -85,10 +86,30 @@ def weigh(heads: HeadSet, rows: Array, words: NDArray[np.int64], view: View) -> 
     peaks = np.where(total > 0, by_word.argmax(-1), -1)
     return [
         TokenEvidence(
-            int(peak), float(row[: view.frontier].sum()), float(row[view.frontier :].sum()), mass
+            int(peak),
+            float(row[: view.frontier].sum()),
+            float(row[view.frontier :].sum()),
+            mass,
+            sources=strongest(row),
         )
         for row, peak, mass in zip(shares, peaks, source_mass.tolist(), strict=True)
     ]
+
+
+def strongest(row: Array, count: int = 4, least: float = 0.05) -> Sources:
+    """Name the words that hold the largest shares of a row, strongest first.
+
+    Parameters
+    ----------
+    row
+        Shares of the source words, shape [W].
+    count
+        Most words named.
+    least
+        Smallest share worth naming.
+    """
+    order = np.argsort(-row, kind="stable")[:count]
+    return tuple((int(word), round(float(row[word]), 2)) for word in order if row[word] >= least)
 
 
 def hold_reason(token: TokenEvidence, frontier: int, settings: AlignAttSettings) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from alignatt4llm.target import Sources
 from alignatt4llm.translators.base import Draft, Stop
 
 
@@ -39,6 +40,9 @@ class TokenEvidence:
         Share of its whole attention that lies on the source.
     hold
         Why it is held; empty when it is not.
+    sources
+        The source words it looks at most, strongest first, each with its share of the token's
+        source attention.
     """
 
     word: int
@@ -46,6 +50,7 @@ class TokenEvidence:
     inaccessible: float
     source_mass: float
     hold: str = ""
+    sources: Sources = ()
 
 
 class Policy(Protocol):

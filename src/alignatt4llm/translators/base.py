@@ -48,6 +48,21 @@ class Draft:
     ended: bool
     logprobs: NDArray[np.float32]
 
+    def beyond(self, cut: int) -> "Draft | None":
+        """Return what is left after ``cut`` characters; None if the cut is inside a token."""
+        if cut and cut not in self.ends:
+            return None
+        first = len(self.ends) - self.ends[::-1].index(cut) if cut else 0
+        return Draft(
+            text=self.text[cut:],
+            ids=self.ids[first:],
+            ends=tuple(end - cut for end in self.ends[first:]),
+            rows=self.rows[first:],
+            words=self.words,
+            ended=self.ended,
+            logprobs=self.logprobs[first:],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Forced:

@@ -1,0 +1,1 @@
+"""How fast drafts are, as ratios within one run."""

@@ -1,0 +1,197 @@
+"""The benchmark: every figure from one run, as medians of interleaved repeats and their ratios."""
+
+import os
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import partial
+from importlib.metadata import version
+from itertools import pairwise
+from statistics import mean
+from typing import Any
+
+import torch
+
+from alignatt4llm.attention.packed import Feed, Stream
+from alignatt4llm.bench.arms import Arm, Packed, Plain
+from alignatt4llm.bench.measure import bytes_per_second, interleaved, seconds
+from alignatt4llm.bench.streamed import (
+    Bench,
+    Replay,
+    crowd,
+    excerpt,
+    last_over_first_tenth,
+    repeated,
+    replay,
+    talk,
+)
+from alignatt4llm.errors import UsageError
+from alignatt4llm.heads.headset import head_set_for
+from alignatt4llm.interpreter import Interpreter
+from alignatt4llm.languages import Pair
+from alignatt4llm.latency import LATENCIES
+from alignatt4llm.translators.transformers import TransformersTranslator
+
+DRAFT = 16
+"""Tokens of a fixed draft, as in the published system."""
+SAMPLED = 24
+"""Prompts of the streamed talk that are drafted from scratch."""
+EXCERPT = 60.0
+"""Seconds of the talk that the long stream repeats, and of each stream in the crowd."""
+STREAMS = 8
+OFFSET = 20.0
+"""Seconds between the beginnings of the crowd's streams in the talk."""
+
+WORDS = {
+    "short": "We found that the new",
+    "medium": "We found that the new method is faster, but it needs more memory than the old one "
+    "and it takes some time to",
+    "long": "We found that the new method is faster, but it needs more memory than the old one and "
+    "it takes some time to learn what the first results of all these long experiments mean for "
+    "people who want to use it every day at work, at home and on",
+}
+ACCEPTED = "Wir haben festgestellt"
+
+Tell = Callable[[str], None]
+
+
+def run(model: str, pair: Pair, latency: str, minutes: float, repeats: int, tell: Tell) -> Any:
+    """Measure everything and return the record that ``--json`` writes.
+
+    Parameters
+    ----------
+    model, pair, latency
+        As for ``alignatt translate``.
+    minutes
+        Length of the long stream.
+    repeats
+        Interleaved repeats of every fixed draft.
+    tell
+        Is told what comes next.
+    """
+    if minutes < 10 * EXCERPT / 60:
+        raise UsageError(f"--minutes is {minutes:g}; the long stream needs 10 minutes at least.")
+    interpreter = Interpreter(model, tell=tell)
+    translator = interpreter.translator
+    assert isinstance(translator, TransformersTranslator)
+    heads = head_set_for(model, str(pair))
+    bench = Bench(translator, pair, heads, LATENCIES[latency])
+    location = interpreter.location
+    eager = Plain(location, "eager")
+    arms: dict[str, Arm] = {
+        "eager": eager,
+        "sdpa": Plain(location, "sdpa"),
+        "plain": Packed(translator, []),
+        "capture": Packed(translator, list(heads.heads)),
+    }
+    tell("fixed prompts")
+    fixed = {
+        f"{name}{' accepted' if accepted else ''}": interleaved(
+            {arm: partial(draft, ids, DRAFT) for arm, draft in arms.items()}, repeats
+        )
+        for name, text in WORDS.items()
+        for accepted in ("", ACCEPTED)
+        for ids in [_ids(bench, text, accepted)]
+    }
+    tell("one step")
+    step = _step(bench)
+    tell("the talk")
+    counters = translator.stepper.counters
+    before = asdict(counters)
+    stream = replay(bench, talk())
+    done = {name: value - before[name] for name, value in asdict(counters).items()}
+    tell("the talk from scratch")
+    scratch = _from_scratch(bench, stream, arms)
+    tell(f"a stream of {minutes:g} minutes")
+    words = excerpt(talk(), 0.0, EXCERPT)
+    long = replay(bench, repeated(words, EXCERPT, round(minutes * 60 / EXCERPT)))
+    tell(f"{STREAMS} streams, in turn and together")
+    together = crowd(bench, [excerpt(talk(), OFFSET * n, EXCERPT) for n in range(STREAMS)])
+    chunk = mean(stream.chunks)
+    said = len(translator.tokenizer(stream.text).input_ids)
+    floor = _weight_bytes(translator.model) / bytes_per_second(translator.model.device)
+    return {
+        "capture_overhead": _overhead(fixed),
+        "eager_over_stream_per_chunk": scratch["eager"] / chunk,
+        "decode_steps_per_committed_token": done["steps"] / said,
+        "last_over_first_tenth": last_over_first_tenth(long.chunks),
+        **asdict(together),
+        "step_over_floor": step / floor,
+        "row_error": _row_error(bench, eager),
+        "ms_per_chunk": {"stream": 1000 * chunk, **{n: 1000 * s for n, s in scratch.items()}},
+        "ms_per_token": {
+            prompt: {arm: 1000 * taken / DRAFT for arm, taken in times.items()}
+            for prompt, times in fixed.items()
+        },
+        "ms_per_step": {"step": 1000 * step, "floor": 1000 * floor},
+        "per_chunk": {name: value / len(stream.chunks) for name, value in done.items()},
+        "settings": {
+            "model": model,
+            "pair": str(pair),
+            "latency": latency,
+            "minutes": minutes,
+            "repeats": repeats,
+            "threads": interpreter.threads,
+            "hardware": f"{platform.machine()}, {os.cpu_count()} CPUs, {_device(translator.model)}",
+            "dtype": str(translator.model.dtype).removeprefix("torch."),
+            "versions": {name: version(name) for name in ("alignatt4llm", "torch", "transformers")},
+        },
+    }
+
+
+def _ids(bench: Bench, text: str, accepted: str) -> list[int]:
+    prompt = bench.translator.prompt_form(bench.pair)(text.split(), accepted, ())
+    return bench.translator.vocabulary.encode(prompt.text)[0]
+
+
+def _overhead(fixed: dict[str, dict[str, float]]) -> float:
+    """Return what reading rows costs: the mean over prompts of capture against the same path."""
+    return mean(times["capture"] / times["plain"] for times in fixed.values())
+
+
+def _step(bench: Bench) -> float:
+    """Return the seconds of one decode step with its rows, after a medium prompt."""
+    ids = _ids(bench, WORDS["medium"], ACCEPTED)
+    stream, columns = Stream(bench.heads.heads), torch.arange(len(ids))
+    stepper = bench.translator.stepper
+    stepper.step(Feed(stream, ids))
+
+    def step() -> None:
+        stream.keep(len(ids))
+        stepper.step(Feed(stream, ids[-1:], 1, columns.to(bench.translator.model.device)))
+
+    return interleaved({"step": step}, 15)["step"]
+
+
+def _from_scratch(bench: Bench, stream: Replay, arms: dict[str, Arm]) -> dict[str, float]:
+    """Return the seconds a chunk would take if every new source were drafted from scratch."""
+    prompts = [stream.prompts[0]]
+    prompts += [now for last, now in pairwise(stream.prompts) if now.words != last.words]
+    sampled: Sequence[Any] = prompts[:: max(1, len(prompts) // SAMPLED)]
+    ids = [bench.translator.vocabulary.encode(prompt.text)[0] for prompt in sampled]
+    names = ("eager", "sdpa", "capture")
+    taken = [{name: seconds(partial(arms[name], each, DRAFT)) for name in names} for each in ids]
+    share = len(prompts) / len(stream.chunks)
+    return {name: share * mean(times[name] for times in taken) for name in names}
+
+
+def _row_error(bench: Bench, eager: Plain) -> float:
+    """Return the largest difference between a row and the eager model's own, over a draft."""
+    ids = _ids(bench, WORDS["medium"], ACCEPTED)
+    packed = Packed(bench.translator, list(bench.heads.heads))
+    packed(ids, 4)
+    eager(ids, 4)
+    layers, places = zip(*bench.heads.heads, strict=True)
+    errors = [
+        (own[list(layers), list(places), -1, : len(ids)].float().cpu() - row).abs().max()
+        for own, row in zip(eager.rows, packed.rows, strict=True)
+    ]
+    return float(max(errors))
+
+
+def _weight_bytes(model: torch.nn.Module) -> int:
+    return sum(weight.numel() * weight.element_size() for weight in model.parameters())
+
+
+def _device(model: Any) -> str:
+    return torch.cuda.get_device_name() if model.device.type == "cuda" else str(model.device)

@@ -1,0 +1,84 @@
+"""``alignatt bench``: what drafts cost on this machine, as ratios within one run."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from alignatt4llm.errors import UsageError
+from alignatt4llm.latency import LATENCIES
+
+EXAMPLES = """\
+examples:
+  alignatt bench                              ten minutes of talk, the embedded model
+  alignatt bench --minutes 120 --json bench.json
+"""
+
+FIGURES = {
+    "capture_overhead": "reading rows, against the same pass without",
+    "eager_over_stream_per_chunk": "eager drafts from scratch, against a session, per chunk",
+    "decode_steps_per_committed_token": "tokens decoded one by one, per token said",
+    "last_over_first_tenth": "a chunk at the end of the long stream, against the beginning",
+    "together_over_in_turn": "throughput of eight streams together, against in turn",
+    "chunk_over_share": "a chunk in the crowd, against its fair share of the time alone",
+    "same_text": "share of streams that say in the crowd what they say alone",
+    "step_over_floor": "a decode step, against reading the weights once",
+    "row_error": "largest difference between a row and eager attention",
+}
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the command's options."""
+    parser = subparsers.add_parser(
+        "bench",
+        help="measure the speed of drafts",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--model", default="embedded", help="embedded, a folder or a hub id")
+    parser.add_argument("--pair", default="en-de", help="direction, such as en-de")
+    parser.add_argument("--latency", choices=LATENCIES, default="medium")
+    parser.add_argument(
+        "--minutes", type=float, default=10, metavar="N", help="length of the long stream"
+    )
+    parser.add_argument("--repeats", type=int, default=5, metavar="N", help="of fixed drafts")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure and print."""
+    from alignatt4llm.bench.run import run as measure
+    from alignatt4llm.languages import Pair
+
+    if args.repeats < 1:
+        raise UsageError(f"--repeats is {args.repeats}; it must be 1 or more.")
+    pair = Pair.parse(args.pair)
+    record = measure(args.model, pair, args.latency, args.minutes, args.repeats, _tell)
+    print(_table(record))
+    if args.json:
+        try:
+            args.json.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+        except OSError as problem:
+            raise UsageError(f"'{args.json}' cannot be written: {problem.strerror}.") from problem
+    return 0
+
+
+def _table(record: dict[str, Any]) -> str:
+    arms = list(next(iter(record["ms_per_token"].values())))
+    lines = ["", f"{'ms per token':18}" + "".join(f"{arm:>10}" for arm in arms)]
+    for prompt, times in record["ms_per_token"].items():
+        lines.append(f"{prompt:18}" + "".join(f"{times[arm]:10.1f}" for arm in arms))
+    lines += ["", "ms per chunk      " + _listed(record["ms_per_chunk"], ".1f")]
+    lines += ["work per chunk    " + _listed(record["per_chunk"], ".2f"), ""]
+    lines += [f"{record[name]:10.3g}  {meaning}" for name, meaning in FIGURES.items()]
+    return "\n".join(lines)
+
+
+def _listed(figures: dict[str, float], form: str) -> str:
+    return ", ".join(f"{name} {value:{form}}" for name, value in figures.items())
+
+
+def _tell(message: str) -> None:
+    print(f"measuring: {message}", file=sys.stderr, flush=True)

@@ -1,0 +1,106 @@
+"""``alignatt serve``: live translation for browsers and other programs."""
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from platformdirs import user_state_path
+
+from alignatt4llm.cli.engine import add_engine
+from alignatt4llm.cli.missing import extra
+from alignatt4llm.languages import Pair
+
+if TYPE_CHECKING:
+    from alignatt4llm.serve.sessions import Interpreting
+
+EXAMPLES = """\
+examples:
+  alignatt serve                        then open http://localhost:8765
+  alignatt serve --engine http://gpu:8000   the model elsewhere, by 'alignatt serve-engine'
+  alignatt serve --model scripted       no models: hears tones, for building clients
+  ALIGNATT_TOKEN=... alignatt serve --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem
+
+Beyond this machine a token is needed, from the environment variable ALIGNATT_TOKEN: open
+https://host:8765/?token=... once. Browsers give microphones to localhost and to https only.
+"""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the command's options."""
+    parser = subparsers.add_parser(
+        "serve",
+        help="translate live for browsers and other programs",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    parser.add_argument("--port", type=int, default=8765, help="port (%(default)s)")
+    parser.add_argument(
+        "--model", default="embedded", help="embedded, a folder, a hub id, scripted"
+    )
+    add_engine(parser)
+    parser.add_argument("--recognizer", default="embedded", help="embedded or a Whisper folder")
+    parser.add_argument(
+        "--origin",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="another site whose pages may use this server; repeatable",
+    )
+    parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate, PEM")
+    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its private key, PEM")
+    parser.add_argument(
+        "--transcripts",
+        type=Path,
+        metavar="FOLDER",
+        help="where transcripts are kept (a folder of yours by default)",
+    )
+    parser.add_argument("--keep-days", type=float, default=7, help="and how long (%(default)s)")
+    parser.add_argument("--sessions", type=int, default=8, help="at once, at most (%(default)s)")
+    parser.add_argument("--hours", type=float, default=6, help="of one session (%(default)s)")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until stopped."""
+    with extra("serve"):
+        from alignatt4llm.serve.limits import Limits
+        from alignatt4llm.serve.server import Server, Settings
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+    settings = Settings(
+        folder=args.transcripts or user_state_path("alignatt4llm") / "transcripts",
+        host=args.host,
+        port=args.port,
+        token=os.environ.get("ALIGNATT_TOKEN") or None,
+        origins=tuple(args.origin),
+        certificate=args.tls_cert,
+        key=args.tls_key,
+        limits=Limits(
+            sessions=args.sessions, session=args.hours * 3600, keep=args.keep_days * 86400
+        ),
+    )
+    server = Server(_interpreter(args), settings)
+    scheme, name = "https" if args.tls_cert else "http", args.host.replace("127.0.0.1", "localhost")
+    _tell(f"Serving on {scheme}://{name}:{args.port} (Ctrl-C stops).")
+    server.run()
+    return 0 if server.started else 1
+
+
+def _interpreter(args: argparse.Namespace) -> "Interpreting":
+    if args.model == "scripted":
+        from alignatt4llm.scripted import ScriptedInterpreter
+
+        return ScriptedInterpreter()
+    from alignatt4llm.interpreter import Interpreter
+
+    interpreter = Interpreter(args.model, args.recognizer, _tell, engine=args.engine)
+    for pair in interpreter.pairs[:1]:
+        interpreter.open(Pair.parse(pair)).close()  # loads the recogniser
+    return interpreter
+
+
+def _tell(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)

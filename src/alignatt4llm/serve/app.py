@@ -1,0 +1,125 @@
+"""Everything the server answers, under one roof."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from alignatt4llm.languages import Pair
+from alignatt4llm.latency import LATENCIES
+from alignatt4llm.serve.access import Access
+from alignatt4llm.serve.captions import Captions
+from alignatt4llm.serve.connection import Connection
+from alignatt4llm.serve.errors import ServeError
+from alignatt4llm.serve.limits import Limits
+from alignatt4llm.serve.metrics import Metrics
+from alignatt4llm.serve.openai import Translations, openai_error
+from alignatt4llm.serve.pages import asset, front
+from alignatt4llm.serve.registry import Registry
+from alignatt4llm.serve.sessions import Interpreting
+from alignatt4llm.serve.text import TextDoor
+from alignatt4llm.serve.transcripts import Transcripts
+
+
+def create_app(
+    interpreter: Interpreting,
+    folder: Path,
+    limits: Limits = Limits(),
+    token: str | None = None,
+    origins: Iterable[str] = (),
+) -> Starlette:
+    """Build the server's application; ``app.state.registry`` holds its sessions.
+
+    Parameters
+    ----------
+    interpreter
+        Opens sessions.
+    folder
+        Where transcripts are kept.
+    limits
+        What clients are allowed.
+    token
+        What clients must show, or None.
+    origins
+        Other sites whose pages may use the server.
+    """
+    metrics = Metrics()
+    registry = Registry(interpreter, limits, folder, metrics)
+
+    async def live(socket: WebSocket) -> None:
+        await Connection(socket, registry).run()
+
+    async def text(socket: WebSocket) -> None:
+        await TextDoor(socket, registry).run()
+
+    async def healthz(request: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def readyz(request: Request) -> Response:
+        if registry.draining:
+            return PlainTextResponse("draining\n", 503)
+        return PlainTextResponse("ready\n")
+
+    async def measured(request: Request) -> Response:
+        return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def about(request: Request) -> Response:
+        return JSONResponse(_about(registry))
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        watching = asyncio.create_task(registry.watch())
+        yield
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
+
+    app = Starlette(
+        routes=[
+            Route("/", front),
+            Route("/page/{name}", asset),
+            Route("/about", about),
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+            Route("/metrics", measured),
+            Route("/captions/{session}", Captions(registry).answer),
+            Route("/transcripts/{session}.{kind}", Transcripts(registry).answer),
+            Route("/v1/audio/translations", Translations(registry).answer, methods=["POST"]),
+            WebSocketRoute("/live", live),
+            WebSocketRoute("/text", text),
+            WebSocketRoute("/", text),
+        ],
+        middleware=[Middleware(Access, metrics=metrics, token=token, origins=tuple(origins))],
+        exception_handlers={ServeError: _told},
+        lifespan=lifespan,
+    )
+    app.state.registry = registry
+    return app
+
+
+def _about(registry: Registry) -> dict[str, object]:
+    pairs = map(Pair.parse, registry.interpreter.pairs)
+    return {
+        "model": registry.interpreter.name,
+        "pairs": [
+            {"from": pair.source.code, "to": pair.target.code, "name": pair.target.name}
+            for pair in pairs
+        ],
+        "latencies": {name: {"chunk_s": latency.chunk} for name, latency in LATENCIES.items()},
+        "places": registry.limits.sessions,
+        "free": max(0, registry.limits.sessions - registry.taken),
+    }
+
+
+async def _told(request: Request, problem: Exception) -> Response:
+    assert isinstance(problem, ServeError)
+    error = openai_error(problem.code, str(problem))
+    headers = {"retry-after": "10"} if problem.status == 503 else None
+    return JSONResponse({"error": error}, problem.status, headers=headers)

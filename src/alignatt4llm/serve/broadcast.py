@@ -1,0 +1,108 @@
+"""What a session says, for any number of listeners, each at its own pace."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from threading import Lock
+
+from alignatt4llm.events import Close, Commit, End, Event, Preview, Source, Trace, to_json
+from alignatt4llm.serve.journal import Journal
+
+
+class Broadcast:
+    """The journal, and the newest of the events that may be forgotten.
+
+    A session publishes from its own thread; a listener in the event loop asks for what is new
+    to it. Nothing is queued for anybody: a slow listener finds several numbered events at once
+    and only the newest of the others.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        self._lock = Lock()
+        self._newest: dict[str, tuple[int, str]] = {}
+        self._version = 0
+        self._listeners: set[Listener] = set()
+
+    def publish(self, event: Event) -> None:
+        """Take an event from the session's thread."""
+        if isinstance(event, Commit | Close | End):
+            if isinstance(event, End):
+                event = replace(event, units=(), delays=(), elapsed=())
+            with self._lock:
+                self._newest.pop(Preview.type, None)
+                if not isinstance(event, Commit):
+                    self._newest.clear()
+            self.journal.append(event)
+        else:
+            with self._lock:
+                self._version += 1
+                self._newest[event.type] = (self._version, to_json(event))
+        self.wake()
+
+    def wake(self) -> None:
+        """Make every listener look again."""
+        with self._lock:
+            listeners = tuple(self._listeners)
+        for listener in listeners:
+            listener.wake()
+
+    @contextmanager
+    def listener(self, seq: int, trace: bool) -> Iterator["Listener"]:
+        """Listen to what comes after a number."""
+        listener = Listener(self, seq, trace)
+        with self._lock:
+            self._listeners.add(listener)
+        try:
+            yield listener
+        finally:
+            with self._lock:
+                self._listeners.discard(listener)
+
+    def newest(self, kind: str, version: int) -> tuple[int, str] | None:
+        """Return the newest event of a kind that may be forgotten, if it is newer."""
+        with self._lock:
+            found = self._newest.get(kind)
+        return found if found and found[0] > version else None
+
+
+class Listener:
+    """One reader of a broadcast, in the event loop."""
+
+    def __init__(self, broadcast: Broadcast, seq: int, trace: bool) -> None:
+        self._broadcast = broadcast
+        self.seq = seq
+        self._after = (Trace.type, Preview.type) if trace else (Preview.type,)
+        self._seen: dict[str, int] = {}
+        self._changed = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def wake(self) -> None:
+        """Note from any thread that there may be something new."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._changed.set)
+
+    async def wait(self, seconds: float) -> None:
+        """Wait until there may be something new, but no longer than this."""
+        try:
+            await asyncio.wait_for(self._changed.wait(), seconds)
+        except TimeoutError:
+            return
+        self._changed.clear()
+
+    def fresh(self) -> Iterator[str]:
+        """Yield what is new as JSON: the source, numbered events in order, what is held."""
+        yield from self._newest(Source.type)
+        while lines := self._broadcast.journal.since(self.seq):
+            for line in lines:
+                self.seq += 1
+                yield line
+        for kind in self._after:
+            yield from self._newest(kind)
+
+    def _newest(self, kind: str) -> Iterator[str]:
+        found = self._broadcast.newest(kind, self._seen.get(kind, 0))
+        if found:
+            self._seen[kind] = found[0]
+            yield found[1]

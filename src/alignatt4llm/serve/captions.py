@@ -1,0 +1,73 @@
+"""Captions to look at: an event stream, and a page for halls and video mixers that shows it."""
+
+import json
+from collections.abc import AsyncIterator
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from alignatt4llm.serve.broadcast import Broadcast
+from alignatt4llm.serve.errors import Busy
+from alignatt4llm.serve.pages import page
+from alignatt4llm.serve.registry import Registry
+
+_RECENT = 20
+"""Numbered events that a new viewer is shown from before."""
+_ALIVE = 15.0
+"""Seconds after which a comment shows proxies and viewers that the feed is alive."""
+
+
+class Captions:
+    """Serves ``/captions/<session>``: events to those who accept them, a page to browsers."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._viewers = 0
+
+    async def answer(self, request: Request) -> Response:
+        """Answer a request."""
+        session = request.path_params["session"]
+        broadcast = self._registry.broadcast(session)
+        if "text/event-stream" not in request.headers.get("accept", ""):
+            return page("captions.html")
+        if self._viewers >= self._registry.limits.viewers:
+            raise Busy("Too many viewers at once; try again later.")
+        seq = _asked(request, broadcast.journal.last)
+        if seq == broadcast.journal.last and not self._registry.is_running(session):
+            return Response(status_code=204)  # tells EventSource not to come back
+        return StreamingResponse(
+            self._stream(session, broadcast, seq),
+            media_type="text/event-stream",
+            headers={"cache-control": "no-store", "x-accel-buffering": "no"},
+        )
+
+    async def _stream(self, session: str, broadcast: Broadcast, seq: int) -> AsyncIterator[str]:
+        self._viewers += 1
+        try:
+            with broadcast.listener(seq, trace=False) as listener:
+                yield ": welcome\n\n"
+                while True:
+                    running = self._registry.is_running(session)
+                    sent = False
+                    for line in listener.fresh():
+                        sent = True
+                        yield _frame(line)
+                    if not running or self._registry.draining:
+                        return
+                    if not sent:
+                        yield ": alive\n\n"
+                    await listener.wait(_ALIVE)
+        finally:
+            self._viewers -= 1
+
+
+def _asked(request: Request, last: int) -> int:
+    """Return the number after which a viewer wants events."""
+    seen = request.headers.get("last-event-id", "")
+    return min(int(seen), last) if seen.isdecimal() and len(seen) < 18 else max(0, last - _RECENT)
+
+
+def _frame(line: str) -> str:
+    event = json.loads(line)
+    number = f"id: {event['seq']}\n" if "seq" in event else ""
+    return f"{number}event: {event['type']}\ndata: {line}\n\n"

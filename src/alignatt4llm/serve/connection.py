@@ -1,0 +1,264 @@
+"""The audio door: one WebSocket, from its first message to its last."""
+
+import asyncio
+import json
+from collections.abc import Coroutine
+from typing import Any
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from alignatt4llm.serve.broadcast import Broadcast
+from alignatt4llm.serve.errors import (
+    BadMessage,
+    Farewell,
+    Idle,
+    Replaced,
+    ServeError,
+    TooLarge,
+    TooLong,
+    TooManyErrors,
+)
+from alignatt4llm.serve.messages import (
+    VERSION,
+    Audio,
+    Conversation,
+    Finish,
+    Message,
+    Ping,
+    Resume,
+    Start,
+    State,
+    parse,
+)
+from alignatt4llm.serve.registry import Registry
+from alignatt4llm.serve.sessions import BYTES_PER_SECOND, LiveSession
+
+_ROOM = 0.05
+"""Seconds between two looks whether a session can take more audio."""
+_STATUS = 1.0
+"""Seconds between two messages about the status while audio comes in."""
+
+
+class Gone(Exception):
+    """The client no longer takes what it is sent."""
+
+
+class Connection:
+    """One client of the audio door.
+
+    Parameters
+    ----------
+    socket
+        Not accepted yet.
+    registry
+        Where sessions are.
+    """
+
+    def __init__(self, socket: WebSocket, registry: Registry) -> None:
+        self._socket = socket
+        self._registry = registry
+        self._limits = registry.limits
+        self._conversation = Conversation()
+        self._sending = asyncio.Lock()
+        self._errors = 0
+
+    async def run(self) -> None:
+        """Serve the client until it leaves or the session is over."""
+        await self._socket.accept()
+        try:
+            await self._serve()
+            await self._close(1000)
+        except Farewell as problem:
+            self._registry.metrics.drops.labels(problem.code).inc()
+            await self._part(problem)
+        except WebSocketDisconnect:
+            if self._conversation.state is State.LIVE:
+                self._registry.metrics.drops.labels("vanished").inc()
+        except Gone:
+            self._registry.metrics.drops.labels("slow").inc()
+            await self._close(1008)
+
+    async def _serve(self) -> None:
+        try:
+            wish = await asyncio.wait_for(self._greeting(), self._limits.hello)
+        except TimeoutError:
+            raise Idle("Nothing was asked for; send a 'start' or 'resume' message.") from None
+        if isinstance(wish, Start):
+            session, key = self._registry.start(wish)
+            self._registry.attach(session, self)
+            await self._send(_greeted("started", session, key=key, position=0))
+            await self._converse(session, 0, wish.trace, 0)
+            return
+        found = self._registry.resume(wish)
+        if isinstance(found, Broadcast):
+            await self._tell_the_rest(found, wish)
+            return
+        self._registry.attach(found, self)
+        missing = found.missing(wish.position)
+        if missing > self._limits.session * BYTES_PER_SECOND:
+            raise TooLong("'position' lies beyond the longest session.")
+        seq = min(wish.seq, found.broadcast.journal.last)
+        position = found.received + missing
+        await self._send(_greeted("resumed", found, seq=seq, position=position, ended=False))
+        await self._converse(found, seq, wish.trace, missing)
+
+    async def _greeting(self) -> Start | Resume:
+        while True:
+            message = await self._receive()
+            if isinstance(message, Start | Resume):
+                return message
+
+    async def _converse(self, session: LiveSession, seq: int, trace: bool, missing: int) -> None:
+        try:
+            await _first(self._listen(session, missing), self._tell(session, seq, trace))
+        finally:
+            self._registry.detach(session, self)
+
+    async def _listen(self, session: LiveSession, missing: int) -> None:
+        """Pass audio on; audio that was lost on the way is silence."""
+        while missing:
+            silence = bytes(min(missing, BYTES_PER_SECOND))
+            await self._offer(session, silence)
+            missing -= len(silence)
+        while True:
+            message = await self._receive()
+            if isinstance(message, Audio):
+                await self._offer(session, message.data)
+            elif isinstance(message, Finish):
+                session.finish()
+
+    async def _offer(self, session: LiveSession, data: bytes) -> None:
+        """Give audio to the session, and let the client wait while it can take no more."""
+        while True:
+            if not self._registry.attached(session, self):
+                raise Replaced("Another connection has taken this session over.")
+            if session.offer(data):
+                return
+            session.touch()
+            await asyncio.sleep(_ROOM)
+
+    async def _tell(self, session: LiveSession, seq: int, trace: bool) -> None:
+        """Send events as they come, and the status at least with every heartbeat."""
+        clock = asyncio.get_running_loop().time
+        told = clock()
+        with session.broadcast.listener(seq, trace) as listener:
+            while True:
+                over = session.over
+                for line in listener.fresh():
+                    await self._send(line)
+                if over:
+                    break
+                if not self._registry.attached(session, self):
+                    raise Replaced("Another connection has taken this session over.")
+                self._check_idle(session)
+                await listener.wait(self._limits.heartbeat)
+                if clock() - told >= min(_STATUS, self._limits.heartbeat):
+                    told = clock()
+                    await self._send(json.dumps(session.status()))
+        if session.problem:
+            raise session.problem
+
+    async def _tell_the_rest(self, broadcast: Broadcast, wish: Resume) -> None:
+        """Send what a client has missed of a session that is over."""
+        self._conversation.state = State.ENDING
+        seq = min(wish.seq, broadcast.journal.last)
+        header = broadcast.journal.past().header
+        await self._send(_message("resumed", header, seq=seq, position=wish.position, ended=True))
+        with broadcast.listener(seq, trace=False) as listener:
+            for line in listener.fresh():
+                await self._send(line)
+
+    def _check_idle(self, session: LiveSession) -> None:
+        if self._conversation.state is State.LIVE and session.idle > self._limits.idle:
+            session.finish(Idle(f"No audio came for {self._limits.idle:g} s; the session ended."))
+
+    async def _receive(self) -> Message:
+        """Return the next message that makes sense here; answer the others with an error."""
+        while True:
+            event = await self._socket.receive()
+            if event["type"] == "websocket.disconnect":
+                raise WebSocketDisconnect(event.get("code", 1006))
+            try:
+                message = self._parse(event)
+                self._conversation.receive(message)
+            except Farewell:
+                raise
+            except ServeError as problem:
+                await self._complain(problem)
+                continue
+            self._errors = 0
+            if not isinstance(message, Ping):
+                return message
+            await self._send(json.dumps({"type": "pong", "id": message.id}))
+
+    def _parse(self, event: Any) -> Message:
+        data, text = event.get("bytes"), event.get("text")
+        if len(data or text or "") > self._limits.message:
+            raise TooLarge(f"Messages may have {self._limits.message} bytes; send smaller ones.")
+        if data is not None:
+            if not data:
+                raise BadMessage("This message is empty; send audio in it.")
+            return Audio(data)
+        return parse(text or "")
+
+    async def _complain(self, problem: ServeError) -> None:
+        self._errors += 1
+        await self._send(error_frame(problem))
+        if self._errors >= self._limits.errors:
+            raise TooManyErrors(f"{self._errors} bad messages in a row; read docs/protocol.md.")
+
+    async def _send(self, text: str) -> None:
+        try:
+            async with asyncio.timeout(self._limits.send), self._sending:
+                await self._socket.send_text(text)
+        except TimeoutError:
+            raise Gone from None
+
+    async def _part(self, problem: Farewell) -> None:
+        try:
+            await self._send(error_frame(problem))
+            await self._close(problem.close or 1000)
+        except (Gone, WebSocketDisconnect):
+            pass
+
+    async def _close(self, code: int) -> None:
+        try:
+            async with asyncio.timeout(self._limits.send):
+                await self._socket.close(code)
+        except (TimeoutError, RuntimeError, WebSocketDisconnect):
+            pass
+
+
+def error_frame(problem: ServeError) -> str:
+    """Write an error as clients are told it."""
+    return json.dumps(
+        {
+            "type": "error",
+            "code": problem.code,
+            "message": str(problem),
+            "fatal": problem.close is not None,
+        },
+        ensure_ascii=False,
+    )
+
+
+def _greeted(kind: str, session: LiveSession, **more: Any) -> str:
+    return _message(kind, session.header, **more)
+
+
+def _message(kind: str, header: dict[str, Any], **more: Any) -> str:
+    known = {key: header[key] for key in ("session", "pair", "latency", "audio")}
+    return json.dumps({"type": kind, "version": VERSION, **known, **more})
+
+
+async def _first(*work: Coroutine[Any, Any, None]) -> None:
+    """Run until one of them is done, and stop the others; raise what that one raised."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

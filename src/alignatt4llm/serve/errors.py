@@ -1,0 +1,160 @@
+"""Everything that can go wrong between a client and the server.
+
+ServeError
+├── BadMessage        not a message of the protocol          the conversation goes on
+├── BadState          a message that is not expected now     the conversation goes on
+├── TooLarge          a message or file above the limit      the conversation goes on
+├── UnknownFile       no such page or kind of transcript
+└── Farewell                                                 the conversation ends
+    ├── Unauthorized      no token, a wrong one, or a foreign origin
+    ├── UnknownSession    nothing to resume under this name and key
+    ├── Unsupported       no head set for this pair
+    ├── Busy              every place is taken
+    ├── Draining          the server is being stopped; resume when it is back
+    ├── Replaced          another connection has taken the session over
+    ├── Idle              no audio for too long; the session was ended
+    ├── TooLong           the session is as long as sessions may be; it was ended
+    ├── TooManyErrors     one bad message after another
+    ├── BadAudio          the audio cannot be decoded
+    ├── EngineFailed      recogniser or model raised an error
+    └── EngineStuck       recogniser or model did not come back
+"""
+
+from typing import ClassVar
+
+from alignatt4llm.errors import AlignattError
+
+
+class ServeError(AlignattError):
+    """A problem told to the client in an error frame.
+
+    Attributes
+    ----------
+    code
+        Name on the wire.
+    close
+        WebSocket close code, or None when the conversation goes on.
+    status
+        HTTP status.
+    """
+
+    code: ClassVar[str]
+    close: ClassVar[int | None] = None
+    status: ClassVar[int] = 400
+
+
+class BadMessage(ServeError):
+    """Not a message of the protocol."""
+
+    code = "bad_message"
+
+
+class BadState(ServeError):
+    """A message that is not expected now."""
+
+    code = "bad_state"
+
+
+class TooLarge(ServeError):
+    """A message or file above the limit."""
+
+    code = "too_large"
+    status = 413
+
+
+class UnknownFile(ServeError):
+    """There is no such page or kind of transcript."""
+
+    code = "not_found"
+    status = 404
+
+
+class Farewell(ServeError):
+    """The conversation ends with this."""
+
+    close = 1008
+
+
+class Unauthorized(Farewell):
+    """No token, a wrong one, or a foreign origin."""
+
+    code = "unauthorized"
+    status = 401
+
+
+class UnknownSession(Farewell):
+    """There is nothing under this name and key."""
+
+    code = "unknown_session"
+    status = 404
+
+
+class Unsupported(Farewell):
+    """There is no head set for this pair."""
+
+    code = "unsupported_direction"
+
+
+class Busy(Farewell):
+    """Every place is taken."""
+
+    code = "busy"
+    close = 1013
+    status = 503
+
+
+class Draining(Farewell):
+    """The server is being stopped."""
+
+    code = "draining"
+    close = 1012
+    status = 503
+
+
+class Replaced(Farewell):
+    """Another connection has taken the session over."""
+
+    code = "replaced"
+
+
+class Idle(Farewell):
+    """No audio for too long."""
+
+    code = "idle"
+    close = 1000
+
+
+class TooLong(Farewell):
+    """The session is as long as sessions may be."""
+
+    code = "too_long"
+    close = 1000
+
+
+class TooManyErrors(Farewell):
+    """One bad message after another."""
+
+    code = "too_many_errors"
+
+
+class BadAudio(Farewell):
+    """The audio cannot be decoded."""
+
+    code = "bad_audio"
+    close = 1007
+
+
+class EngineFailed(Farewell):
+    """Recogniser or model raised an error."""
+
+    code = "engine_failed"
+    close = 1011
+    status = 500
+
+
+class EngineStuck(Farewell):
+    """Recogniser or model did not come back."""
+
+    code = "engine_stuck"
+    close = 1011
+    status = 500

@@ -1,0 +1,146 @@
+"""What a client of the audio door may say, and when: `docs/protocol.md` in code."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from alignatt4llm.errors import UsageError
+from alignatt4llm.languages import Pair, language
+from alignatt4llm.latency import LATENCIES
+from alignatt4llm.serve.errors import BadMessage, BadState, Unsupported
+from alignatt4llm.serve.fields import Fields
+
+VERSION = 1
+FORMATS = ("s16le", "container")
+"""Raw 16-bit little-endian 16 kHz mono samples, or any container that FFmpeg can stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Begin a session."""
+
+    pair: Pair
+    latency: str
+    audio: str
+    trace: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Go on with a session: ``seq`` is the last one received, ``position`` the first byte kept."""
+
+    session: str
+    key: str
+    seq: int
+    position: int
+    trace: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    """The next bytes of the audio."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """There is no more audio."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Answered with a pong that carries the same ``id``."""
+
+    id: int
+
+
+Message = Start | Resume | Audio | Finish | Ping
+
+
+def parse(text: str) -> Message:
+    """Read a text message.
+
+    Raises
+    ------
+    BadMessage
+        If it is none of the protocol's.
+    Unsupported
+        If it names an unknown language.
+    """
+    fields = Fields.parse(text)
+    kind = fields.choice("type", ("start", "resume", "end", "ping"))
+    if kind == "start":
+        fields.only(("type", "version", "from", "to", "latency", "audio", "trace"))
+        _check_version(fields)
+        return Start(
+            pair_of(fields.text("from", "en"), fields.text("to")),
+            fields.choice("latency", LATENCIES, "medium"),
+            fields.choice("audio", FORMATS, "s16le"),
+            fields.flag("trace", False),
+        )
+    if kind == "resume":
+        fields.only(("type", "version", "session", "key", "seq", "position", "trace"))
+        _check_version(fields)
+        return Resume(
+            fields.text("session", longest=64),
+            fields.text("key", longest=64),
+            fields.integer("seq"),
+            fields.integer("position", 0),
+            fields.flag("trace", False),
+        )
+    if kind == "ping":
+        fields.only(("type", "id"))
+        return Ping(fields.integer("id", 0))
+    fields.only(("type",))
+    return Finish()
+
+
+def pair_of(source: str, target: str) -> Pair:
+    """Return a pair of known languages, or raise Unsupported."""
+    try:
+        return Pair(language(source[:40]), language(target[:40]))
+    except UsageError as problem:
+        raise Unsupported(str(problem)) from problem
+
+
+class State(Enum):
+    """Where a conversation stands."""
+
+    NEW = "new"
+    LIVE = "live"
+    ENDING = "ending"
+
+
+_NEXT: dict[tuple[State, type[Message]], State] = {
+    (State.NEW, Start): State.LIVE,
+    (State.NEW, Resume): State.LIVE,
+    (State.NEW, Ping): State.NEW,
+    (State.LIVE, Audio): State.LIVE,
+    (State.LIVE, Finish): State.ENDING,
+    (State.LIVE, Ping): State.LIVE,
+    (State.ENDING, Ping): State.ENDING,
+}
+
+
+class Conversation:
+    """The state machine of one connection; it knows the protocol and nothing else."""
+
+    def __init__(self) -> None:
+        self.state = State.NEW
+
+    def receive(self, message: Message) -> None:
+        """Move on, or raise BadState and stay."""
+        following = _NEXT.get((self.state, type(message)))
+        if following is None:
+            name = type(message).__name__.lower()
+            expected = sorted(kind.__name__.lower() for at, kind in _NEXT if at is self.state)
+            raise BadState(
+                f"'{name}' is not expected while {self.state.value}; "
+                f"expected: {', '.join(expected)}."
+            )
+        self.state = following
+
+
+def _check_version(fields: Fields) -> None:
+    if fields.integer("version") != VERSION:
+        raise BadMessage(f"This server speaks version {VERSION} of the protocol.")

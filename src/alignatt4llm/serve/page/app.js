@@ -1,0 +1,160 @@
+// The page: wires the source, the link, the record and the views together.
+
+import { show } from "./attention.js";
+import { Captions } from "./captions.js";
+import { Link } from "./link.js";
+import { Record } from "./record.js";
+import { open } from "./sound.js";
+
+const $ = (id) => document.getElementById(id);
+const record = new Record();
+const captions = new Captions((pieces) => {
+  const { utterance } = pieces[0];
+  const open_ = utterance === record.open && pieces[0].hold;
+  show($("look"), pieces, open_ ? record.frontier : null);
+});
+let sound = null;
+let link = null;
+
+async function prepare() {
+  const about = await (await fetch("about")).json();
+  const names = new Intl.DisplayNames([navigator.language, "en"], { type: "language" });
+  for (const { from, to } of about.pairs) {
+    $("pair").append(new Option(`${names.of(to)} (${names.of(from)} spoken)`, `${from}-${to}`));
+  }
+  for (const [name, { chunk_s }] of Object.entries(about.latencies)) {
+    $("latency").append(new Option(`${name} (${chunk_s} s steps)`, name));
+  }
+  $("latency").value = "medium";
+  for (const id of ["pair", "latency", "source"]) remember(id);
+  $("file").hidden = $("source").value !== "file";
+}
+
+async function start() {
+  const [from, to] = $("pair").value.split("-");
+  const kind = $("source").value;
+  const [file] = $("file").files;
+  if (kind === "file" && !file) return tell("Choose a file, or drop one here.", true);
+  $("toggle").disabled = true;
+  try {
+    sound = await open(kind, file, (bytes) => link?.push(bytes), finish);
+  } catch (problem) {
+    return tell(problem.message, true);
+  } finally {
+    $("toggle").disabled = false;
+  }
+  if (sound.element) $("player").replaceChildren(sound.element);
+  record.restart();
+  captions.newParagraph();
+  captions.language(to);
+  $("words").lang = from;
+  link = new Link({ from, to, latency: $("latency").value });
+  link.addEventListener("event", ({ detail }) => take(detail));
+  link.addEventListener("status", ({ detail }) => measure(detail));
+  link.addEventListener("session", ({ detail }) => begin(detail));
+  link.addEventListener("state", ({ detail }) => state(detail));
+  running(true);
+}
+
+/** The source has ended or was stopped: what was heard is translated to its end. */
+function finish() {
+  sound?.stop();
+  sound = null;
+  link?.finish();
+  $("player").replaceChildren();
+  running(false);
+}
+
+function begin(session) {
+  record.restart();
+  for (const anchor of $("files").querySelectorAll("[data-kind]")) {
+    anchor.href = `transcripts/${session}.${anchor.dataset.kind}`;
+    anchor.download = "";
+  }
+  $("hall").href = `captions/${session}`;
+  $("files").hidden = false;
+}
+
+function take(event) {
+  captions.add(record.take(event));
+  if (event.type === "close" && !record.open.pieces.length) captions.newParagraph();
+  captions.hold(record.held);
+  showHeard();
+}
+
+function showHeard() {
+  const tail = document.createElement("span");
+  tail.className = "tail";
+  tail.textContent = ` ${record.tail.join(" ")}`;
+  $("words").replaceChildren(record.committed.join(" "), tail);
+}
+
+function measure({ lag_s, rtf, audio_s }) {
+  $("lag").textContent = `${lag_s.toFixed(1)} s`;
+  $("rtf").textContent = rtf ? rtf.toFixed(2) : "–";
+  const minutes = Math.floor(audio_s / 60);
+  $("time").textContent = `${minutes}:${String(Math.floor(audio_s % 60)).padStart(2, "0")}`;
+}
+
+function state({ name, message }) {
+  document.body.dataset.state = name;
+  tell(message, name === "failed" || name === "waiting");
+  if (name === "failed" || name === "ended") {
+    link = null;
+    captions.hold([]);
+    if (sound) finish();
+  }
+}
+
+function running(on) {
+  $("toggle").textContent = on ? "Stop" : "Start";
+  for (const id of ["source", "pair", "latency", "file"]) $(id).disabled = on;
+}
+
+function tell(message, bad = false) {
+  $("status").textContent = message;
+  $("status").classList.toggle("bad", bad);
+}
+
+function remember(id) {
+  const element = $(id);
+  const stored = localStorage.getItem(id);
+  if ([...element.options].some((option) => option.value === stored)) element.value = stored;
+  element.addEventListener("change", () => localStorage.setItem(id, element.value));
+}
+
+function theme(name) {
+  document.documentElement.dataset.theme = name;
+}
+
+const system = matchMedia("(prefers-color-scheme: dark)");
+const wanted = () => localStorage.getItem("theme") ?? (system.matches ? "dark" : "light");
+theme(wanted());
+system.addEventListener("change", () => theme(wanted()));
+$("theme").addEventListener("click", () => {
+  localStorage.setItem("theme", wanted() === "dark" ? "light" : "dark");
+  theme(wanted());
+});
+$("controls").addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (sound) finish();
+  else if (link) tell("The last words are still being translated.", true);
+  else start();
+});
+$("source").addEventListener("change", () => ($("file").hidden = $("source").value !== "file"));
+addEventListener("dragover", (event) => {
+  event.preventDefault();
+  document.body.classList.add("dropping");
+});
+addEventListener("dragleave", () => document.body.classList.remove("dropping"));
+addEventListener("drop", (event) => {
+  event.preventDefault();
+  document.body.classList.remove("dropping");
+  if (!event.dataTransfer.files.length || sound || link) return;
+  $("file").files = event.dataTransfer.files;
+  $("source").value = "file";
+  $("file").hidden = false;
+  start();
+});
+addEventListener("beforeunload", (event) => sound && event.preventDefault());
+prepare().catch(() => tell("The server cannot be reached; reload the page to try again.", true));

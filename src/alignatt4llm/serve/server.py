@@ -1,0 +1,117 @@
+"""The process: uvicorn, certificates, and a stop that loses nothing."""
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+
+from alignatt4llm.errors import UsageError
+from alignatt4llm.serve.access import check_exposure
+from alignatt4llm.serve.app import create_app
+from alignatt4llm.serve.limits import Limits
+from alignatt4llm.serve.registry import Registry
+from alignatt4llm.serve.sessions import Interpreting
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a server is run.
+
+    Attributes
+    ----------
+    folder
+        Where transcripts are kept.
+    host, port
+        Where it listens; beyond loopback only with a token. Port 0 takes a free one.
+    token
+        What clients must show, or None.
+    origins
+        Other sites whose pages may use the server.
+    certificate, key
+        PEM files for TLS.
+    limits
+        What clients are allowed.
+    """
+
+    folder: Path
+    host: str = "127.0.0.1"
+    port: int = 8765
+    token: str | None = None
+    origins: tuple[str, ...] = ()
+    certificate: Path | None = None
+    key: Path | None = None
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        check_exposure(self.host, self.token)
+        if bool(self.certificate) != bool(self.key):
+            raise UsageError("TLS needs both files: --tls-cert and --tls-key.")
+        for path in filter(None, (self.certificate, self.key)):
+            if not path.is_file():
+                raise UsageError(f"There is no file '{path}'; TLS needs it.")
+
+
+class Server(uvicorn.Server):
+    """Uvicorn, which on SIGTERM or SIGINT first lets the sessions translate what they have.
+
+    A second signal stops at once.
+    """
+
+    def __init__(self, interpreter: Interpreting, settings: Settings) -> None:
+        app = create_app(
+            interpreter, settings.folder, settings.limits, settings.token, settings.origins
+        )
+        self.registry: Registry = app.state.registry
+        limits = settings.limits
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=settings.host,
+                port=settings.port,
+                ws="websockets-sansio",
+                ws_max_size=4 * limits.message,
+                ws_ping_interval=max(20.0, limits.heartbeat),
+                ws_ping_timeout=max(20.0, limits.heartbeat),
+                ssl_certfile=settings.certificate,
+                ssl_keyfile=settings.key,
+                timeout_graceful_shutdown=5,
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+            )
+        )
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self._draining: asyncio.Task[None] | None = None
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return int(self.servers[0].sockets[0].getsockname()[1])
+
+    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+        """Listen."""
+        self.loop = asyncio.get_running_loop()
+        await super().startup()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop; called for a signal."""
+        if self.loop is None or self.registry.draining:
+            self.should_exit = self.force_exit = True
+        else:
+            self.loop.call_soon_threadsafe(self.drain)
+
+    def drain(self) -> None:
+        """Begin to stop; called in the event loop."""
+
+        async def work() -> None:
+            log.warning("stopping: what was received is translated first")
+            await self.registry.drain()
+            await asyncio.sleep(0.1)  # the last frames leave
+            self.should_exit = True
+
+        self._draining = self._draining or asyncio.ensure_future(work())

@@ -1,0 +1,232 @@
+"""A session that is fed words instead of audio, and answers as the text protocol has it."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from alignatt4llm.events import Close, Commit, Event, Preview
+from alignatt4llm.recognizers.base import Samples
+from alignatt4llm.serve.errors import BadState
+from alignatt4llm.serve.sessions import Interpreting
+from alignatt4llm.serve.text_protocol import VERSION, Init, Update, placed
+from alignatt4llm.session import Session
+from alignatt4llm.target import Piece, unit_spans
+from alignatt4llm.transcript import SAMPLE_RATE, Recognition, SourceWord
+
+MOST_WORDS = 120
+"""Committed words after which an utterance is closed whether its client closes it or not."""
+
+
+class WordFeed:
+    """A recogniser that says what it is told, whatever the samples are."""
+
+    def __init__(self) -> None:
+        self._next = Recognition()
+
+    def say(self, committed: list[SourceWord], tail: list[SourceWord]) -> None:
+        """Set what the next step says."""
+        self._next = Recognition(tuple(committed), tuple(tail))
+
+    def feed(self, samples: Samples) -> Recognition:
+        """Say it."""
+        heard, self._next = self._next, Recognition(tail=self._next.tail)
+        return heard
+
+    def finish(self) -> Recognition:
+        """Say it, and forget the tail."""
+        heard, self._next = self._next, Recognition()
+        return Recognition(heard.committed)
+
+
+@dataclass(slots=True)
+class _Open:
+    """The client's open utterance.
+
+    Attributes
+    ----------
+    number
+        The client's; None until its first update.
+    taken
+        Words handed to the session.
+    closed
+        Of them, words in utterances that the session has closed by itself.
+    covered
+        Words that the text covers.
+    said
+        Commits and closes.
+    shown
+        Text sent.
+    """
+
+    number: int | None = None
+    taken: list[SourceWord] = field(default_factory=list)
+    closed: int = 0
+    covered: int = 0
+    said: list[Commit | Close] = field(default_factory=list)
+    shown: str = ""
+
+    @property
+    def text(self) -> str:
+        """Everything accepted."""
+        return "".join(event.text for event in self.said if isinstance(event, Commit)).lstrip()
+
+
+class TextSession:
+    """Translates the updates of one client.
+
+    An utterance is the client's: what the session closes within it stays inside. Text is only
+    ever added, also by the final answer and also after an engine has failed.
+
+    Parameters
+    ----------
+    interpreter
+        Opens the session.
+    init
+        The client's first message.
+    """
+
+    def __init__(self, interpreter: Interpreting, init: Init) -> None:
+        self._interpreter = interpreter
+        self._init = init
+        self._words = WordFeed()
+        self._samples = 0
+        self._end = 0.0
+        self._over = -1
+        self._open = _Open()
+        if init.accepted:
+            accepted = Commit(init.accepted, 0, 0.0, 0.0, -1, (Piece(init.accepted, -1),))
+            self._open = _Open(said=[accepted], shown=init.accepted.lstrip())
+        self._session = self._opened()
+
+    def close(self) -> None:
+        """Free what is kept for this client."""
+        self._session.close()
+
+    def greeting(self) -> dict[str, Any]:
+        """Return the answer to the first message."""
+        return {
+            "type": "init_ok",
+            "protocol_version": VERSION,
+            "direction": str(self._init.pair),
+            "preset": self._init.preset or self._init.latency,
+            "model": self._interpreter.name,
+            "ignored_overrides": list(self._init.overrides.ignored),
+        }
+
+    def check(self, update: Update) -> None:
+        """Raise BadState for an update of an utterance that is not open."""
+        open_, asked = self._open.number, update.utterance
+        if open_ is not None and asked != open_:
+            raise BadState(f"Utterance {open_} is open; end it with 'is_final' before {asked}.")
+        if asked <= self._over:
+            raise BadState(f"Utterance {asked} is closed; go on with {self._over + 1}.")
+
+    def answer(self, update: Update) -> dict[str, Any]:
+        """Translate an update.
+
+        Raises
+        ------
+        BadState
+            If its utterance is not open.
+        Exception
+            Whatever the engine raises; the session is then as before the update.
+        """
+        self.check(update)
+        self._open.number = update.utterance
+        forced = len(update.words) > MOST_WORDS and not update.final
+        try:
+            events = self._step(update, update.final or forced)
+        except Exception:
+            self._recover()
+            raise
+        buffer = ""
+        reason = ""
+        for event in events:
+            self._take(event)
+            if isinstance(event, Preview):
+                buffer, reason = event.text, event.reason
+        return self._translation(update, forced, buffer, reason)
+
+    def _step(self, update: Update, final: bool) -> list[Event]:
+        clock = max(self._samples / SAMPLE_RATE, update.clock)
+        fresh = placed(update, len(self._open.taken), self._end, clock)
+        clock = max([clock, *(word.end for word in fresh)])
+        committed = fresh if final else self._settled(fresh, clock)
+        tail = [*fresh[len(committed) :], *(SourceWord(word, clock, clock) for word in update.tail)]
+        self._words.say(committed, [] if final else tail)
+        samples = round(clock * SAMPLE_RATE)
+        if final:
+            self._session.transcript.samples = samples
+            events = list(self._session.flush())
+        else:
+            silence = np.broadcast_to(np.float32(0), samples - self._samples)
+            events = list(self._session.feed(silence))
+        self._samples = samples
+        self._open.taken += committed
+        self._end = committed[-1].end if committed else self._end
+        return events
+
+    def _settled(self, words: list[SourceWord], clock: float) -> list[SourceWord]:
+        """The words up to the first that ends in the inaccessible stretch before the clock."""
+        limit = clock - self._init.overrides.inaccessible_ms / 1000
+        late = (index for index, word in enumerate(words) if word.end > limit)
+        return words[: next(late, len(words))]
+
+    def _take(self, event: Event) -> None:
+        now = self._open
+        if isinstance(event, Commit):
+            now.said.append(event)
+            if event.covered >= 0:
+                now.covered = max(now.covered, now.closed + event.covered + 1)
+        elif isinstance(event, Close):
+            now.said.append(event)
+            now.closed += len(event.source.split())
+
+    def _translation(
+        self, update: Update, forced: bool, buffer: str, reason: str
+    ) -> dict[str, Any]:
+        final = update.final or forced
+        before, now = self._open.shown, self._open
+        now.shown = now.text if final else self._visible(now.text, before)
+        held = now.text[len(now.shown) :].strip()
+        if final:
+            self._over = update.utterance
+            self._open = _Open()
+        return {
+            "type": "translation",
+            "seq": update.seq,
+            "utterance_id": update.utterance,
+            "final": final,
+            "committed_text": now.shown,
+            "committed_delta": now.shown[len(before) :],
+            "buffer_text": "" if final else " ".join(filter(None, (held, buffer))),
+            "covered_source_units": now.covered or None,
+            "stop_reason": reason,
+            **({"forced_final": forced} if final else {}),
+        }
+
+    def _visible(self, text: str, before: str) -> str:
+        """What may be shown of the accepted text while the utterance is open."""
+        overrides, language = self._init.overrides, self._init.pair.target
+        spans = unit_spans(text, language)
+        kept = spans[: len(spans) - overrides.hold_back]
+        shown = text[: kept[-1][1]] if kept else ""
+        fresh = len(kept) - len(unit_spans(before, language))
+        return shown if len(shown) > len(before) and fresh >= overrides.min_emit else before
+
+    def _opened(self) -> Session:
+        """Open a session that stands where this one stands."""
+        init, now = self._init, self._open
+        session = self._interpreter.open(
+            init.pair, init.latency, recognizer=self._words, settings=init.overrides.settings
+        )
+        past = [Close(0, source, target, 0.0, 0.0, 0.0) for source, target in init.history]
+        session.restore([*past, *now.said], now.taken[now.closed :], 0)
+        session.transcript.samples = self._samples
+        return session
+
+    def _recover(self) -> None:
+        self._session.close()
+        self._words = WordFeed()
+        self._session = self._opened()

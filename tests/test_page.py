@@ -1,0 +1,252 @@
+"""The page in a real browser: Debian's Chromium, driven by Playwright, with a fake microphone."""
+
+import shutil
+import time
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+from serve_harness import serving
+
+from alignatt4llm.audio.decode import read
+from alignatt4llm.recognizers.tones import SCRIPT, tones
+
+sync_api = pytest.importorskip(
+    "playwright.sync_api", reason="needs playwright: pip install 'alignatt4llm[browser]'"
+)
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = [
+    pytest.mark.skipif(not CHROMIUM, reason="needs Chromium: apt-get install chromium"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
+SAMPLES = Path(__file__).parent.parent / "samples"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+]
+WATCH = """() => {
+  window.changes = [];
+  const said = document.getElementById("said");
+  new MutationObserver((records) => {
+    for (const { type, target, removedNodes, addedNodes } of records) {
+      if (type === "characterData" || removedNodes.length) window.changes.push(target.textContent);
+      for (const node of addedNodes) {
+        if (node.nextSibling && target === said) window.changes.push(node.textContent);
+      }
+    }
+  }).observe(said, { childList: true, characterData: true, subtree: true });
+}"""
+
+
+def write_wav(path, samples, rate=16_000):
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes((samples * 32767).astype("<i2").tobytes())
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    speech = np.concatenate(list(read(str(SAMPLES / "lj001.ogg"))))[: 16_000 * 30]
+    microphone = write_wav(tmp_path_factory.mktemp("audio") / "microphone.wav", speech)
+    flags = [*FLAGS, f"--use-file-for-fake-audio-capture={microphone}"]
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def server(tmp_path):
+    with serving(tmp_path / "journals") as running:
+        yield running
+
+
+@pytest.fixture
+def page(browser, server):
+    context = browser.new_context(permissions=["microphone"], accept_downloads=True)
+    opened = context.new_page()
+    problems = []
+
+    def note(problem):
+        problems.append(problem)
+
+    opened.on("pageerror", note)
+    opened.goto(f"http://127.0.0.1:{server.port}/")
+    opened.wait_for_selector("#pair option", state="attached")
+    opened.evaluate(WATCH)
+    yield opened
+    context.close()
+    assert not problems
+
+
+def said(page):
+    return " ".join(" ".join(page.locator("#said p").all_text_contents()).split())
+
+
+def wait_for_words(page, count, seconds=30):
+    page.wait_for_function(
+        "count => document.getElementById('said').textContent.split(/\\s+/).length >= count",
+        arg=count,
+        timeout=seconds * 1000,
+    )
+
+
+def press(page):
+    page.click("#toggle")
+
+
+def test_captions_appear_while_the_microphone_hears_and_never_change(page):
+    press(page)
+    wait_for_words(page, 5)
+    before = said(page)
+    assert page.inner_text("#toggle") == "Stop"
+    wait_for_words(page, 12)
+    assert said(page).startswith(before)
+    assert page.text_content("#words").strip()
+    assert page.text_content("#lag").endswith(" s") and page.text_content("#time") != "–"
+    press(page)
+    page.wait_for_function("() => document.body.dataset.state === 'ended'")
+    assert said(page).startswith(before)
+    assert page.evaluate("window.changes") == []
+    assert page.text_content("#held").strip() == ""
+
+
+def play_file(page, path):
+    page.select_option("#source", "file")
+    page.set_input_files("#file", str(path))
+    press(page)
+
+
+def test_a_file_is_resampled_and_every_word_of_it_is_said(page, tmp_path):
+    at_48k = np.repeat(tones(range(20)), 3)  # every third sample is kept by a good resampler
+    play_file(page, write_wav(tmp_path / "speech.wav", at_48k, 48_000))
+    page.wait_for_function("() => document.body.dataset.state === 'ended'", timeout=40_000)
+    assert said(page) == " ".join(SCRIPT[:20]).upper()
+    assert page.evaluate("window.changes") == []
+
+
+def test_the_page_resumes_without_loss_or_repetition(page, server, tmp_path):
+    play_file(page, write_wav(tmp_path / "speech.wav", tones(range(25))))
+    for words in (4, 12):
+        wait_for_words(page, words)
+        for connection in list(server.server_state.connections):
+            connection.loop.call_soon_threadsafe(connection.transport.abort)
+        page.wait_for_function("() => document.body.dataset.state === 'waiting'")
+        assert page.is_visible("#status.bad")
+        page.wait_for_function("() => document.body.dataset.state === 'live'")
+    page.wait_for_function("() => document.body.dataset.state === 'ended'", timeout=40_000)
+    assert said(page) == " ".join(SCRIPT[:25]).upper()
+    assert page.evaluate("window.changes") == []
+
+
+def test_the_attention_view_shows_where_words_look(page, tmp_path):
+    play_file(page, write_wav(tmp_path / "speech.wav", tones(range(20))))
+    wait_for_words(page, 10)
+    page.hover("#said span:has-text('MORNING')")
+    look = page.inner_text("#look")
+    assert "“MORNING” – said" in look and "Looks at morning 100 %." in look
+    page.focus("#captions")
+    page.keyboard.press("ArrowRight")
+    assert "Looks at everyone 100 %." in page.inner_text("#look")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    assert "Looks at Good 100 %." in page.inner_text("#look")
+    page.wait_for_selector("#held span")
+    for _ in range(30):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_function("() => document.getElementById('look').textContent.includes('held:')")
+    assert page.locator("#look .frontier").count() == 1
+    assert page.locator("#look .inaccessible").count() >= 1
+
+
+def test_downloads_hold_the_committed_text(page, tmp_path):
+    play_file(page, write_wav(tmp_path / "speech.wav", tones(range(20))))
+    page.wait_for_function("() => document.body.dataset.state === 'ended'", timeout=40_000)
+    text = said(page)
+    for kind in ("srt", "vtt", "txt", "jsonl"):
+        with page.expect_download() as download:
+            page.click(f"#files [data-kind={kind}]")
+        content = Path(download.value.path()).read_text("utf-8")
+        assert download.value.suggested_filename.endswith(f".{kind}")
+        if kind == "txt":
+            assert " ".join(content.split()) == text
+        for sentence in text.replace("COMING. ", "COMING.\n").splitlines()[:1]:
+            assert sentence in content or kind == "jsonl"
+
+
+def test_the_captions_page_shows_the_same_words(page, browser, server, tmp_path):
+    play_file(page, write_wav(tmp_path / "speech.wav", tones(range(20))))
+    wait_for_words(page, 5)
+    hall = browser.new_page()
+    hall.goto(
+        page.get_attribute("#hall", "href")
+        and page.evaluate("document.getElementById('hall').href") + "?theme=light&lines=3"
+    )
+    page.wait_for_function("() => document.body.dataset.state === 'ended'", timeout=40_000)
+    hall.wait_for_function("() => document.getElementById('lines').textContent.includes('CITY,')")
+    assert " ".join(hall.text_content("#lines").split()) == said(page)
+    hall.close()
+
+
+def test_keyboard_and_screen_reader(page):
+    assert page.get_attribute("#said", "role") == "log"
+    assert page.get_attribute("#said", "aria-live") == "polite"
+    assert page.get_attribute("#held", "aria-hidden") == "true"
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the captions"
+    names = page.evaluate(
+        """() => [...document.querySelectorAll("select, button, input, section")].map(
+             (e) => (e.labels?.[0] ?? e).textContent.trim() || e.getAttribute("aria-label"))"""
+    )
+    assert all(names)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_theme_follows_the_system_and_the_button(browser, server, scheme):
+    page = browser.new_page(color_scheme=scheme)
+    page.goto(f"http://127.0.0.1:{server.port}/")
+    theme = "document.documentElement.dataset.theme"
+    assert page.evaluate(theme) == scheme
+    page.click("#theme")
+    other = {"light": "dark", "dark": "light"}[scheme]
+    assert page.evaluate(theme) == other
+    page.reload()
+    assert page.evaluate(theme) == other
+    page.context.close()
+
+
+def test_nothing_is_wider_than_a_phone(browser, server):
+    page = browser.new_page(viewport={"width": 360, "height": 740})
+    page.goto(f"http://127.0.0.1:{server.port}/")
+    page.wait_for_selector("#pair option", state="attached")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.context.close()
+
+
+def test_what_goes_wrong_is_said(page, server):
+    page.select_option("#source", "file")
+    press(page)
+    assert "Choose a file" in page.inner_text("#status")
+    server.registry.draining = True
+    page.select_option("#source", "microphone")
+    press(page)
+    page.wait_for_function("() => document.body.dataset.state === 'waiting'")
+    server.registry.draining = False
+    page.wait_for_function("() => document.body.dataset.state === 'live'")
+    deadline = time.monotonic() + 5
+    while not server.registry.taken and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert server.registry.taken == 1
