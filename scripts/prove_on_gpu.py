@@ -218,7 +218,12 @@ def prove(
     options |= arrangement["options"]
     asked = figure_prompts(location) if not tiny else [(i, list(range(len(i)))) for i in prompts()]
     if arrangement["name"] == BASELINE:
-        return {"holds": True, "ms_per_token": transformers_speed(location, heads, dtype, asked)}
+        return {
+            "holds": True,
+            "ms_per_token": transformers_speed(
+                location, heads, dtype, asked[: 4 if tiny else None]
+            ),
+        }
     ids = [ids for ids, _ in asked]
     with_rows, without = both(location, heads, options, ids)
     one, other = with_rows[0], without[0]
@@ -234,7 +239,7 @@ def prove(
         "logprobs_apart": apart,
         "rows_apart": difference,
         "prefixes_cached": with_rows[1].cached,
-        "ms_per_token": speed(location, heads, options, asked),
+        "ms_per_token": speed(location, heads, options, asked[: 4 if tiny else None]),
     }
     found["holds"] = same == len(ids) and difference <= TOLERANCE[dtype]
     return found
