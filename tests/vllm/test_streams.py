@@ -1,5 +1,6 @@
 """Many streams on one vLLM engine say what each says on transformers."""
 
+import signal
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -8,6 +9,7 @@ pytest.importorskip(
     "vllm.sampling_params", reason="vLLM is not installed; 'make test-vllm' brings it"
 )
 
+import psutil
 import torch
 from crowd import checkpoint
 from test_drafting import PAIR, assert_same, drafts, head_set, held_by_mass, prompt
@@ -76,6 +78,14 @@ def test_requests_that_are_closed_leave_nothing_behind(pair_of_translators):
     next(other := served.engine.steps(Ask([5, 6, 7], 0, 1, [(0, 0)], [1])))
     other.close()
     assert len(source._gone) <= 1
+
+
+def test_ctrl_c_is_not_for_the_engine(pair_of_translators):
+    served, _ = pair_of_translators
+    before = served.open(PAIR, head_set()).draft(prompt(["the"]), 6)
+    for process in psutil.Process().children(recursive=True):
+        process.send_signal(signal.SIGINT)
+    assert_same(served.open(PAIR, head_set()).draft(prompt(["the"]), 6), before)
 
 
 def test_heads_and_prompts_that_do_not_fit_are_refused(pair_of_translators):

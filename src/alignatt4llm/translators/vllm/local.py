@@ -2,8 +2,10 @@
 
 import asyncio
 import atexit
+import signal
 from collections.abc import AsyncGenerator, Collection, Coroutine, Generator, Mapping
 from contextlib import suppress
+from multiprocessing import resource_tracker
 from pathlib import Path
 from threading import Thread
 from typing import Any, TypeVar
@@ -59,7 +61,8 @@ class LocalEngine:
     ) -> None:
         check_version()
         self._loop = asyncio.new_event_loop()
-        self._thread = Thread(target=self._loop.run_forever, name="vllm", daemon=True)
+        resource_tracker.ensure_running()  # it would let signals through again
+        self._thread = Thread(target=self._serve, name="vllm", daemon=True)
         self._thread.start()
         self._client: AsyncLLM | None = None
         self._source: StepSource | None = None
@@ -85,6 +88,10 @@ class LocalEngine:
         try:
             while (step := self._run(_next(steps))) is not None:
                 yield step
+        except AlignattError:
+            raise
+        except Exception as problem:
+            raise AlignattError(f"vLLM has failed: {_reason(problem)}") from problem
         finally:
             self._run(steps.aclose())
 
@@ -101,6 +108,11 @@ class LocalEngine:
         client, self._client, self._source = self._client, None, None
         if client is not None:
             client.shutdown(PARTING)
+
+    def _serve(self) -> None:
+        """Run the loop; processes started in it do not hear Ctrl-C, which is for the session."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        self._loop.run_forever()
 
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
