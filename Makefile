@@ -6,10 +6,10 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check clean
+.PHONY: help demo test test-all test-browser check clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: $(STAMP) ## Translate a recording as if it were live (INPUT=file TO=language)
 	$(BIN)/alignatt translate "$(INPUT)" --to $(TO)
@@ -19,6 +19,11 @@ test: $(STAMP) ## Run the tests, except those that take minutes
 
 test-all: $(STAMP) ## Run every test
 	$(BIN)/pytest
+
+test-browser: $(STAMP) ## Run the tests of the page and of other programs' clients (needs Chromium)
+	$(BIN)/python -m pip install --quiet -e ".[browser]"
+	$(BIN)/python -m pip install --quiet --no-deps "whisperlivekit==0.2.26"
+	$(BIN)/pytest tests/test_page.py tests/test_serve_text.py
 
 check: $(STAMP) ## Check style and types
 	$(BIN)/ruff check

@@ -1,5 +1,7 @@
 """Context reaches the prompt within its budget, stands outside the source, and costs little."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -166,6 +168,9 @@ def test_terms_of_scripts_without_spaces_need_no_edges():
     assert not Term("Köl", "x").heard_in("in Köln,")
 
 
+SAMPLE = str(Path(__file__).parent.parent / "samples" / "fleurs-en-000.ogg")
+
+
 def test_bad_context_gets_a_sentence(tmp_path, capsys):
     bad = tmp_path / "glossary.txt"
     bad.write_text("# fine\nkernel\n", "utf-8")
@@ -181,7 +186,8 @@ def test_bad_context_gets_a_sentence(tmp_path, capsys):
         read_document(broken)
     with pytest.raises(UsageError, match="budget is 0"):
         Context(budget=0)
-    assert main(["translate", "x.ogg", "--to", "de", "--document", str(tmp_path / "no.pdf")]) == 2
+    asked = ["translate", SAMPLE, "--to", "de", "--document", str(tmp_path / "no.pdf")]
+    assert main(asked) == 2
     assert "cannot be read: No such file" in capsys.readouterr().err
 
 

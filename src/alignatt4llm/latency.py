@@ -67,7 +67,8 @@ def _replaced(settings: T, name: str, text: str) -> T | None:
                 return replace(settings, **{key: inner})  # type: ignore[type-var]
         elif key == name:
             try:
-                return replace(settings, **{key: type(value)(text)})  # type: ignore[type-var]
+                kind = float if value is None else type(value)
+                return replace(settings, **{key: kind(text)})  # type: ignore[type-var]
             except ValueError as problem:
                 raise UsageError(f"'{text}' is no value for {name}.") from problem
     return None

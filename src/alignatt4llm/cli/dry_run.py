@@ -91,7 +91,10 @@ def _settings(settings: Any) -> str:
     found = []
     for item in fields(settings):
         value = getattr(settings, item.name)
-        found.append(_settings(value) if is_dataclass(value) else f"{item.name} {value:g}")
+        if is_dataclass(value):
+            found.append(_settings(value))
+        else:
+            found.append(f"{item.name} {'never' if value is None else format(value, 'g')}")
     return ", ".join(found)
 
 
