@@ -84,7 +84,7 @@ def test_listening_ends_with_ctrl_c_and_the_last_words_are_said(sounddevice, mon
 
 
 class Opened(ScriptedInterpreter):
-    def open(self, pair, latency, heads, prompt):
+    def open(self, pair, latency, **_):
         return super().open(pair, latency)
 
 

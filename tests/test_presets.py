@@ -26,6 +26,7 @@ from alignatt4llm.events import Close, Trace
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.languages import Pair
+from alignatt4llm.latency import LATENCIES
 from alignatt4llm.models import short_name
 from alignatt4llm.policy.published import PublishedAlignAtt
 from alignatt4llm.presets import PRESETS, preset
@@ -206,7 +207,8 @@ def test_a_dry_run_takes_what_is_asked_for(capsys):
     assert "AlignAtt as published" in text and "Voxtral" in text and "Aligner" not in text
     assert len([1 for part in text.split("heads")[1].split("\n")[0].split("(")][1:]) == 4
     text = dry_run(capsys, "--preset", "milmmt-4b", "--latency", "high", "--from", "fr")
-    assert "Translate this from French to German:" in text and "chunk 1.5" in text
+    assert "Translate this from French to German:" in text
+    assert f"chunk {LATENCIES['high'].chunk:g}" in text
     assert "none: There is no head set for fr-de" in text
 
 

@@ -82,7 +82,10 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--perfect", action="store_true", help="timed text is heard at once and never wrong"
     )
-    parser.add_argument("--limit", type=int, metavar="N", help="only the first N recordings")
+    parser.add_argument(
+        "--skip", type=int, default=0, metavar="N", help="leave out the first N recordings"
+    )
+    parser.add_argument("--limit", type=int, metavar="N", help="only N recordings")
     parser.add_argument(
         "--jobs",
         type=int,
@@ -121,6 +124,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> None:
+    if args.skip < 0:
+        raise UsageError(f"--skip is {args.skip}; it must be 0 or more.")
     for name in ("limit", "jobs"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             raise UsageError(f"--{name} is {getattr(args, name)}; it must be 1 or more.")

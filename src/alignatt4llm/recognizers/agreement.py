@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from alignatt4llm.transcript import SourceWord
 
-HOLD_BACK = 0.25
+HOLD_BACK = 0.3
 """Seconds of audio that must follow a word before it may become final."""
 
 _SEAM_WORDS = 8

@@ -8,12 +8,10 @@ from typing import Any
 
 from alignatt4llm.errors import UsageError
 from alignatt4llm.languages import language, unspaced
+from alignatt4llm.recognizers.agreement import HOLD_BACK
 from alignatt4llm.recognizers.base import Samples
 from alignatt4llm.recognizers.words import split_words
 from alignatt4llm.transcript import SAMPLE_RATE, Recognition, SourceWord
-
-HOLD_BACK = 0.25
-"""Seconds after a word's end before it is committed, as a real recogniser would wait."""
 
 
 class TimedTextRecognizer:
