@@ -4,6 +4,7 @@ import argparse
 import logging
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,8 +86,8 @@ def run(args: argparse.Namespace) -> int:
     _tell(f"Serving on {scheme}://{name}:{args.port} (Ctrl-C stops).")
     server.run([port])
     code = 0 if server.started else 1
-    if server.registry.taken:
-        os._exit(code)  # an engine that did not come back would abort the process
+    if any(thread.daemon for thread in threading.enumerate()):
+        os._exit(code)  # a thread that is still inside an engine would abort the process
     return code
 
 
