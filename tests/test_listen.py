@@ -77,14 +77,14 @@ def test_a_microphone_of_any_rate_is_heard_at_16_khz(sounddevice):
 
 
 def test_listening_ends_with_ctrl_c_and_the_last_words_are_said(sounddevice, monkeypatch, capsys):
-    monkeypatch.setattr("alignatt4llm.interpreter.Interpreter", lambda *args: Opened())
+    monkeypatch.setattr("alignatt4llm.interpreter.Interpreter", lambda *_, **__: Opened())
     monkeypatch.setattr(Microphone, "when_over", staticmethod(interrupt))
     assert main(["listen", "--to", "de"]) == 0
     assert capsys.readouterr().out.strip() == " ".join(SCRIPT[:12]).upper()
 
 
 class Opened(ScriptedInterpreter):
-    def open(self, pair, latency, heads, prompt):
+    def open(self, pair, latency, **_):
         return super().open(pair, latency)
 
 

@@ -1,23 +1,24 @@
 """Models in memory, and the sessions that are opened on them."""
 
+import time
 from collections.abc import Callable
+from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
 
-from alignatt4llm.errors import AlignattError
-from alignatt4llm.heads.headset import HeadSet, head_set_for, shipped_head_sets
+from alignatt4llm.cards import TRANSLATORS
+from alignatt4llm.context import Context, ContextPrompt
+from alignatt4llm.errors import AlignattError, UsageError
+from alignatt4llm.heads.headset import HeadSet, head_set_for, layers_of, shipped_head_sets
 from alignatt4llm.languages import Pair
 from alignatt4llm.latency import LATENCIES, Latency
-from alignatt4llm.models import resolve_llm, resolve_recognizer
+from alignatt4llm.models import Weights, resolve_llm
 from alignatt4llm.policy.alignatt import AlignAtt
 from alignatt4llm.policy.base import Policy
-from alignatt4llm.recognizers.base import Recognizer
+from alignatt4llm.recognizers.base import Recognizer, RecognizerEngine
+from alignatt4llm.recognizers.loading import Finality, RecognizerRunner, load_recognizer
 from alignatt4llm.session import Session, SessionSettings
 from alignatt4llm.threads import best_threads
-
-if TYPE_CHECKING:
-    from alignatt4llm.recognizers.whisper import WhisperEngine
-    from alignatt4llm.translators.transformers import TransformersTranslator
+from alignatt4llm.translators.base import Translator
 
 Tell = Callable[[str], None]
 
@@ -30,14 +31,21 @@ class Interpreter:
     model
         ``embedded``, ``embedded-large``, a folder or a hub id.
     recognizer
-        ``embedded`` or the folder of a Whisper model.
+        ``embedded``, a name from `cards.RECOGNIZERS`, a folder, a Whisper size or a hub id.
     tell
         Is told what is being prepared, when that takes long.
+    aligner, audio_heads, finality, recognizer_engine
+        As for `load_recognizer`.
+    engine
+        ``transformers``, ``vllm``, or the address of a served engine (``http://host:port``), whose
+        model it then is.
+    heads
+        A head set that is not shipped and will be used: vLLM must know its layers from the start.
 
     Raises
     ------
     AlignattError
-        If weights or packages are missing.
+        If weights or packages are missing, or the engine does not start.
     """
 
     def __init__(
@@ -45,13 +53,24 @@ class Interpreter:
         model: str = "embedded",
         recognizer: str = "embedded",
         tell: Tell = lambda message: None,
+        *,
+        aligner: str | None = None,
+        audio_heads: Path | None = None,
+        finality: Finality = "agreement",
+        recognizer_engine: RecognizerRunner = "transformers",
+        engine: str = "transformers",
+        heads: HeadSet | None = None,
     ) -> None:
-        self._weights = resolve_llm(model, tell)
+        self._prompt = TRANSLATORS[model].prompt if model in TRANSLATORS else "auto"
         self._recognizer = recognizer
+        self._aligner = aligner
+        self._audio_heads = audio_heads
+        self._finality = finality
+        self._recognizer_engine = recognizer_engine
         self._tell = tell
         self.threads = best_threads()
-        self.translator = self._translator()
-        self._whisper: WhisperEngine | None = None
+        self._weights, self.translator = self._load(model, engine, heads)
+        self._ears: RecognizerEngine | None = None
         self._loading = Lock()
 
     def open(
@@ -61,9 +80,11 @@ class Interpreter:
         *,
         heads: HeadSet | None = None,
         prompt: str = "auto",
+        context: Context | None = None,
         policy: Policy | None = None,
         recognizer: Recognizer | None = None,
         settings: SessionSettings | None = None,
+        now: Callable[[], float] = time.monotonic,
     ) -> Session:
         """Start a session.
 
@@ -76,23 +97,29 @@ class Interpreter:
         heads
             Head set; the shipped one of the model and pair by default.
         prompt
-            ``auto``, ``chat`` or ``few-shot``.
+            A name from `prompts.FORMS`; by default the one that the model was trained for.
+        context
+            What the model should know besides the speech.
         policy
             AlignAtt over the head set by default.
         recognizer
-            Whisper by default.
+            One on the interpreter's model by default.
         settings
             Close rules, history and draft budget; those of the latency by default.
+        now
+            Wall clock in seconds.
         """
         chosen = LATENCIES[latency] if isinstance(latency, str) else latency
         heads = heads or self.heads(pair)
+        form = self.translator.prompt_form(pair, self._prompt if prompt == "auto" else prompt)
         return Session(
             recognizer or self._listen(pair, chosen.hold_back),
             self.translator.open(pair, heads),
             policy or AlignAtt(heads, chosen.policy),
-            self.translator.prompt_form(pair, prompt),
+            ContextPrompt(form, context) if context else form,
             pair,
             settings or chosen.session,
+            now,
         )
 
     @property
@@ -108,7 +135,7 @@ class Interpreter:
 
     @property
     def location(self) -> str:
-        """The model's folder."""
+        """The model's folder, or the address of the engine that has it."""
         return self._weights.location
 
     def heads(self, pair: Pair) -> HeadSet:
@@ -117,22 +144,46 @@ class Interpreter:
 
     def _listen(self, pair: Pair, hold_back: float) -> Recognizer:
         with self._loading:
-            if self._whisper is None:
-                location = resolve_recognizer(self._recognizer, self._tell)
-                try:
-                    from alignatt4llm.recognizers.whisper import WhisperEngine
-                except ImportError as problem:
-                    raise _missing(problem) from problem
-                self._whisper = WhisperEngine(location, self.threads)
-        return self._whisper.open(pair.source, hold_back)
+            if self._ears is None:
+                self._ears = load_recognizer(
+                    self._recognizer,
+                    aligner=self._aligner,
+                    audio_heads=self._audio_heads,
+                    finality=self._finality,
+                    engine=self._recognizer_engine,
+                    threads=self.threads,
+                    tell=self._tell,
+                )
+        return self._ears.open(pair.source, hold_back)
 
-    def _translator(self) -> "TransformersTranslator":
+    def _load(self, model: str, engine: str, heads: HeadSet | None) -> tuple[Weights, Translator]:
+        """Return which model it is, and the model."""
+        if engine.startswith(("http://", "https://")):
+            from alignatt4llm.translators.vllm.translator import VllmTranslator
+
+            served = VllmTranslator.remote(engine)
+            return Weights(served.name, engine), served
+        if engine not in ("transformers", "vllm"):
+            raise UsageError(
+                f"There is no engine '{engine}'. There are: transformers, vllm, and the address of "
+                "one that 'alignatt serve-engine' runs, as http://host:8000."
+            )
+        weights = resolve_llm(model, self._tell)
+        if engine == "vllm":
+            from alignatt4llm.translators.vllm.translator import VllmTranslator
+
+            self._tell("Starting vLLM")
+            layers = layers_of(weights.name, heads)
+            return weights, VllmTranslator.local(weights.location, weights.name, layers)
+        return weights, self._in_process(weights)
+
+    def _in_process(self, weights: Weights) -> Translator:
         try:
             from alignatt4llm.translators.transformers import TransformersTranslator
         except ImportError as problem:
             raise _missing(problem) from problem
         return TransformersTranslator(
-            self._weights.location, revision=self._weights.revision, threads=self.threads
+            weights.location, revision=weights.revision, threads=self.threads
         )
 
 

@@ -109,16 +109,41 @@ def _logits(query: Tensor, key: Tensor) -> Tensor:
 
 
 def _softmax(products: Tensor, form: AttentionForm, heads: Sequence[int]) -> Tensor:
-    """Return softmax(scale · products + mask) in float32, shape [H, T, L]."""
+    """Return rows of the last T positions, shape [H, T, L]."""
+    mask = _mask(products.shape[1], products.shape[2], form.window, products.device)
+    sinks = None if form.sinks is None else form.sinks[list(heads)]
+    return masked_rows(products, mask, form, sinks)
+
+
+def masked_rows(
+    products: Tensor, mask: Tensor | None, form: AttentionForm, sinks: Tensor | None
+) -> Tensor:
+    """Return softmax(scale · products + mask) in float32, for one stream or a batch of them.
+
+    Parameters
+    ----------
+    products
+        q·k, shape [..., H, T, L].
+    mask
+        True where a query may not see a key, of a shape that broadcasts to that of ``products``.
+    form
+        Scale and softcap; the window is in the mask.
+    sinks
+        Learned extra logit of each head, shape [H].
+
+    Returns
+    -------
+    Tensor
+        Shape [..., H, T, L].
+    """
     logits = form.scale * products.float()
     if form.softcap is not None:
         logits = form.softcap * torch.tanh(logits / form.softcap)
-    mask = _mask(logits.shape[1], logits.shape[2], form.window, logits.device)
     if mask is not None:
         logits = logits.masked_fill(mask, -torch.inf)
-    if form.sinks is None:
+    if sinks is None:
         return torch.softmax(logits, dim=-1)
-    column = form.sinks[list(heads)].float()[:, None, None].expand(-1, logits.shape[1], 1)
+    column = sinks.float()[:, None, None].expand(*logits.shape[:-1], 1)
     return torch.softmax(torch.cat([logits, column], dim=-1), dim=-1)[..., :-1]
 
 

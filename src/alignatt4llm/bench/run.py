@@ -30,6 +30,7 @@ from alignatt4llm.heads.headset import head_set_for
 from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.languages import Pair
 from alignatt4llm.latency import LATENCIES
+from alignatt4llm.translators.transformers import TransformersTranslator
 
 DRAFT = 16
 """Tokens of a fixed draft, as in the published system."""
@@ -72,6 +73,7 @@ def run(model: str, pair: Pair, latency: str, minutes: float, repeats: int, tell
         raise UsageError(f"--minutes is {minutes:g}; the long stream needs 10 minutes at least.")
     interpreter = Interpreter(model, tell=tell)
     translator = interpreter.translator
+    assert isinstance(translator, TransformersTranslator)
     heads = head_set_for(model, str(pair))
     bench = Bench(translator, pair, heads, LATENCIES[latency])
     location = interpreter.location

@@ -5,7 +5,7 @@ from threading import Event
 from typing import Any
 
 from alignatt4llm.audio.microphone import inputs, microphone
-from alignatt4llm.cli.translate import add_options, play
+from alignatt4llm.cli.play import add_options, play
 
 EXAMPLES = """\
 examples:

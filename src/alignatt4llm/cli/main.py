@@ -11,7 +11,17 @@ from importlib.util import find_spec
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.threads import prepare_environment
 
-COMMANDS = ("translate", "listen", "serve", "evaluate", "heads", "bench", "models", "doctor")
+COMMANDS = (
+    "translate",
+    "listen",
+    "serve",
+    "serve_engine",
+    "evaluate",
+    "heads",
+    "bench",
+    "models",
+    "doctor",
+)
 """Each is a module here, with ``add_parser(subparsers)`` and ``run(args) -> int``."""
 
 EXAMPLES = """\

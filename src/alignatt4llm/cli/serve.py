@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from platformdirs import user_state_path
 
+from alignatt4llm.cli.engine import add_engine
 from alignatt4llm.cli.missing import extra
 from alignatt4llm.languages import Pair
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 EXAMPLES = """\
 examples:
   alignatt serve                        then open http://localhost:8765
+  alignatt serve --engine http://gpu:8000   the model elsewhere, by 'alignatt serve-engine'
   alignatt serve --model scripted       no models: hears tones, for building clients
   ALIGNATT_TOKEN=... alignatt serve --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem
 
@@ -40,6 +42,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--model", default="embedded", help="embedded, a folder, a hub id, scripted"
     )
+    add_engine(parser)
     parser.add_argument("--recognizer", default="embedded", help="embedded or a Whisper folder")
     parser.add_argument(
         "--origin",
@@ -98,7 +101,7 @@ def _interpreter(args: argparse.Namespace) -> "Interpreting":
         return ScriptedInterpreter()
     from alignatt4llm.interpreter import Interpreter
 
-    interpreter = Interpreter(args.model, args.recognizer, _tell)
+    interpreter = Interpreter(args.model, args.recognizer, _tell, engine=args.engine)
     for pair in interpreter.pairs[:1]:
         interpreter.open(Pair.parse(pair)).close()  # loads the recogniser
     return interpreter

@@ -319,3 +319,17 @@ def find_head_set(name: str) -> HeadSet:
     if colon and not Path(name).exists():
         return head_set_for(model, str(Pair.parse(pair)))
     return load_head_set(Path(name))
+
+
+def layers_of(model: str, heads: HeadSet | None = None) -> list[int] | None:
+    """Return the layers that a model's head sets, shipped or given, read; None if there are none.
+
+    Engines that must set memory aside need them before the first stream.
+    """
+    shipped = [
+        load_head_set(path)
+        for name, path in shipped_head_sets().items()
+        if name.rpartition(":")[0] == model
+    ]
+    sets = [*shipped, *([heads] if heads else [])]
+    return sorted({layer for known in sets for layer, _ in known.heads}) or None

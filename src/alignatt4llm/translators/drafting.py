@@ -1,17 +1,51 @@
 """One draft in the making: verify what was held, then decode until told to stop."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
-from torch import Tensor
 
-from alignatt4llm.attention.packed import Feed, Stream
-from alignatt4llm.translators.base import Draft, Stop, loop_length
-from alignatt4llm.translators.stepper import Stepper
+from alignatt4llm.errors import PromptTooLong
+from alignatt4llm.translators.base import Draft, Rows, Stop, loop_length
 from alignatt4llm.translators.vocabulary import Vocabulary
 
-_CANDIDATES = 64
+CANDIDATES = 64
 """Likeliest tokens among which the first that starts a new word is sought."""
+
+Choice = tuple[int, float]
+"""A token and its log-probability."""
+Needed = Callable[[Rows], int]
+"""Given the rows of N positions [N, H, S], for how many of them, from the first, it is needed what
+follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What greedy decoding chooses after some positions.
+
+    Attributes
+    ----------
+    tokens
+        The token after each position that is needed, with its log-probability.
+    rows
+        Attention of each position over the source columns, shape [N, H, S].
+    """
+
+    tokens: Sequence[Choice]
+    rows: Rows
+
+
+class Chooser(Protocol):
+    """A model as one draft sees it."""
+
+    def choose(self, known: Sequence[int], guess: Sequence[int], needed: Needed) -> Choices:
+        """Choose after ``known``, and after each token of the guess as far as that is easy."""
+        ...
+
+    def likeliest(self, known: Sequence[int], count: int) -> Sequence[Choice]:
+        """Return the likeliest tokens after ``known``, of which was asked last, likeliest first."""
+        ...
 
 
 class Drafting:
@@ -19,12 +53,12 @@ class Drafting:
 
     Parameters
     ----------
-    stepper, vocabulary, stream
-        The model, its tokens, and what is kept of this stream.
+    chooser, vocabulary
+        The model and its tokens.
     prompt
         Tokens of the prompt.
-    columns
-        Positions of its source tokens, shape [S].
+    shape
+        Number of heads H and of source columns S.
     own
         Whether a token's row is read at its own position, which exists only once the token has
         been fed, and not at the position that predicts it.
@@ -39,17 +73,16 @@ class Drafting:
 
     def __init__(
         self,
-        stepper: Stepper,
+        chooser: Chooser,
         vocabulary: Vocabulary,
-        stream: Stream,
         prompt: Sequence[int],
-        columns: Tensor,
+        shape: tuple[int, int],
         *,
         own: bool,
         unglued: bool,
     ) -> None:
-        self._stepper, self._vocabulary, self._stream = stepper, vocabulary, stream
-        self._prompt, self._columns = list(prompt), columns
+        self._chooser, self._vocabulary = chooser, vocabulary
+        self._prompt, self._shape = list(prompt), shape
         self._later = int(own)
         self._unglued = unglued
         self._ids: list[int] = []
@@ -71,36 +104,27 @@ class Drafting:
                 break
         return self._draft(ended, words)
 
-    def _choices(self, words: np.ndarray, stop: Stop | None) -> list[tuple[int, float]]:
-        """Feed what is new; return the greedy token, and its log-probability, after each."""
+    def _choices(self, words: np.ndarray, stop: Stop | None) -> list[Choice]:
+        """Return the greedy token, and its log-probability, after each new position."""
         known = [*self._prompt, *self._ids]
-        fed = [*known, *self.guess]
-        self._stream.keep(common(self._stream.ids, known[:-1]))
-
         unread = max(0, self._later - len(self._rows))  # rows that belong to no token
 
-        def needed(rows: Tensor) -> int:
+        def needed(rows: Rows) -> int:
             if stop is None or not self.guess:
                 return len(rows)
-            held = stop(rows[unread:].cpu().numpy(), words) + unread - self._later
+            held = stop(rows[unread:], words) + unread - self._later
             return min(len(rows), max(1, 1 + held))
 
-        new, wanted = fed[len(self._stream.ids) :], 1 + len(self.guess)
-        feed = Feed(self._stream, new, wanted, self._columns, needed)
-        self._stepper.step(feed)
-        logits = feed.logits.float()  # [N, vocabulary]
-        best = logits.argmax(-1)
-        if self._unglued and not self._ids:
-            best[0] = self._first(logits[0])
-        chosen = logits.gather(1, best[:, None])[:, 0] - logits.logsumexp(-1)
-        self._fresh = feed.rows.cpu().numpy()  # [N, H, S]
-        return list(zip(best.tolist(), chosen.tolist(), strict=True))
+        choices = self._chooser.choose(known, self.guess, needed)
+        self._fresh = choices.rows
+        chosen = list(choices.tokens)
+        if self._unglued and not self._ids and self._vocabulary.glues(chosen[0][0]):
+            likely = self._chooser.likeliest(known, CANDIDATES)
+            unglued = (choice for choice in likely if not self._vocabulary.glues(choice[0]))
+            chosen[0] = next(unglued, chosen[0])
+        return chosen
 
-    def _first(self, logits: Tensor) -> int:
-        likely: list[int] = logits.topk(min(_CANDIDATES, len(logits))).indices.tolist()
-        return next((token for token in likely if not self._vocabulary.glues(token)), likely[0])
-
-    def _take(self, choices: list[tuple[int, float]], budget: int) -> bool:
+    def _take(self, choices: list[Choice], budget: int) -> bool:
         """Append tokens while guess and choice agree, and the choice after them; say if it ends."""
         for index, (token, logprob) in enumerate(choices):
             self._rows.append(self._fresh[index])
@@ -137,7 +161,7 @@ class Drafting:
     def _draft(self, ended: bool, words: np.ndarray) -> Draft:
         count = self._count
         text, ends = self._vocabulary.decode(self._prompt, self._ids[:count])
-        empty = np.zeros((0, len(self._stream.heads), len(self._columns)), np.float32)
+        empty = np.zeros((0, *self._shape), np.float32)
         return Draft(
             text=text,
             ids=tuple(self._ids[:count]),
@@ -146,6 +170,39 @@ class Drafting:
             words=words,
             ended=ended and count == len(self._ids),
             logprobs=np.array(self._logprobs[:count], np.float32),
+        )
+
+
+class Held:
+    """What a stream's last draft leaves to guess the next one by."""
+
+    def __init__(self) -> None:
+        self._before = ""
+        self._draft: Draft | None = None
+        self._guess: Sequence[int] = ()
+
+    def keep(self, accepted: str, draft: Draft, guess: Sequence[int]) -> None:
+        """Keep a draft made after ``accepted``, and what was guessed but not verified."""
+        self._before, self._draft, self._guess = accepted, draft, guess
+
+    def beyond(self, accepted: str) -> Sequence[int]:
+        """Return the tokens that lie beyond the accepted text."""
+        before, draft = self._before, self._draft
+        said = len(accepted) - len(before)
+        if draft is None or said < 0 or not (before + draft.text).startswith(accepted):
+            return ()
+        if said and said not in draft.ends:
+            return ()
+        beyond = draft.ids[draft.ends.index(said) + 1 :] if said else draft.ids
+        return [*beyond, *self._guess]
+
+
+def check_length(prompt: int, budget: int, context: int) -> None:
+    """Raise PromptTooLong if so many tokens do not fit a context."""
+    if prompt + budget > context:
+        raise PromptTooLong(
+            f"The prompt has {prompt} tokens and the draft may take {budget}, but the model's "
+            f"context is {context}; use a model with a longer one."
         )
 
 

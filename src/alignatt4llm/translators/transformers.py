@@ -4,16 +4,26 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
 from alignatt4llm.attention.packed import Feed, PackedModel, Stream
-from alignatt4llm.errors import AlignattError, PromptTooLong
+from alignatt4llm.device import Device
+from alignatt4llm.errors import AlignattError
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.languages import Pair
-from alignatt4llm.prompts import ChatPrompt, FewShotPrompt, Prompt, PromptForm, source_columns
+from alignatt4llm.prompts import Prompt, PromptForm, prompt_form, source_columns
 from alignatt4llm.translators.base import Draft, Forced, Stop
-from alignatt4llm.translators.drafting import Drafting, common
+from alignatt4llm.translators.drafting import (
+    Choice,
+    Choices,
+    Drafting,
+    Held,
+    Needed,
+    check_length,
+    common,
+)
 from alignatt4llm.translators.stepper import Stepper
 from alignatt4llm.translators.vocabulary import Vocabulary
 
@@ -30,7 +40,9 @@ class TransformersTranslator:
     threads
         CPU threads for the model; 0 leaves torch's own choice.
     dtype
-        Weight type, or ``auto`` for the type the weights are stored in.
+        Weight type; the device's by default.
+    device
+        Where it runs; the best there is by default.
 
     Raises
     ------
@@ -44,21 +56,22 @@ class TransformersTranslator:
         *,
         revision: str | None = None,
         threads: int = 0,
-        dtype: str | torch.dtype = "auto",
+        dtype: str | torch.dtype | None = None,
+        device: Device | None = None,
     ) -> None:
         if threads:
             torch.set_num_threads(threads)
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = device or Device.best()
         logging.disable_progress_bar()
         try:
             self.tokenizer = AutoTokenizer.from_pretrained(str(location), revision=revision)
             self.model = AutoModelForCausalLM.from_pretrained(
-                str(location), revision=revision, dtype=dtype
+                str(location), revision=revision, dtype=dtype or device.torch_dtype
             )
         except (OSError, ValueError) as problem:
             reason = str(problem).strip().splitlines()[0]
             raise AlignattError(f"The model '{location}' cannot be loaded: {reason}") from problem
-        self.model.to(device).eval().requires_grad_(False)
+        self.model.to(device.name).eval().requires_grad_(False)
         self.vocabulary = Vocabulary(self.tokenizer, self.model.generation_config)
         self.packed = PackedModel(self.model)
         self.stepper = Stepper(self.packed.run)
@@ -69,10 +82,8 @@ class TransformersTranslator:
         return int(self.model.config.get_text_config().max_position_embeddings)
 
     def prompt_form(self, pair: Pair, form: str = "auto") -> PromptForm:
-        """Return the prompt that suits the model: chat where it has a template, else few-shot."""
-        if form == "chat" or (form == "auto" and self.tokenizer.chat_template):
-            return ChatPrompt(pair, self.tokenizer)
-        return FewShotPrompt(pair)
+        """Return the prompt of a name; see `prompts.prompt_form`."""
+        return prompt_form(self.tokenizer, pair, form)
 
     def open(self, pair: Pair, heads: HeadSet) -> "TransformersDrafter":
         """Start drafting for one stream.
@@ -100,32 +111,26 @@ class TransformersDrafter:
         self._stream = Stream(heads.heads)
         self._own = heads.row == "own"
         self._spaced = not pair.target.by_character
-        self._before = ""
-        self._last: Draft | None = None
-        self._guess: Sequence[int] = ()
+        self._held = Held()
 
     def draft(self, prompt: Prompt, budget: int, stop: Stop | None = None) -> Draft:
         """Continue the prompt greedily; see `Drafter.draft`."""
         vocabulary, stepper = self._translator.vocabulary, self._translator.stepper
         ids, offsets = vocabulary.encode(prompt.text)
-        if len(ids) + budget > self._translator.context:
-            raise PromptTooLong(
-                f"The prompt has {len(ids)} tokens and the draft may take {budget}, but the "
-                f"model's context is {self._translator.context}; use a model with a longer one."
-            )
+        check_length(len(ids), budget, self._translator.context)
         positions, words = source_columns(prompt, offsets)
+        columns = torch.from_numpy(positions).to(self._translator.model.device)
         drafting = Drafting(
-            stepper,
+            _StreamChooser(stepper, self._stream, columns),
             vocabulary,
-            self._stream,
             ids,
-            torch.from_numpy(positions).to(self._translator.model.device),
+            (len(self._stream.heads), len(positions)),
             own=self._own,
             unglued=self._spaced and prompt.accepted[-1:].isalnum(),
         )
         with stepper.drafting():
-            draft = drafting.run(self._held(prompt.accepted), budget, words, stop)
-        self._before, self._last, self._guess = prompt.accepted, draft, drafting.guess
+            draft = drafting.run(self._held.beyond(prompt.accepted), budget, words, stop)
+        self._held.keep(prompt.accepted, draft, drafting.guess)
         return draft
 
     def force(self, prompt: Prompt) -> Forced:
@@ -148,13 +153,33 @@ class TransformersDrafter:
         """Free the keys and values of this stream."""
         self._stream.clear()
 
-    def _held(self, accepted: str) -> Sequence[int]:
-        """Return the tokens of the last draft that lie beyond the accepted text."""
-        before, draft = self._before, self._last
-        said = len(accepted) - len(before)
-        if draft is None or said < 0 or not (before + draft.text).startswith(accepted):
-            return ()
-        if said and said not in draft.ends:
-            return ()
-        beyond = draft.ids[draft.ends.index(said) + 1 :] if said else draft.ids
-        return [*beyond, *self._guess]
+
+class _StreamChooser:
+    """Feeds a stream what it has not seen yet."""
+
+    def __init__(self, stepper: Stepper, stream: Stream, columns: Tensor) -> None:
+        self._stepper, self._stream, self._columns = stepper, stream, columns
+
+    def choose(self, known: Sequence[int], guess: Sequence[int], needed: Needed) -> Choices:
+        """Feed in one pass and choose after the last known token and all of the guess."""
+        fed = [*known, *guess]
+        self._stream.keep(common(self._stream.ids, known[:-1]))
+        feed = Feed(
+            self._stream,
+            fed[len(self._stream.ids) :],
+            1 + len(guess),
+            self._columns,
+            lambda rows: needed(rows.cpu().numpy()),
+        )
+        self._stepper.step(feed)
+        self._logits = feed.logits.float()  # [N, vocabulary]
+        logits, best = self._logits.max(-1)
+        logprobs = logits - self._logits.logsumexp(-1)
+        tokens = list(zip(best.tolist(), logprobs.tolist(), strict=True))
+        return Choices(tokens, feed.rows.cpu().numpy())
+
+    def likeliest(self, known: Sequence[int], count: int) -> Sequence[Choice]:
+        """Return the likeliest tokens after what was known in the last pass."""
+        logits = self._logits[0]
+        found = (logits - logits.logsumexp(-1)).topk(min(count, len(logits)))
+        return list(zip(found.indices.tolist(), found.values.tolist(), strict=True))

@@ -1,0 +1,1 @@
+"""The vLLM engine: drafts and rows for a crowd of streams, on this machine or another."""

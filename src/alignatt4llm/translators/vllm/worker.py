@@ -1,0 +1,164 @@
+"""A vLLM worker that also reads attention rows: ``--worker-cls`` of every engine here."""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+from vllm.model_executor.layers.attention import Attention
+from vllm.platforms import current_platform
+from vllm.v1.attention.backend import AttentionType
+
+from alignatt4llm.attention.rows import AttentionForm
+from alignatt4llm.errors import AlignattError
+from alignatt4llm.translators.vllm.capture import QueryTap
+from alignatt4llm.translators.vllm.keys import KeyCache
+from alignatt4llm.translators.vllm.rows import EXTRA, Layer, Ledger, StepRows
+
+if current_platform.is_cpu():
+    from vllm.v1.worker.cpu_worker import CPUWorker as PlatformWorker
+else:
+    from vllm.v1.worker.gpu_worker import Worker as PlatformWorker
+
+LEFT_BEHIND = 256
+"""Finished requests whose rows are kept in case that they are still taken."""
+
+Taken = tuple[str, int, tuple[int, ...], bytes]
+"""Key, first position, shape [T, H, S] and float32 rows."""
+
+
+class RowWorker(PlatformWorker):  # type: ignore[misc]
+    """The platform's own worker; rows are computed right after each step.
+
+    ``additional_config["alignatt"]["layers"]`` names the layers to tap; all of them if it does
+    not.
+    """
+
+    def load_model(self, **options: Any) -> None:
+        """Load the model and tap its layers, so that the buffers count as the model's memory."""
+        super().load_model(**options)
+        self._problem = ""
+        self._ledger, self._kept = Ledger(), dict[str, list[tuple[int, Tensor]]]()
+        self._finished = deque[str]()
+        self._rows = StepRows({}, self.device)
+        self._taps: dict[int, tuple[str, Attention, QueryTap]] = {}
+        try:
+            _refuse(self.vllm_config)
+            self._tap()
+        except AlignattError as problem:
+            self._problem = str(problem)
+
+    def initialize_from_config(self, kv_cache_config: Any) -> None:
+        """Allocate the cache and find out how keys lie in it."""
+        super().initialize_from_config(kv_cache_config)
+        if not self._problem:
+            try:
+                self._rows.layers = self._layers(self.model_runner.kv_cache_config)
+            except AlignattError as problem:
+                self._problem = str(problem)
+
+    def execute_model(self, scheduler_output: Any) -> Any:
+        """Run a step, then read its rows before the next one may overwrite anything."""
+        output = super().execute_model(scheduler_output)
+        self._finished.extend(self._ledger.finished(scheduler_output.finished_req_ids))
+        while len(self._finished) > LEFT_BEHIND:
+            self._kept.pop(self._finished.popleft(), None)
+        parts = self._ledger.parts(scheduler_output)
+        for part, rows in zip(parts, self._rows.compute(parts) if parts else (), strict=True):
+            self._kept.setdefault(part.wanted.key, []).append((part.begin, rows))
+        return output
+
+    def describe_rows(self) -> dict[str, Any]:
+        """Say which rows can be had: problem if none, layers tapped, layers and heads there are."""
+        config = self.model_config
+        return {
+            "problem": self._problem,
+            "tapped": sorted(self._taps),
+            "layers": config.get_total_num_hidden_layers(),
+            "heads": config.model_arch_config.total_num_attention_heads,
+        }
+
+    def take_rows(self, keys: Sequence[str], gone: Sequence[str]) -> list[Taken]:
+        """Hand over the rows kept under some keys; forget those of others."""
+        for key in gone:
+            self._kept.pop(key, None)
+        return [
+            (key, begin, tuple(rows.shape), rows.cpu().numpy().tobytes())
+            for key in keys
+            for begin, rows in self._kept.pop(key, ())
+        ]
+
+    def _tap(self) -> None:
+        found = _attention_layers(self.vllm_config)
+        asked = (self.vllm_config.additional_config or {}).get(EXTRA, {}).get("layers")
+        chosen = sorted(found) if asked is None else asked
+        if missing := [layer for layer in chosen if layer not in found]:
+            raise AlignattError(
+                f"Rows of layer {missing[0]} are wanted, but this model's layers with ordinary "
+                f"attention are {_listed(sorted(found))}."
+            )
+        tokens = self.scheduler_config.max_num_batched_tokens
+        tokens += self.parallel_config.tensor_parallel_size  # padding to a multiple of the ranks
+        for index in chosen:
+            name, layer = found[index]
+            self._taps[index] = name, layer, QueryTap(name, layer, tokens, self.device)
+
+    def _layers(self, config: Any) -> dict[int, Layer]:
+        groups = {
+            name: number
+            for number, group in enumerate(config.kv_cache_groups)
+            for name in group.layer_names
+        }
+        rank = self.rank % self.parallel_config.tensor_parallel_size
+        layers = {}
+        for index, (name, layer, tap) in self._taps.items():
+            group = groups[name]
+            layers[index] = Layer(
+                tap=tap,
+                keys=KeyCache(layer),
+                form=AttentionForm(
+                    float(layer.impl.scale),
+                    layer.sliding_window,
+                    getattr(layer.impl, "logits_soft_cap", None) or None,
+                    getattr(layer.impl, "sinks", None),
+                ),
+                first_head=rank * layer.num_heads,
+                heads=layer.num_heads,
+                key_heads=layer.num_kv_heads,
+                group=group,
+                block_size=config.kv_cache_groups[group].kv_cache_spec.block_size,
+            )
+        return layers
+
+
+def _attention_layers(config: Any) -> dict[int, tuple[str, Attention]]:
+    """Return the decoder's attention layers by number; encoders have a kind of their own."""
+    found = {}
+    for name, layer in config.compilation_config.static_forward_context.items():
+        numbers = [int(part) for part in name.split(".") if part.isdecimal()]
+        if isinstance(layer, Attention) and layer.attn_type == AttentionType.DECODER and numbers:
+            found[numbers[0]] = name, layer
+    if not found:
+        raise AlignattError(
+            "This model has no layer with vLLM's ordinary attention, so its rows cannot be read."
+        )
+    return found
+
+
+def _refuse(config: Any) -> None:
+    """Raise AlignattError for ways of running a model in which rows would be wrong."""
+    parallel = config.parallel_config
+    unsupported = {
+        "pipeline parallelism": parallel.pipeline_parallel_size > 1,
+        "decode context parallelism": parallel.decode_context_parallel_size > 1,
+        "prefill context parallelism": parallel.prefill_context_parallel_size > 1,
+        "batches overlapping batches": parallel.use_ubatching,
+        "speculative decoding": config.speculative_config is not None,
+    }
+    for name, used in unsupported.items():
+        if used:
+            raise AlignattError(f"Rows cannot be read with vLLM's {name}; start it without.")
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers))

@@ -1,0 +1,241 @@
+"""Parts of the vLLM engine that need no vLLM: keys, rows, the ledger, the wire, the chooser."""
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_drafting import PAIR, assert_same, drafts, head_set, prompt
+from tiny import byte_level_tokenizer, save_checkpoint
+
+from alignatt4llm.attention.packed import Feed, Stream
+from alignatt4llm.attention.rows import AttentionForm, attention_rows
+from alignatt4llm.errors import AlignattError, PromptTooLong
+from alignatt4llm.translators.transformers import TransformersTranslator
+from alignatt4llm.translators.vllm.keys import KeyCache
+from alignatt4llm.translators.vllm.rows import Layer, Ledger, Part, StepRows, Wanted
+from alignatt4llm.translators.vllm.steps import Ask, Served, Step
+from alignatt4llm.translators.vllm.translator import VllmTranslator
+from alignatt4llm.translators.vllm.wire import error_to_line, step_from_line, step_to_line
+
+BLOCKS, KEY_HEADS, HEADS, BLOCK, SIZE = 12, 2, 4, 8, 64
+
+
+class FakeLayer:
+    """An attention layer whose backend keeps a block's numbers in an order of its own."""
+
+    num_heads, num_kv_heads, head_size, head_size_v = HEADS, KEY_HEADS, SIZE, SIZE
+    kv_cache_dtype = "auto"
+    attn_backend = SimpleNamespace(get_name=lambda: "FAKE_ATTN")
+
+    def __init__(self, seed, dtype=torch.float32, write=lambda keys: keys):
+        self.dtype = dtype
+        self.kv_cache = torch.zeros(BLOCKS, KEY_HEADS, BLOCK, 2 * SIZE, dtype=dtype)
+        chance = torch.Generator().manual_seed(seed)
+        self.places = torch.randperm(2 * BLOCK * SIZE, generator=chance)
+        self.write = write
+        self.impl = SimpleNamespace(do_kv_cache_update=self.update)
+
+    def update(self, _layer, keys, values, cache, slots):
+        for key, value, slot in zip(self.write(keys), values, slots.tolist(), strict=True):
+            block, offset = divmod(slot, BLOCK)
+            of_keys = self.places[: BLOCK * SIZE].view(BLOCK, SIZE)[offset]
+            of_values = self.places[BLOCK * SIZE :].view(BLOCK, SIZE)[offset]
+            for head in range(KEY_HEADS):
+                flat = cache[block, head].view(-1)
+                flat[of_keys], flat[of_values] = key[head], value[head]
+
+
+@given(seed=st.integers(0, 1000), dtype=st.sampled_from([torch.float32, torch.bfloat16]))
+@settings(max_examples=10, deadline=None)
+def test_keys_are_read_from_whatever_order_a_backend_keeps(seed, dtype):
+    layer = FakeLayer(seed, dtype)
+    cache = KeyCache(layer)
+    assert not layer.kv_cache.any(), "nothing is left behind"
+    keys = torch.randn(3 * BLOCK, KEY_HEADS, SIZE).to(dtype)
+    table = torch.tensor([[7, 2, 9]])
+    slots = (table[0][:, None] * BLOCK + torch.arange(BLOCK)).flatten()
+    layer.update(layer, keys, keys + 1, layer.kv_cache, slots)
+    read = cache.read(table, torch.tensor([1, 0, 1]))
+    assert torch.equal(read[0], keys[:, [1, 0, 1]].transpose(0, 1))
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda keys: (keys / 3).round(),
+        lambda keys: keys.flip(1) + torch.arange(KEY_HEADS)[:, None],
+        lambda keys: keys.clamp(max=15),
+        lambda keys: keys * 0 - 1,
+    ],
+)
+def test_a_backend_that_alters_keys_is_refused_by_name(write):
+    with pytest.raises(AlignattError, match=r"FAKE_ATTN.*FLASH_ATTN"):
+        KeyCache(FakeLayer(0, write=write))
+
+
+def test_a_backend_that_stores_keys_unseen_is_refused():
+    layer = FakeLayer(0)
+    layer.impl = SimpleNamespace()
+    with pytest.raises(AlignattError, match="FAKE_ATTN"):
+        KeyCache(layer)
+
+
+@dataclass
+class FakeTap:
+    """Queries by slot."""
+
+    queries: dict = field(default_factory=dict)
+
+    def at(self, slots):
+        rows = [[self.queries[int(slot)] for slot in line] for line in slots]
+        return torch.stack([torch.stack(line) for line in rows])
+
+
+@pytest.mark.parametrize("window", [None, 11])
+@pytest.mark.parametrize("rank", [0, 1])
+def test_rows_of_a_mixed_step_are_those_of_each_stream(window, rank):
+    torch.manual_seed(1)
+    layer = FakeLayer(5)
+    sinks, first = torch.randn(HEADS), rank * HEADS
+    form = AttentionForm(0.2, window, 8.0, sinks)
+    tap, keys = FakeTap(), KeyCache(layer)
+    state = Layer(tap, keys, form, first, HEADS, KEY_HEADS, group=1, block_size=2 * BLOCK)
+    here, elsewhere = (3, first + 2), (3, HEADS * (1 - rank))
+    parts, expected = [], []
+    for blocks, (begin, end) in [([2, 4], (20, 23)), ([1], (5, 6)), ([5, 3], (17, 18))]:
+        table = [block * 2 + half for block in blocks for half in (0, 1)]
+        slots = [table[p // BLOCK] * BLOCK + p % BLOCK for p in range(end)]
+        query, key = torch.randn(HEADS, end - begin, SIZE), torch.randn(KEY_HEADS, end, SIZE)
+        layer.update(
+            layer, key.transpose(0, 1), key.transpose(0, 1), layer.kv_cache, torch.tensor(slots)
+        )
+        tap.queries |= dict(zip(slots[begin:], query.transpose(0, 1), strict=True))
+        tap.queries.setdefault(slots[0], query[:, 0])  # what padding looks up
+        columns = list(range(0, end, 2))
+        wanted = Wanted("key", begin, [elsewhere, here], columns, [[], blocks])
+        parts.append(Part(wanted, begin, end))
+        expected.append(attention_rows(query, key, [2], form)[0][:, columns])
+    rows = StepRows({3: state}, torch.device("cpu")).compute(parts)
+    for found, right in zip(rows, expected, strict=True):
+        assert not found[:, 0].any()
+        torch.testing.assert_close(found[:, 1], right)
+
+
+def scheduled(new=(), cached=(), counts=None, resumed=()):
+    return SimpleNamespace(
+        scheduled_new_reqs=[
+            SimpleNamespace(
+                req_id=name,
+                block_ids=(blocks,),
+                num_computed_tokens=computed,
+                sampling_params=SimpleNamespace(extra_args=extra),
+            )
+            for name, blocks, computed, extra in new
+        ],
+        scheduled_cached_reqs=SimpleNamespace(
+            req_ids=[name for name, _, _ in cached],
+            new_block_ids=[blocks and (blocks,) for _, blocks, _ in cached],
+            num_computed_tokens=[computed for _, _, computed in cached],
+            resumed_req_ids=set(resumed),
+        ),
+        num_scheduled_tokens=counts,
+    )
+
+
+def test_the_ledger_follows_chunks_growth_preemption_and_strangers():
+    ledger = Ledger()
+    extra = {"alignatt": {"key": "k", "first": 9, "heads": [[0, 1]], "columns": [2]}}
+    step = scheduled([("a", [4], 0, extra), ("b", [5], 0, None)], counts={"a": 6, "b": 6})
+    assert ledger.parts(step) == []
+    [part] = ledger.parts(
+        scheduled(cached=[("a", [7], 6), ("b", None, 6)], counts={"a": 6, "b": 1})
+    )
+    assert (part.begin, part.end, part.wanted.blocks) == (9, 12, [[4, 7]])
+    [part] = ledger.parts(scheduled(cached=[("a", None, 12)], counts={"a": 1}))
+    assert (part.begin, part.end, part.wanted.blocks) == (12, 13, [[4, 7]])
+    [part] = ledger.parts(scheduled(cached=[("a", [1, 2], 0)], counts={"a": 14}, resumed=["a"]))
+    assert (part.begin, part.end, part.wanted.blocks) == (9, 14, [[1, 2]])
+    assert ledger.finished(["b", "a", "a"]) == ["k"]
+    assert ledger.parts(scheduled(cached=[("a", None, 14)], counts={"a": 1})) == []
+
+
+@given(st.integers(1, 4), st.integers(0, 3), st.integers(0, 5))
+def test_steps_survive_the_wire(count, heads, width):
+    rows = np.random.default_rng(0).random((count, heads, width), np.float32)
+    step = Step(list(range(count)), [-0.5] * count, rows, [(7, -0.25)])
+    back = step_from_line(step_to_line(step))
+    assert (back.tokens, back.logprobs) == (step.tokens, step.logprobs)
+    assert back.candidates == step.candidates
+    np.testing.assert_array_equal(back.rows, rows)
+
+
+def test_an_error_at_the_engine_is_an_error_here():
+    with pytest.raises(AlignattError, match="out of memory"):
+        step_from_line(error_to_line("out of memory"))
+
+
+class FakeEngine:
+    """Answers asks as vLLM does, with a transformers model; a ``forgetful`` one ignores guesses."""
+
+    def __init__(self, packed, tokenizer, forgetful=False):
+        self.packed, self.forgetful = packed, forgetful
+        self.served = Served(511, 4, 4, (0, 1, 3))
+        self.asked, self.closed = 0, 0
+
+    def steps(self, ask: Ask):
+        self.asked += 1
+        guess = 0 if self.forgetful else ask.guess
+        ids = list(ask.ids[: len(ask.ids) - ask.guess + guess])
+        stream, columns = Stream(ask.heads), torch.tensor(ask.columns)
+        try:
+            for count in range(ask.budget):
+                wanted = guess + 1 if count == 0 else 1
+                feed = Feed(stream, ids[len(stream.ids) :], wanted, columns)
+                self.packed.run([feed])
+                logprobs = feed.logits.float().log_softmax(-1)
+                best = logprobs.argmax(-1)
+                ids.append(int(best[-1]))
+                likely = logprobs[0].topk(ask.candidates)
+                candidates = zip(likely.indices.tolist(), likely.values.tolist(), strict=True)
+                chosen = logprobs.gather(1, best[:, None])[:, 0].tolist()
+                yield Step(best.tolist(), chosen, feed.rows.numpy(), list(candidates))
+        finally:
+            self.closed += 1
+
+    def close(self):
+        pass
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    folder = save_checkpoint(tmp_path_factory.mktemp("gemma3"), "gemma3")
+    return TransformersTranslator(folder, threads=1, dtype=torch.float32)
+
+
+@pytest.mark.parametrize("forgetful", [False, True])
+@pytest.mark.parametrize("row", ["predicting", "own"])
+def test_drafts_over_an_engine_are_those_of_transformers(reference, row, forgetful):
+    engine = FakeEngine(reference.packed, reference.tokenizer, forgetful)
+    served = VllmTranslator(engine, "tiny", reference.tokenizer, reference.model.generation_config)
+    for seed in range(3):
+        drafter, other = served.open(PAIR, head_set(row)), reference.open(PAIR, head_set(row))
+        pairs = zip(drafts(lambda d=drafter: d, seed), drafts(lambda d=other: d, seed), strict=True)
+        for one, right in pairs:
+            assert_same(one, right)
+    assert engine.closed == engine.asked, "every request has been ended"
+
+
+def test_heads_that_cannot_be_read_are_refused(reference):
+    served = VllmTranslator(
+        FakeEngine(reference.packed, reference.tokenizer), "tiny", byte_level_tokenizer(), None
+    )
+    with pytest.raises(AlignattError, match="layers 0, 1, 3; start it with this head set"):
+        served.engine.served.check([(2, 0)])
+    with pytest.raises(AlignattError, match="4 layers of 4 heads"):
+        served.engine.served.check([(1, 4)])
+    with pytest.raises(PromptTooLong):
+        served.open(PAIR, head_set()).draft(prompt(["word"] * 300), 20)
