@@ -240,10 +240,11 @@ def test_a_journal_that_was_not_written_to_its_end_is_read_up_to_there(tmp_path_
     path = tmp_path_factory.mktemp("journal") / "abcdefghijklmnop.jsonl"
     journal = Journal.create(path, {"session": "abcdefghijklmnop"})
     word = SourceWord("Straße.", 0.0, 0.5)
-    pieces = (Piece("Straße", 0, ((0, 0.9), (1, 0.1))), Piece(".", 0))
+    pieces = (Piece("Stra\u2028\x85ße", 0, ((0, 0.9), (1, 0.1))), Piece(".", 0))
     journal.hear([word, SourceWord("Ja", 0.6, 0.7)], 11_200)
     journal.append(Commit("Straße.", 0, 1.0, 1.1, 0, pieces))
     journal.append(Close(0, "Straße.", "Straße.", 0.0, 0.5, 1.0))
+    assert len(journal.since(0)) == 2
     journal.close()
     whole = Journal(path).past()
     assert [event.type for event in whole.said] == ["commit", "close"]

@@ -149,6 +149,11 @@ def test_impossible_settings_are_sentences(tmp_path, capsys, monkeypatch):
     assert "ALIGNATT_TOKEN" in capsys.readouterr().err
     assert main(["serve", "--model", "scripted", "--tls-cert", "none.pem"]) == 2
     assert "--tls-key" in capsys.readouterr().err
+    with serving(tmp_path) as server:
+        assert main(["serve", "--model", "scripted", "--port", str(server.port)]) == 2
+    assert "choose another with --port" in capsys.readouterr().err
+    assert main(["serve", "--model", "scripted", "--port", "70000"]) == 2
+    assert "0..65535" in capsys.readouterr().err
     with pytest.raises(UsageError, match="sessions"):
         Limits(sessions=0)
     with pytest.raises(UsageError, match="no file"):

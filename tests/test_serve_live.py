@@ -459,6 +459,17 @@ def test_what_is_no_container_is_refused(tmp_path):
         assert run(talk())["code"] == "bad_audio"
 
 
+def test_a_transcript_that_is_deleted_under_the_server_does_not_stop_it(tmp_path):
+    async def talk():
+        client = await Client(server).open()
+        next(tmp_path.glob("*.jsonl")).unlink()
+        await client.play(speech())
+        return await client.finish()
+
+    with serving(tmp_path) as server:
+        assert run(talk()) == EVERYTHING
+
+
 def test_journals_hold_no_key(tmp_path):
     async def talk():
         client = await Client(server).open()

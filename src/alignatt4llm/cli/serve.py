@@ -4,6 +4,7 @@ import argparse
 import logging
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     """Serve until stopped."""
     with extra("serve"):
         from alignatt4llm.serve.limits import Limits
-        from alignatt4llm.serve.server import Server, Settings
+        from alignatt4llm.serve.server import Server, Settings, listen
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     settings = Settings(
         folder=args.transcripts or user_state_path("alignatt4llm") / "transcripts",
@@ -82,13 +83,14 @@ def run(args: argparse.Namespace) -> int:
             sessions=args.sessions, session=args.hours * 3600, keep=args.keep_days * 86400
         ),
     )
+    port = listen(settings)
     server = Server(_interpreter(args), settings)
     scheme, name = "https" if args.tls_cert else "http", args.host.replace("127.0.0.1", "localhost")
     _tell(f"Serving on {scheme}://{name}:{args.port} (Ctrl-C stops).")
-    server.run()
+    server.run([port])
     code = 0 if server.started else 1
-    if server.registry.taken:
-        os._exit(code)  # an engine that did not come back would abort the process
+    if any(thread.daemon for thread in threading.enumerate()):
+        os._exit(code)  # a thread that is still inside an engine would abort the process
     return code
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -9,6 +10,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from alignatt4llm.serve.broadcast import Broadcast
 from alignatt4llm.serve.errors import (
     BadMessage,
+    EngineFailed,
     Farewell,
     Idle,
     Replaced,
@@ -35,6 +37,8 @@ from alignatt4llm.serve.tasks import first
 
 _ROOM = 0.05
 """Seconds between two looks whether a session can take more audio."""
+
+log = logging.getLogger(__name__)
 
 
 class Gone(Exception):
@@ -75,6 +79,9 @@ class Connection:
         except Gone:
             self._registry.metrics.drops.labels("slow").inc()
             await self._close(1008)
+        except Exception:
+            log.exception("a connection failed")
+            await self._part(EngineFailed("The server failed here; resume in a moment."))
 
     async def _serve(self) -> None:
         try:

@@ -81,7 +81,9 @@ class Journal:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(json.dumps({"type": "session", **header}) + "\n")
-        return cls(path)
+        journal = cls(path)
+        journal._file = path.open("a+b")
+        return journal
 
     @property
     def last(self) -> int:
@@ -106,10 +108,7 @@ class Journal:
             if seq >= self.last:
                 return []
             end = self._starts[seq + _AT_ONCE] if seq + _AT_ONCE < self.last else self._size
-            start = self._starts[seq]
-        with self.path.open("rb") as file:
-            file.seek(start)
-            lines = file.read(end - start).decode().splitlines()
+            lines = self._read(self._starts[seq], end).decode().split("\n")
         return [line for line in lines if line.startswith('{"seq"')]
 
     def past(self) -> Past:
@@ -128,10 +127,18 @@ class Journal:
                 self._file.close()
                 self._file = None
 
+    def _read(self, start: int, end: int) -> bytes:
+        """Read through the file that is written, if one is: its name may have been removed."""
+        if self._file:
+            return os.pread(self._file.fileno(), end - start, start)
+        with self.path.open("rb") as file:
+            file.seek(start)
+            return file.read(end - start)
+
     def _write(self, line: str) -> None:
         data = line.encode() + b"\n"
         if self._file is None:
-            self._file = self.path.open("ab")
+            self._file = self.path.open("a+b")
         self._file.write(data)
         self._file.flush()
         self._size += len(data)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -49,11 +50,31 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_exposure(self.host, self.token)
+        if not 0 <= self.port < 65536:
+            raise UsageError(f"The port is {self.port}; it must lie in 0..65535.")
         if bool(self.certificate) != bool(self.key):
             raise UsageError("TLS needs both files: --tls-cert and --tls-key.")
         for path in filter(None, (self.certificate, self.key)):
             if not path.is_file():
                 raise UsageError(f"There is no file '{path}'; TLS needs it.")
+
+
+def listen(settings: Settings) -> socket.socket:
+    """Take the port, so that what is wrong with it is said before models are loaded.
+
+    Raises
+    ------
+    UsageError
+        If it cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host.strip("[]"), settings.port), family=family)
+    except OSError as problem:
+        raise UsageError(
+            f"Port {settings.port} of '{settings.host}' cannot be had ({problem}); stop what uses "
+            "it, or choose another with --port."
+        ) from problem
 
 
 class Server(uvicorn.Server):
@@ -92,10 +113,10 @@ class Server(uvicorn.Server):
         """The port it listens on."""
         return int(self.servers[0].sockets[0].getsockname()[1])
 
-    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen."""
         self.loop = asyncio.get_running_loop()
-        await super().startup()
+        await super().startup(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop; called for a signal."""
