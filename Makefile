@@ -7,10 +7,10 @@ STAMP := .venv/.installed
 VLLM := .venv-vllm
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check clean
+.PHONY: help demo test test-all test-browser test-vllm check clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: $(STAMP) ## Translate a recording as if it were live (INPUT=file TO=language)
 	$(BIN)/alignatt translate "$(INPUT)" --to $(TO)
@@ -24,6 +24,11 @@ test-all: $(STAMP) ## Run every test
 test-vllm: $(VLLM)/.installed ## Run the tests of the vLLM engine, in an environment of their own
 	$(VLLM)/bin/pytest tests/vllm -m "not slow" \
 	  -W ignore::ResourceWarning -W ignore::pytest.PytestUnraisableExceptionWarning
+
+test-browser: $(STAMP) ## Run the tests of the page and of other programs' clients (needs Chromium)
+	$(BIN)/python -m pip install --quiet -e ".[browser]"
+	$(BIN)/python -m pip install --quiet --no-deps "whisperlivekit==0.2.26"
+	$(BIN)/pytest tests/test_page.py tests/test_serve_text.py
 
 check: $(STAMP) ## Check style and types
 	$(BIN)/ruff check
@@ -39,7 +44,7 @@ $(STAMP): pyproject.toml
 	  "alignatt4llm needs Python 3.11 or newer; run: make PYTHON=python3.11 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet "torch==2.13.0"
-	$(BIN)/python -m pip install --quiet -e ".[embedded,evaluate,heads,serve,dev]"
+	$(BIN)/python -m pip install --quiet -e ".[embedded,evaluate,heads,serve,context,voxtral,dev]"
 	touch $(STAMP)
 
 # vLLM pins what it needs; the vision and audio parts of torch that it brings do not fit this torch

@@ -2,7 +2,11 @@
 
 import asyncio
 import json
+import socket
+import subprocess
+import sys
 import threading
+import time
 from contextlib import contextmanager
 
 from websockets.asyncio.client import connect
@@ -42,7 +46,7 @@ def stop(server, thread):
     """Stop a server as SIGTERM would."""
     if thread.is_alive():
         server.loop.call_soon_threadsafe(server.drain)
-    thread.join(20)
+    thread.join(40)
     assert not thread.is_alive()
 
 
@@ -132,3 +136,27 @@ def run(coroutine, seconds=60):
             _sockets.clear()
 
     return asyncio.run(bounded())
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def start_process(folder, port, model="scripted", seconds=30):
+    command = [sys.executable, "-m", "alignatt4llm.cli.main", "serve", "--model", model]
+    process = subprocess.Popen(
+        [*command, "--port", str(port), "--transcripts", str(folder)],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), 0.2).close()
+            return process
+        except OSError:
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.05)
+    raise AssertionError("the server did not start")

@@ -1,6 +1,9 @@
 """Scores: latencies computed by hand, figures with their signatures, and the command."""
 
 import json
+import sys
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from evaluating import hypothesis, made_run, recording
@@ -199,6 +202,31 @@ def test_differences_are_paired_over_talks(systems):
     assert "offline_fraction" not in against
 
 
+class Comet:
+    """A model that gives a point for each word."""
+
+    def predict(self, texts, batch_size, gpus):
+        assert texts[0] == {"src": "source", "mt": "das haus", "ref": "das kleine haus"}
+        return SimpleNamespace(scores=[float(len(text["mt"].split())) for text in texts])
+
+
+def test_comet_where_it_is_installed(systems, monkeypatch):
+    loaded = []
+    load = SimpleNamespace(download_model=str, load_from_checkpoint=lambda path: Comet())
+    monkeypatch.setitem(sys.modules, "comet", load)
+    monkeypatch.setattr("alignatt4llm.evaluate.score.version", loaded.append)
+    result = score_run(systems[0], comet="some/model")
+    assert value(result, "comet") == 2.5  # 2, 3, 2 and 3 words
+    assert loaded[-1] == "unbabel-comet"
+    assert "model:some/model" in result["comet"]["signature"]
+
+
+def test_comet_where_it_is_not(systems, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "comet", None)
+    assert main(["evaluate", "score", str(systems[0].folder), "--comet", "some/model"]) == 1
+    assert "COMET needs the package unbabel-comet" in capsys.readouterr().err
+
+
 def test_silence_has_no_latency_and_no_quality(tmp_path):
     result = score_run(made_run(tmp_path, [TALK], [hypothesis("talk", "", [])]))
     assert value(result, "longyaal_cu_ms") is None
@@ -225,9 +253,10 @@ def test_only_runs_over_the_same_recordings_are_compared(tmp_path, systems):
 
 def test_a_failure_of_the_scorer_is_told(tmp_path):
     """Delays that do not fit the words are found out by OmniSTEval."""
-    run = made_run(tmp_path, [TALK], [hypothesis("talk", "eins zwei", [1.0])])
+    run = made_run(tmp_path, [TALK], [hypothesis("talk", "eins", [1.0])])
+    wrong = replace(run, hypotheses=(hypothesis("talk", "eins zwei", [1.0]),))
     with pytest.raises(AlignattError, match=r"OmniSTEval could not cut .* do not match"):
-        resegmented(run)
+        resegmented(wrong)
 
 
 def test_the_command_prints_and_writes_every_figure(tmp_path, systems, capsys):

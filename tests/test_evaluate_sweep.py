@@ -11,6 +11,7 @@ from alignatt4llm.cli.main import main, parser
 from alignatt4llm.errors import UsageError
 from alignatt4llm.evaluate.sweep import plans
 from alignatt4llm.heads.headset import HeadSet
+from alignatt4llm.latency import LATENCIES
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 SEGMENTS = """\
@@ -54,7 +55,7 @@ def test_a_single_system_is_written_to_the_folder_itself(data):
     described = json.loads(json.dumps(plan.manifest))
     assert described["policy"] == "alignatt"
     assert described["latency"] == "medium"
-    assert described["settings"]["chunk"] == 1.0
+    assert described["settings"]["chunk"] == LATENCIES["medium"].chunk
     assert described["hearing"]["seed"] == 13
     assert described["data"] == "data"
 

@@ -31,9 +31,9 @@ def test_pairs_are_read_and_written():
         Pair.parse("en-xx")
 
 
-def test_chinese_and_japanese_are_counted_in_characters():
+def test_languages_without_spaces_are_counted_in_characters():
     counted = {code for code, entry in LANGUAGES.items() if entry.by_character}
-    assert counted == {"zh", "ja"}
+    assert counted == {"zh", "ja", "th", "yue"}
 
 
 def test_more_latency_waits_longer_and_relies_on_less():

@@ -97,7 +97,7 @@ def test_probes_need_no_token_and_the_page_trades_it_for_a_cookie(tmp_path):
         refused = client.get("/", headers={"accept": "text/html"})
         assert refused.status_code == 401 and "<form" in refused.text
         answer = client.get("/?token=secret")
-        assert answer.status_code == 303 and answer.headers["location"] == "/"
+        assert answer.status_code == 303 and answer.headers["location"] == "."
         cookie = answer.headers["set-cookie"]
         assert "secret" not in cookie and "HttpOnly" in cookie and "SameSite=strict" in cookie
         page = client.get("/")

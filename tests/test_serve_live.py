@@ -4,14 +4,20 @@ import asyncio
 import json
 import os
 import signal
-import socket
-import subprocess
-import sys
-import time
+import threading
 
 import numpy as np
 import pytest
-from serve_harness import EVERYTHING, Client, run, s16le, serving, speech
+from serve_harness import (
+    EVERYTHING,
+    Client,
+    free_port,
+    run,
+    s16le,
+    serving,
+    speech,
+    start_process,
+)
 from websockets.exceptions import ConnectionClosed
 
 from alignatt4llm.recognizers.tones import SCRIPT, tones
@@ -22,6 +28,8 @@ from alignatt4llm.translators.scripted import ScriptedDrafter
 def test_audio_goes_in_and_everything_comes_out(tmp_path):
     async def talk():
         client = await Client(server).open(trace=True)
+        await client.play(speech(), upto=40_000)
+        await client.until("preview")
         await client.play(speech())
         return client, await client.finish()
 
@@ -37,6 +45,8 @@ def test_audio_goes_in_and_everything_comes_out(tmp_path):
 def test_commits_tell_which_source_words_they_look_at(tmp_path):
     async def talk():
         client = await Client(server).open(trace=True)
+        await client.play(speech(), upto=40_000)
+        await client.until("preview")
         await client.play(speech())
         await client.finish()
         return client.frames
@@ -133,30 +143,6 @@ def test_a_client_whose_audio_is_lost_hears_silence_in_its_place(tmp_path):
         client.text == "GOOD MORNING EVERYONE AND GOOD MORNING EVERYONE AND THANK YOU FOR COMING."
     )
     assert client.events[-1]["audio_s"] == pytest.approx(6.4)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def start_process(folder, port):
-    command = [sys.executable, "-m", "alignatt4llm.cli.main", "serve", "--model", "scripted"]
-    process = subprocess.Popen(
-        [*command, "--port", str(port), "--transcripts", str(folder)],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            socket.create_connection(("127.0.0.1", port), 0.2).close()
-            return process
-        except OSError:
-            assert process.poll() is None, process.stderr.read()
-            time.sleep(0.05)
-    raise AssertionError("the server did not start")
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
@@ -347,8 +333,6 @@ class Bad(ScriptedDrafter):
 
 @pytest.mark.parametrize("code", ["engine_failed", "engine_stuck"])
 def test_an_engine_that_fails_or_hangs_ends_its_own_session_only(tmp_path, code, caplog):
-    import threading
-
     hang = threading.Event() if code == "engine_stuck" else None
     made = []
 

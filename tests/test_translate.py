@@ -36,7 +36,7 @@ def loaded():
 @pytest.fixture
 def ready(loaded, monkeypatch):
     """The command with its models in memory already."""
-    monkeypatch.setattr(interpreter, "Interpreter", lambda *names: loaded)
+    monkeypatch.setattr(interpreter, "Interpreter", lambda *names, **options: loaded)
 
 
 def translate(*arguments):

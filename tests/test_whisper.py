@@ -13,7 +13,8 @@ from alignatt4llm.audio.voice import FRAME, VoiceActivity
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.languages import language
 from alignatt4llm.recognizers.base import Samples
-from alignatt4llm.recognizers.whisper import LONGEST, PAUSE, WhisperEngine, WhisperRecognizer
+from alignatt4llm.recognizers.whisper import WhisperEngine
+from alignatt4llm.recognizers.window import LONGEST, PAUSE, WindowRecognizer
 from alignatt4llm.transcript import SAMPLE_RATE, Recognition, SourceWord
 
 SAMPLES = Path(__file__).parent.parent / "samples"
@@ -40,7 +41,7 @@ def seconds(duration: float) -> Samples:
     return np.zeros(round(duration * SAMPLE_RATE), np.float32)
 
 
-def listen(recognizer: WhisperRecognizer, audio: Samples, step: float) -> list[Recognition]:
+def listen(recognizer: WindowRecognizer, audio: Samples, step: float) -> list[Recognition]:
     fed = [recognizer.feed(chunk) for chunk in chunks([audio], round(step * SAMPLE_RATE))]
     return [*fed, recognizer.finish()]
 

@@ -6,22 +6,31 @@ from pathlib import Path
 
 from alignatt4llm.errors import AlignattError, UsageError
 
-_LLM_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
+_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "model.bin"]
+_OTHERS = ["*/*", "consolidated*"]
+"""Copies of the weights in other formats."""
 
 
-def hub_llm(repository: str, revision: str | None) -> Path:
-    """Return the folder of a language model, downloading what is not there yet.
+def hub_model(repository: str, revision: str | None, option: str = "--model") -> Path:
+    """Return the folder of a model, downloading what is not there yet.
+
+    Parameters
+    ----------
+    repository, revision
+        Hub id and revision; the newest without one.
+    option
+        What the user chose the model with.
 
     Raises
     ------
     AlignattError
         If there is no such model, it may not be downloaded, or no hub can be reached.
     """
-    with _explained(repository, "--model"):
+    with _explained(repository, option):
         from huggingface_hub import snapshot_download
 
         folder = snapshot_download(
-            repository, revision=revision, allow_patterns=_LLM_FILES, ignore_patterns=["*/*"]
+            repository, revision=revision, allow_patterns=_FILES, ignore_patterns=_OTHERS
         )
         return Path(folder)
 
@@ -32,7 +41,7 @@ def hub_whisper(size: str) -> Path:
     Raises
     ------
     AlignattError
-        As `hub_llm`.
+        As `hub_model`.
     """
     with _explained(size, "--recognizer"):
         from faster_whisper import download_model

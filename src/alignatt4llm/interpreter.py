@@ -1,23 +1,24 @@
 """Models in memory, and the sessions that are opened on them."""
 
+import time
 from collections.abc import Callable
+from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
 
+from alignatt4llm.cards import TRANSLATORS
+from alignatt4llm.context import Context, ContextPrompt
 from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.heads.headset import HeadSet, head_set_for, layers_of, shipped_head_sets
 from alignatt4llm.languages import Pair
 from alignatt4llm.latency import LATENCIES, Latency
-from alignatt4llm.models import Weights, resolve_llm, resolve_recognizer
+from alignatt4llm.models import Weights, resolve_llm
 from alignatt4llm.policy.alignatt import AlignAtt
 from alignatt4llm.policy.base import Policy
-from alignatt4llm.recognizers.base import Recognizer
+from alignatt4llm.recognizers.base import Recognizer, RecognizerEngine
+from alignatt4llm.recognizers.loading import Finality, RecognizerRunner, load_recognizer
 from alignatt4llm.session import Session, SessionSettings
 from alignatt4llm.threads import best_threads
 from alignatt4llm.translators.base import Translator
-
-if TYPE_CHECKING:
-    from alignatt4llm.recognizers.whisper import WhisperEngine
 
 Tell = Callable[[str], None]
 
@@ -30,9 +31,11 @@ class Interpreter:
     model
         ``embedded``, ``embedded-large``, a folder or a hub id.
     recognizer
-        ``embedded`` or the folder of a Whisper model.
+        ``embedded``, a name from `cards.RECOGNIZERS`, a folder, a Whisper size or a hub id.
     tell
         Is told what is being prepared, when that takes long.
+    aligner, audio_heads, finality, recognizer_engine
+        As for `load_recognizer`.
     engine
         ``transformers``, ``vllm``, or the address of a served engine (``http://host:port``), whose
         model it then is.
@@ -51,14 +54,24 @@ class Interpreter:
         recognizer: str = "embedded",
         tell: Tell = lambda message: None,
         *,
+        aligner: str | None = None,
+        audio_heads: Path | None = None,
+        finality: Finality = "agreement",
+        recognizer_engine: RecognizerRunner = "transformers",
         engine: str = "transformers",
         heads: HeadSet | None = None,
     ) -> None:
         self._recognizer = recognizer
+        self._aligner = aligner
+        self._audio_heads = audio_heads
+        self._finality = finality
+        self._recognizer_engine = recognizer_engine
         self._tell = tell
         self.threads = best_threads()
         self._weights, self.translator = self._load(model, engine, heads)
-        self._whisper: WhisperEngine | None = None
+        cards = [card for card in TRANSLATORS.values() if card.model == self._weights.name]
+        self._prompt = cards[0].prompt if cards else "auto"
+        self._ears: RecognizerEngine | None = None
         self._loading = Lock()
 
     def open(
@@ -68,9 +81,11 @@ class Interpreter:
         *,
         heads: HeadSet | None = None,
         prompt: str = "auto",
+        context: Context | None = None,
         policy: Policy | None = None,
         recognizer: Recognizer | None = None,
         settings: SessionSettings | None = None,
+        now: Callable[[], float] = time.monotonic,
     ) -> Session:
         """Start a session.
 
@@ -83,23 +98,29 @@ class Interpreter:
         heads
             Head set; the shipped one of the model and pair by default.
         prompt
-            ``auto``, ``chat`` or ``few-shot``.
+            A name from `prompts.FORMS`; by default the one that the model was trained for.
+        context
+            What the model should know besides the speech.
         policy
             AlignAtt over the head set by default.
         recognizer
-            Whisper by default.
+            One on the interpreter's model by default.
         settings
             Close rules, history and draft budget; those of the latency by default.
+        now
+            Wall clock in seconds.
         """
         chosen = LATENCIES[latency] if isinstance(latency, str) else latency
         heads = heads or self.heads(pair)
+        form = self.translator.prompt_form(pair, self._prompt if prompt == "auto" else prompt)
         return Session(
             recognizer or self._listen(pair, chosen.hold_back),
             self.translator.open(pair, heads),
             policy or AlignAtt(heads, chosen.policy),
-            self.translator.prompt_form(pair, prompt),
+            ContextPrompt(form, context) if context else form,
             pair,
             settings or chosen.session,
+            now,
         )
 
     @property
@@ -124,14 +145,17 @@ class Interpreter:
 
     def _listen(self, pair: Pair, hold_back: float) -> Recognizer:
         with self._loading:
-            if self._whisper is None:
-                location = resolve_recognizer(self._recognizer, self._tell)
-                try:
-                    from alignatt4llm.recognizers.whisper import WhisperEngine
-                except ImportError as problem:
-                    raise _missing(problem) from problem
-                self._whisper = WhisperEngine(location, self.threads)
-        return self._whisper.open(pair.source, hold_back)
+            if self._ears is None:
+                self._ears = load_recognizer(
+                    self._recognizer,
+                    aligner=self._aligner,
+                    audio_heads=self._audio_heads,
+                    finality=self._finality,
+                    engine=self._recognizer_engine,
+                    threads=self.threads,
+                    tell=self._tell,
+                )
+        return self._ears.open(pair.source, hold_back)
 
     def _load(self, model: str, engine: str, heads: HeadSet | None) -> tuple[Weights, Translator]:
         """Return which model it is, and the model."""

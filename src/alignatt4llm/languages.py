@@ -1,5 +1,6 @@
 """The one table of languages: BCP-47 codes inside, names and aliases at the edge."""
 
+import unicodedata
 from dataclasses import dataclass
 
 from alignatt4llm.errors import UsageError
@@ -16,7 +17,7 @@ class Language:
     name
         English name, as prompts say it.
     separator
-        What stands between two words or sentences: a space, or nothing.
+        What stands between two words or sentences: a space, or nothing in scripts without spaces.
     aliases
         Other spellings accepted from users.
     """
@@ -28,7 +29,7 @@ class Language:
 
     @property
     def by_character(self) -> bool:
-        """Whether the target unit is a character (zh, ja) rather than a word."""
+        """Whether the unit is a character (zh, ja, th) rather than a word."""
         return self.separator == ""
 
 
@@ -44,6 +45,29 @@ LANGUAGES = {
         Language("fr", "French", aliases=("fra", "fre", "fr-fr")),
         Language("ja", "Japanese", "", aliases=("jpn", "ja-jp")),
         Language("pt", "Portuguese", aliases=("por", "pt-pt", "pt-br")),
+        Language("ar", "Arabic", aliases=("ara", "arb")),
+        Language("da", "Danish", aliases=("dan",)),
+        Language("el", "Greek", aliases=("ell", "gre")),
+        Language("fa", "Persian", aliases=("fas", "per", "farsi")),
+        Language("fi", "Finnish", aliases=("fin",)),
+        Language("fil", "Filipino", aliases=("tl", "tagalog")),
+        Language("he", "Hebrew", aliases=("heb", "iw")),
+        Language("hi", "Hindi", aliases=("hin",)),
+        Language("hu", "Hungarian", aliases=("hun",)),
+        Language("id", "Indonesian", aliases=("ind",)),
+        Language("ko", "Korean", aliases=("kor", "ko-kr")),
+        Language("mk", "Macedonian", aliases=("mkd", "mac")),
+        Language("ms", "Malay", aliases=("msa", "may")),
+        Language("nl", "Dutch", aliases=("nld", "dut")),
+        Language("pl", "Polish", aliases=("pol",)),
+        Language("ro", "Romanian", aliases=("ron", "rum")),
+        Language("ru", "Russian", aliases=("rus",)),
+        Language("sv", "Swedish", aliases=("swe",)),
+        Language("th", "Thai", "", aliases=("tha", "th-th")),
+        Language("tr", "Turkish", aliases=("tur",)),
+        Language("uk", "Ukrainian", aliases=("ukr",)),
+        Language("vi", "Vietnamese", aliases=("vie",)),
+        Language("yue", "Cantonese", "", aliases=("zh-hk", "zh-yue")),
     )
 }
 
@@ -67,6 +91,37 @@ def language(name: str) -> Language:
         known = ", ".join(f"{entry.code} ({entry.name})" for entry in LANGUAGES.values())
         raise UsageError(f"Unknown language '{name}'. Known languages: {known}.")
     return found
+
+
+_JOINER = "\u200d"
+_LEADING_VOWELS = "เแโใไເແໂໃໄ"
+_TRAILING_VOWELS = "ะาำๅະາຳ"
+
+
+def extends(character: str) -> bool:
+    """Whether a character only changes the one before it: accents, vowel signs, joiners."""
+    category = unicodedata.category(character)
+    return not character.isascii() and category in {"Mn", "Mc", "Me", "Cf", "Sk"}
+
+
+def inseparable(before: str, after: str) -> bool:
+    """Whether two neighbouring characters make one written sign, in any language.
+
+    Marks belong to the letter before them, joined emoji to each other, and the vowels of Thai and
+    Lao that stand beside their consonant to that consonant.
+    """
+    if after.isspace():
+        return False
+    if extends(after) or before == _JOINER:
+        return True
+    return before in _LEADING_VOWELS or after in _TRAILING_VOWELS
+
+
+def unspaced(character: str) -> bool:
+    """Whether a letter belongs to a script that writes no spaces between words."""
+    name = unicodedata.name(character, "")
+    scripts = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")
+    return character.isalpha() and name.startswith(scripts)
 
 
 @dataclass(frozen=True, slots=True)

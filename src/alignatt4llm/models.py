@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Literal
 
 from alignatt4llm.cache import cached, prepare, verify
+from alignatt4llm.cards import TRANSLATORS
 from alignatt4llm.convert import convert_gguf
 from alignatt4llm.errors import AlignattError, UsageError
-from alignatt4llm.hub import hub_llm, hub_whisper
+from alignatt4llm.hub import hub_model, hub_whisper
 from alignatt4llm.wheels import WheelFile
 
 Kind = Literal["llm", "recognizer"]
@@ -188,7 +189,8 @@ def resolve_llm(name: str, progress: Progress | None = None) -> Weights:
     Parameters
     ----------
     name
-        ``embedded``, ``embedded-large``, a folder, or a hub id with an optional ``@revision``.
+        ``embedded``, ``embedded-large``, a name from `cards.TRANSLATORS`, a folder, or a hub id
+        with an optional ``@revision``.
     progress
         Told what is being done when it takes long.
 
@@ -197,21 +199,24 @@ def resolve_llm(name: str, progress: Progress | None = None) -> Weights:
     AlignattError
         If there is no such model, or it cannot be had; the message says what to do.
     """
+    name = TRANSLATORS[name].hub if name in TRANSLATORS else name
     if known := _embedded(name, "llm"):
         return Weights(known.model, str(known.prepare(progress)))
     if folder := _local(name, "config.json"):
         return Weights(short_name(name), str(folder))
     repository, _, revision = name.partition("@")
-    folder = hub_llm(repository, revision or None)
+    folder = hub_model(repository, revision or None)
     return Weights(short_name(name), str(folder), revision or None)
 
 
 def short_name(model: str) -> str:
     """Return the name by which head sets know a language model.
 
-    ``embedded`` becomes the name of the model it is, a folder its last part, and a hub id its
-    last part without revision.
+    ``embedded`` becomes the name of the model it is, likewise a card's name; a folder
+    becomes its last part, and a hub id its last part without revision.
     """
+    if model in TRANSLATORS:
+        return TRANSLATORS[model].model
     if known := _embedded(model, "llm"):
         return known.model
     path = Path(model).expanduser()

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from alignatt4llm.errors import AlignattError
+from alignatt4llm.errors import AlignattError, UsageError
+from alignatt4llm.examples import examples
 from alignatt4llm.languages import Pair
 
 Spans = Sequence[tuple[int, int]]
@@ -100,68 +101,80 @@ def source_columns(prompt: Prompt, offsets: Spans) -> tuple[NDArray[np.int64], N
 class PromptForm(Protocol):
     """How a model wants to be asked."""
 
-    def __call__(self, words: Sequence[str], accepted: str, history: Sequence[Closed]) -> Prompt:
-        """Build the prompt for the open utterance."""
+    def __call__(
+        self,
+        words: Sequence[str],
+        accepted: str = "",
+        history: Sequence[Closed] = (),
+        context: str = "",
+    ) -> Prompt:
+        """Build the prompt for the open utterance.
+
+        Parameters
+        ----------
+        words
+            The source words.
+        accepted
+            Target text already committed.
+        history
+            Closed utterances, oldest first.
+        context
+            What else the model should know; it stands before the source, never in its span.
+        """
         ...
-
-
-EXAMPLES: tuple[dict[str, str], ...] = (
-    {
-        "en": "Good morning, everyone, and thank you for coming.",
-        "de": "Guten Morgen zusammen und danke, dass Sie gekommen sind.",
-        "it": "Buongiorno a tutti e grazie per essere venuti.",
-        "zh": "大家早上好，感谢各位的到来。",
-        "cs": "Dobré ráno všem a děkuji, že jste přišli.",
-        "es": "Buenos días a todos y gracias por venir.",
-        "fr": "Bonjour à tous et merci d'être venus.",
-        "ja": "皆さん、おはようございます。お越しいただきありがとうございます。",
-        "pt": "Bom dia a todos e obrigado por terem vindo.",
-    },
-    {
-        "en": "The first train leaves the station at seven in the morning.",
-        "de": "Der erste Zug verlässt den Bahnhof um sieben Uhr morgens.",
-        "it": "Il primo treno lascia la stazione alle sette del mattino.",
-        "zh": "第一班火车早上七点离开车站。",
-        "cs": "První vlak odjíždí z nádraží v sedm hodin ráno.",
-        "es": "El primer tren sale de la estación a las siete de la mañana.",
-        "fr": "Le premier train quitte la gare à sept heures du matin.",
-        "ja": "始発列車は朝七時に駅を出ます。",
-        "pt": "O primeiro trem sai da estação às sete da manhã.",
-    },
-    {
-        "en": "We found that the new method is faster, but it needs more memory.",
-        "de": "Wir haben festgestellt, dass die neue Methode schneller ist, aber mehr Speicher braucht.",
-        "it": "Abbiamo scoperto che il nuovo metodo è più veloce, ma richiede più memoria.",
-        "zh": "我们发现新方法更快，但需要更多内存。",
-        "cs": "Zjistili jsme, že nová metoda je rychlejší, ale potřebuje více paměti.",
-        "es": "Descubrimos que el nuevo método es más rápido, pero necesita más memoria.",
-        "fr": "Nous avons constaté que la nouvelle méthode est plus rapide, mais qu'elle demande plus de mémoire.",
-        "ja": "新しい手法はより速いが、より多くのメモリを必要とすることが分かりました。",
-        "pt": "Descobrimos que o novo método é mais rápido, mas precisa de mais memória.",
-    },
-)
-"""Parallel sentences that show a base model what is asked; written for this purpose."""
 
 
 @dataclass(frozen=True, slots=True)
 class FewShotPrompt:
-    """The raw form for base models: a header, parallel examples, history, then the source."""
+    """The raw form for models without a chat template: a header, pairs, then the source.
+
+    Attributes
+    ----------
+    pair
+        Translation direction.
+    header
+        First line; ``{source}`` and ``{target}`` stand for the languages' names.
+    shots
+        Whether parallel examples are shown; a model made for translation needs none.
+
+    Raises
+    ------
+    UsageError
+        If examples are wanted and there are none for the pair.
+    """
 
     pair: Pair
+    header: str = "Translation of speech from {source} to {target}."
+    shots: bool = True
+
+    def __post_init__(self) -> None:
+        if self.shots and not examples(self.pair):
+            raise UsageError(
+                f"The few-shot prompt has no examples for {self.pair}; "
+                "use a model with a chat template."
+            )
 
     def __call__(
-        self, words: Sequence[str], accepted: str = "", history: Sequence[Closed] = ()
+        self,
+        words: Sequence[str],
+        accepted: str = "",
+        history: Sequence[Closed] = (),
+        context: str = "",
     ) -> Prompt:
-        """Build the prompt; closed utterances follow the examples as further pairs."""
+        """Build the prompt; closed utterances follow the examples as further pairs.
+
+        The context stands before the examples, so that the source still follows a pair: a base
+        model continues what it sees last.
+        """
         source, target = self.pair.source, self.pair.target
-        pairs = [Closed(example[source.code], example[target.code]) for example in EXAMPLES]
         shown = "".join(
             f"{source.name}: {pair.source}\n{target.name}: {pair.target}\n\n"
-            for pair in (*pairs, *history)
+            for pair in (*_shown(self.pair, self.shots), *history)
         )
+        header = self.header.format(source=source.name, target=target.name)
+        gap = "\n" if shown or context else ""
         return Prompt(
-            prefix=f"Translation of speech from {source.name} to {target.name}.\n\n"
-            f"{shown}{source.name}: ",
+            prefix=f"{header}\n{gap}{_block(context)}{shown}{source.name}: ",
             words=tuple(words),
             suffix=f"\n{target.name}:",
             accepted=f" {accepted}" if accepted else "",
@@ -169,7 +182,46 @@ class FewShotPrompt:
         )
 
 
-_SENTINEL = "\u2402source\u2403"
+SOURCE_MARK = "\u2402source\u2403"
+"""Stands in the place of the source while a chat is rendered."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatStyle:
+    """How a chat model is asked; ``{source}`` and ``{target}`` stand for the languages' names.
+
+    Attributes
+    ----------
+    first
+        What opens the conversation.
+    ask
+        Each user's turn, with the text to translate as ``{text}``, nothing of the source after it
+        but the end of the turn if possible.
+    shots
+        Whether parallel examples are shown as earlier turns.
+    """
+
+    first: str = ""
+    ask: str = "{text}"
+    shots: bool = False
+
+
+STYLES = {
+    "chat": ChatStyle(
+        "You interpret live speech from {source} into {target}. "
+        "Answer with the {target} translation only. The speech may stop in the middle "
+        "of a sentence: translate what is there, add nothing, keep names as they are.\n\n",
+        shots=True,
+    ),
+    "hy-mt": ChatStyle(
+        ask="Translate the following segment into {target}, without additional explanation.\n\n"
+        "{text}"
+    ),
+    "tower": ChatStyle(
+        ask="Translate the following text from {source} into {target}.\n{source}: {text}\n{target}:"
+    ),
+}
+"""Chat styles by name; a model made for translation wants the words it was trained with."""
 
 
 class ChatPrompt:
@@ -181,6 +233,8 @@ class ChatPrompt:
         Translation direction.
     tokenizer
         A Hugging Face tokeniser with a chat template.
+    style
+        How the model is asked.
 
     Raises
     ------
@@ -189,40 +243,34 @@ class ChatPrompt:
         wrong.
     """
 
-    def __init__(self, pair: Pair, tokenizer: Any) -> None:
+    def __init__(self, pair: Pair, tokenizer: Any, style: ChatStyle = STYLES["chat"]) -> None:
         if not tokenizer.chat_template:
             raise AlignattError("This model has no chat template; use --prompt few-shot instead.")
         self.pair = pair
         self._tokenizer = tokenizer
-        self._render(())
+        self._style = style
+        self._render((), "")
 
     def __call__(
-        self, words: Sequence[str], accepted: str = "", history: Sequence[Closed] = ()
+        self,
+        words: Sequence[str],
+        accepted: str = "",
+        history: Sequence[Closed] = (),
+        context: str = "",
     ) -> Prompt:
         """Build the prompt; closed utterances are earlier turns of the conversation."""
-        prefix, suffix = self._render(tuple(history))
+        prefix, suffix = self._render(tuple(history), context)
         return Prompt(prefix, tuple(words), suffix, accepted, self.pair.source.separator)
 
-    def _render(self, history: Sequence[Closed]) -> tuple[str, str]:
-        source, target = self.pair.source, self.pair.target
-        instruction = (
-            f"You interpret live speech from {source.name} into {target.name}. "
-            f"Answer with the {target.name} translation only. The speech may stop in the middle "
-            "of a sentence: translate what is there, add nothing, keep names as they are."
-        )
-        examples = [Closed(example[source.code], example[target.code]) for example in EXAMPLES]
-        turns = [*examples, *history, Closed(_SENTINEL, "")]
-        messages = []
-        for index, turn in enumerate(turns):
-            asked = f"{instruction}\n\n{turn.source}" if index == 0 else turn.source
-            messages.append({"role": "user", "content": asked})
-            if turn.target:
-                messages.append({"role": "assistant", "content": turn.target})
+    def _render(self, history: Sequence[Closed], context: str) -> tuple[str, str]:
         text: str = self._tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True, enable_thinking=False
+            messages(self.pair, self._style, history, context),
+            tokenize=False,
+            add_generation_prompt=True,
+            enable_thinking=False,
         )
-        prefix, found, suffix = text.partition(_SENTINEL)
-        if not found or _SENTINEL in suffix:
+        prefix, found, suffix = text.partition(SOURCE_MARK)
+        if not found or SOURCE_MARK in suffix:
             raise AlignattError(
                 "This model's chat template does not keep the source text in one place; "
                 "use the few-shot prompt instead (--prompt few-shot)."
@@ -230,8 +278,49 @@ class ChatPrompt:
         return prefix, suffix
 
 
+def messages(
+    pair: Pair, style: ChatStyle, history: Sequence[Closed] = (), context: str = ""
+) -> list[dict[str, str]]:
+    """Return the conversation, a mark in the place of the source; the context is beside it."""
+    names = {"source": pair.source.name, "target": pair.target.name}
+    turns = [*_shown(pair, style.shots), *history, Closed(SOURCE_MARK, "")]
+    said = []
+    for index, turn in enumerate(turns):
+        first = style.first.format(**names) if index == 0 else ""
+        before = _block(context) if turn.source == SOURCE_MARK else ""
+        asked = first + before + style.ask.format(text=turn.source, **names)
+        said.append({"role": "user", "content": asked})
+        if turn.target:
+            said.append({"role": "assistant", "content": turn.target})
+    return said
+
+
+def _shown(pair: Pair, shots: bool) -> list[Closed]:
+    return [Closed(*example) for example in examples(pair)] if shots else []
+
+
+def _block(context: str) -> str:
+    return f"[Context]\n{context}\n\n" if context else ""
+
+
+FORMS = ("auto", "few-shot", "milmmt", *STYLES)
+"""Names of prompts."""
+
+
 def prompt_form(tokenizer: Any, pair: Pair, form: str = "auto") -> PromptForm:
-    """Return the prompt that suits a model: chat where its tokeniser has a template."""
-    if form == "chat" or (form == "auto" and tokenizer.chat_template):
-        return ChatPrompt(pair, tokenizer)
-    return FewShotPrompt(pair)
+    """Return the prompt of a name; ``auto`` is chat where the model has a template, else few-shot.
+
+    Raises
+    ------
+    UsageError
+        If no prompt has the name, or it has no examples for the pair.
+    """
+    if form not in FORMS:
+        raise UsageError(f"There is no prompt '{form}'; choose {', '.join(FORMS)}.")
+    if form == "auto":
+        form = "chat" if tokenizer.chat_template else "few-shot"
+    if form == "few-shot":
+        return FewShotPrompt(pair)
+    if form == "milmmt":
+        return FewShotPrompt(pair, "Translate this from {source} to {target}:", shots=False)
+    return ChatPrompt(pair, tokenizer, STYLES[form])

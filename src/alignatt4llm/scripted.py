@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.languages import Pair
-from alignatt4llm.latency import LATENCIES
+from alignatt4llm.latency import LATENCIES, Latency
 from alignatt4llm.policy.alignatt import AlignAtt
 from alignatt4llm.prompts import FewShotPrompt
 from alignatt4llm.recognizers.base import Recognizer
@@ -40,13 +40,13 @@ class ScriptedInterpreter:
     def open(
         self,
         pair: Pair,
-        latency: str = "medium",
+        latency: str | Latency = "medium",
         *,
         recognizer: Recognizer | None = None,
         settings: SessionSettings | None = None,
     ) -> Session:
         """Start a session; see `Interpreter.open`."""
-        chosen = LATENCIES[latency]
+        chosen = LATENCIES[latency] if isinstance(latency, str) else latency
         return Session(
             recognizer or ToneRecognizer(),
             self._drafter(),

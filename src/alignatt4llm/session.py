@@ -14,8 +14,15 @@ from alignatt4llm.policy.base import Policy, TokenEvidence, View
 from alignatt4llm.prompts import Closed, PromptForm
 from alignatt4llm.recognizers.base import Recognizer, Samples
 from alignatt4llm.recognizers.shifted import Shifted
+from alignatt4llm.recognizers.words import split_words
 from alignatt4llm.target import Piece, Target, emitted
-from alignatt4llm.transcript import SourceSettings, SourceWord, Transcript, without_full_stop
+from alignatt4llm.transcript import (
+    Recognition,
+    SourceSettings,
+    SourceWord,
+    Transcript,
+    without_full_stop,
+)
 from alignatt4llm.translators.base import Draft, Drafter, Stop
 
 
@@ -42,6 +49,14 @@ class SessionSettings:
             raise UsageError(f"history is {self.history}; it counts utterances, 0 or more.")
         if self.budget < 1:
             raise UsageError(f"budget is {self.budget}; it counts tokens, 1 or more.")
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What the recogniser said after a chunk of so many samples."""
+
+    recognition: Recognition
+    samples: int
 
 
 class Session:
@@ -78,6 +93,7 @@ class Session:
         self._settings = settings
         self.transcript = Transcript(settings.source)
         self.target = Target(pair.target)
+        self._source = pair.source
         self._history: deque[Closed] = deque(maxlen=settings.history)
         self._utterance = 0
         self._delays = Delays(pair.target)
@@ -88,7 +104,16 @@ class Session:
 
     def feed(self, samples: Samples) -> Iterator[Event]:
         """Take the next chunk of audio and yield what follows from it."""
-        self.transcript.update(self._recognizer.feed(samples), len(samples))
+        yield from self.translate([self.listen(samples)])
+
+    def listen(self, samples: Samples) -> Heard:
+        """Recognise the next chunk; it may run while another thread is in `translate`."""
+        return Heard(self._recognizer.feed(samples), len(samples))
+
+    def translate(self, heard: Sequence[Heard]) -> Iterator[Event]:
+        """Take in what was heard, in order, and yield what follows from all of it."""
+        for step in heard:
+            self.transcript.update(step.recognition, step.samples)
         yield from self._step()
 
     def finish(self) -> Iterator[Event]:
@@ -124,7 +149,7 @@ class Session:
                 self._began = self._now() - event.wall_s
             else:
                 self._history.append(Closed(event.source, event.target))
-                self.target.close(len(event.source.split()))
+                self.target.close(len(split_words(event.source, self._source)))
                 self._utterance = event.utterance + 1
         self.transcript.committed.extend(committed)
         self.transcript.samples = samples
@@ -189,7 +214,7 @@ class Session:
             evidence = self._policy.decide(draft, View(words, count, self.target.accepted))
             yield from self._say(accept_all(draft, evidence, self.target.language))
         source = self.transcript.close(count)
-        closed = Closed(" ".join(words), self.target.close(count))
+        closed = Closed(self._source.separator.join(words), self.target.close(count))
         self._history.append(closed)
         self._shown = self._held = None
         start, end, clock = source[0].start, source[-1].end, self.transcript.clock

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from unicodedata import category, east_asian_width
+from unicodedata import east_asian_width
 
-from alignatt4llm.languages import Language
+from alignatt4llm.languages import Language, extends, inseparable, unspaced
 from alignatt4llm.translators.base import loop_length
 
 
@@ -22,24 +22,16 @@ def is_boundary(text: str, at: int, language: Language) -> bool:
     before, after = text[at - 1], text[at]
     if after.isspace() or before.isspace():
         return not before.isspace()
-    if _extends(after) or before == _ZERO_WIDTH_JOINER:
+    if inseparable(before, after):
         return False
     if language.by_character and (_is_wide(before) or _is_wide(after)):
         return True
-    base = next((char for char in reversed(text[:at]) if not _extends(char)), " ")
+    base = next((char for char in reversed(text[:at]) if not extends(char)), " ")
     return base.isalnum() and not _joins(base, after, text[at + 1 : at + 2])
 
 
-_ZERO_WIDTH_JOINER = "\u200d"
-
-
-def _extends(character: str) -> bool:
-    """Whether a character only changes the one before it: accents, vowel signs, joiners."""
-    return not character.isascii() and category(character) in {"Mn", "Mc", "Me", "Cf", "Sk"}
-
-
 def _is_wide(character: str) -> bool:
-    return east_asian_width(character) in "WF"
+    return east_asian_width(character) in "WF" or unspaced(character)
 
 
 def _joins(before: str, after: str, following: str) -> bool:

@@ -43,6 +43,9 @@ class SourceSettings:
     margin
         Words at the end of what is visible that the policy may never rely on: the target of the
         last word heard often depends on the next.
+    trust
+        Seconds after its end from which a word of the tail is accessible although the recogniser
+        may still change it; None for never.
     pause
         Seconds of silence after a committed word that close the utterance.
     max_words
@@ -52,13 +55,15 @@ class SourceSettings:
     """
 
     margin: int = 1
-    trust: float = 100.0
+    trust: float | None = None
     pause: float = 1.2
     max_words: int = 40
 
     def __post_init__(self) -> None:
         if self.margin < 0:
             raise UsageError(f"margin is {self.margin}; it counts words and must be 0 or more.")
+        if self.trust is not None and self.trust < 0:
+            raise UsageError(f"trust is {self.trust}; it must be 0 seconds or more.")
         if self.pause <= 0:
             raise UsageError(f"pause is {self.pause}; it must be above 0 seconds.")
         if self.max_words < 2:
@@ -110,13 +115,18 @@ class Transcript:
 
     @property
     def accessible(self) -> int:
-        """How many visible words the policy may rely on; always a prefix of the committed ones."""
+        """How many visible words the policy may rely on, from the first."""
         if self.ended:
             return len(self.committed)
         within_margin = len(self.committed) + len(self.tail) - self.settings.margin
-        old = self.clock - self.settings.trust
-        trusted = next((n for n, word in enumerate(self.tail) if word.end > old), len(self.tail))
-        return max(0, min(len(self.committed) + trusted, within_margin))
+        return max(0, min(len(self.committed) + self._trusted(), within_margin))
+
+    def _trusted(self) -> int:
+        """Count the words of the tail that ended long enough ago."""
+        if self.settings.trust is None:
+            return 0
+        latest = self.clock - self.settings.trust
+        return next((n for n, word in enumerate(self.tail) if word.end > latest), len(self.tail))
 
     def update(self, heard: Recognition, samples: int) -> None:
         """Advance the clock by ``samples`` and take in what the recogniser said."""

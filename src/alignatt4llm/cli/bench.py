@@ -3,15 +3,18 @@
 import argparse
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from alignatt4llm.errors import UsageError
+from alignatt4llm.languages import Pair
 from alignatt4llm.latency import LATENCIES
 
 EXAMPLES = """\
 examples:
   alignatt bench                              ten minutes of talk, the embedded model
+  alignatt bench --schedules talk.ogg         recogniser and translator in turn, or beside
   alignatt bench --minutes 120 --json bench.json
 """
 
@@ -43,6 +46,11 @@ def add_parser(subparsers: Any) -> None:
         "--minutes", type=float, default=10, metavar="N", help="length of the long stream"
     )
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="of fixed drafts")
+    parser.add_argument(
+        "--schedules", metavar="RECORDING",
+        help="measure the latency of every schedule on speech instead",
+    )  # fmt: skip
+    parser.add_argument("--recognizer", default="embedded", help="for --schedules")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure")
     parser.set_defaults(run=run)
 
@@ -50,19 +58,44 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure and print."""
     from alignatt4llm.bench.run import run as measure
-    from alignatt4llm.languages import Pair
 
     if args.repeats < 1:
         raise UsageError(f"--repeats is {args.repeats}; it must be 1 or more.")
     pair = Pair.parse(args.pair)
+    if args.schedules:
+        _write(args.json, _schedules(args, pair))
+        return 0
     record = measure(args.model, pair, args.latency, args.minutes, args.repeats, _tell)
     print(_table(record))
-    if args.json:
-        try:
-            args.json.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
-        except OSError as problem:
-            raise UsageError(f"'{args.json}' cannot be written: {problem.strerror}.") from problem
+    _write(args.json, record)
     return 0
+
+
+def _write(path: Path | None, record: dict[str, Any]) -> None:
+    if path is None:
+        return
+    try:
+        path.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+    except OSError as problem:
+        raise UsageError(f"'{path}' cannot be written: {problem.strerror}.") from problem
+
+
+def _schedules(args: argparse.Namespace, pair: Pair) -> dict[str, Any]:
+    """Measure and print the latency of every schedule."""
+    import numpy as np
+
+    from alignatt4llm.audio.decode import read
+    from alignatt4llm.bench.schedules import measure
+    from alignatt4llm.interpreter import Interpreter
+
+    audio = np.concatenate(list(read(args.schedules)))
+    interpreter = Interpreter(args.model, args.recognizer, _tell)
+    chunk = LATENCIES[args.latency].chunk
+    found = measure(lambda now: interpreter.open(pair, args.latency, now=now), audio, chunk)
+    print(f"{'ms, mean of a unit':18}{'audio heard':>12}{'said at':>12}{'computing':>12}")
+    for name, late in found.items():
+        print(f"{name:18}{late.delay:12.0f}{late.elapsed:12.0f}{late.computation:12.0f}")
+    return {name: asdict(late) for name, late in found.items()}
 
 
 def _table(record: dict[str, Any]) -> str:

@@ -1,15 +1,19 @@
-"""``alignatt evaluate``: run a policy over recordings, score the run, draw the curve."""
+"""``alignatt evaluate``: run a policy over recordings, score the run, draw the curve; the tail."""
 
 import argparse
 import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from alignatt4llm.errors import AlignattError, UsageError
+from alignatt4llm.languages import Pair, language
 from alignatt4llm.latency import LATENCIES
+from alignatt4llm.prompts import FORMS
 
 EXAMPLES = """\
 examples:
@@ -19,6 +23,7 @@ examples:
   alignatt evaluate run --data talks --pair en-de en-it --policy alignatt wait-k:5 offline \\
       --latency low medium high --jobs 8 --out runs/all
   alignatt evaluate curve runs/all/* --out curve.svg
+  alignatt evaluate tail --data recordings --out tail.svg
 """
 
 
@@ -36,12 +41,16 @@ def add_parser(subparsers: Any) -> None:
     score.add_argument("folder", type=Path, metavar="DIR", help="the --out of a run")
     score.add_argument("--offline", type=Path, metavar="DIR", help="the same model's offline run")
     score.add_argument("--against", type=Path, metavar="DIR", help="a run to be compared with")
+    score.add_argument(
+        "--comet", metavar="MODEL", help="score by COMET too: a hub id or checkpoint"
+    )
     score.add_argument("--json", type=Path, metavar="FILE", help="write every figure")
     score.set_defaults(run=run, action=_score)
     curve = actions.add_parser("curve", help="draw quality over latency and print a table")
     curve.add_argument("folders", type=Path, nargs="+", metavar="DIR", help="the --out of runs")
     curve.add_argument("--out", type=Path, required=True, metavar="FILE", help="SVG, PNG or PDF")
     curve.set_defaults(run=run, action=_curve)
+    _add_tail(actions.add_parser("tail", help="how often a recogniser is wrong at the live edge"))
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
@@ -69,11 +78,14 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="embedded", help="embedded, a folder or a hub id")
     parser.add_argument("--recognizer", default="embedded", help="embedded or a Whisper folder")
     parser.add_argument("--heads", type=Path, metavar="FILE", help="head set, if none is shipped")
-    parser.add_argument("--prompt", choices=("auto", "chat", "few-shot"), default="auto")
+    parser.add_argument("--prompt", choices=FORMS, default="auto")
     parser.add_argument(
         "--perfect", action="store_true", help="timed text is heard at once and never wrong"
     )
-    parser.add_argument("--limit", type=int, metavar="N", help="only the first N recordings")
+    parser.add_argument(
+        "--skip", type=int, default=0, metavar="N", help="leave out the first N recordings"
+    )
+    parser.add_argument("--limit", type=int, metavar="N", help="only N recordings")
     parser.add_argument(
         "--jobs",
         type=int,
@@ -87,13 +99,33 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=run, action=_run)
 
 
+def _add_tail(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data", type=Path, nargs="+", required=True, metavar="DIR", help="recordings with audio"
+    )
+    parser.add_argument("--language", default="en", metavar="LANG", help="what is spoken")
+    parser.add_argument(
+        "--recognizer",
+        nargs="+",
+        default=["embedded"],
+        metavar="NAME",
+        help="one curve each: embedded, a known name, a folder or a hub id",
+    )
+    parser.add_argument("--chunk", type=float, default=0.5, metavar="S", help="seconds a step")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="draw it: SVG, PNG or PDF")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the curves")
+    parser.set_defaults(run=run, action=_tail)
+
+
 def run(args: argparse.Namespace) -> int:
-    """Run, score or draw."""
+    """Run, score, draw or listen."""
     args.action(args)
     return 0
 
 
 def _run(args: argparse.Namespace) -> None:
+    if args.skip < 0:
+        raise UsageError(f"--skip is {args.skip}; it must be 0 or more.")
     for name in ("limit", "jobs"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             raise UsageError(f"--{name} is {getattr(args, name)}; it must be 1 or more.")
@@ -110,9 +142,9 @@ def _score(args: argparse.Namespace) -> None:
         from alignatt4llm.evaluate.score import MEASURES, score_run
     from alignatt4llm.evaluate.runs import read_run
 
-    others = [read_run(path) if path else None for path in (args.offline, args.against)]
-    result = score_run(read_run(args.folder), *others)
-    for name in MEASURES:
+    offline, against = (read_run(path) if path else None for path in (args.offline, args.against))
+    result = score_run(read_run(args.folder), offline, against, args.comet)
+    for name in (*MEASURES, *(["comet"] if args.comet else [])):
         print(f"{name:17} {_shown(result[name], 'value')}  {result[name]['signature']}")
     for name, difference in result.get("against", {}).items():
         shown = _shown(difference, "difference")
@@ -131,6 +163,34 @@ def _curve(args: argparse.Namespace) -> None:
     points = [point(score_run(read_run(folder))) for folder in args.folders]
     plot(points, args.out)
     print(table(points))
+
+
+def _tail(args: argparse.Namespace) -> None:
+    if not args.chunk > 0:
+        raise UsageError(f"--chunk is {args.chunk:g}; it must be above 0 seconds.")
+    with _extra():
+        from alignatt4llm.evaluate.tail import measure, plot, table
+    from alignatt4llm.evaluate.corpus import read_corpus
+    from alignatt4llm.recognizers.agreement import HOLD_BACK
+    from alignatt4llm.recognizers.loading import load_recognizer
+    from alignatt4llm.threads import best_threads
+
+    spoken = language(args.language)
+    recordings = [
+        recording for data in args.data for recording in read_corpus(data, Pair(spoken, spoken))
+    ]
+    risks = {}
+    for name in args.recognizer:
+        engine = load_recognizer(name, threads=best_threads(), tell=_tell)
+        folders = ",".join(data.resolve().name for data in args.data)
+        heard = f"recognizer:{name}|hold_back:{HOLD_BACK:g}s|data:{folders}"
+        opened = partial(engine.open, spoken, HOLD_BACK)
+        risks[name] = measure(recordings, opened, args.chunk, heard, _tell)
+        print(f"{risks[name].signature}\n\n{table(risks[name])}\n")
+    if args.out:
+        plot(risks, args.out)
+    if args.json:
+        _write(args.json, json.dumps({name: asdict(risk) for name, risk in risks.items()}) + "\n")
 
 
 def _shown(figure: dict[str, Any], key: str) -> str:

@@ -12,6 +12,7 @@ from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.heads.headset import HeadScore, HeadSet, Layout, find_head_set
 from alignatt4llm.languages import Pair
 from alignatt4llm.latency import LATENCIES
+from alignatt4llm.prompts import FORMS
 
 if TYPE_CHECKING:
     from alignatt4llm.heads.calibrate import Corpus
@@ -24,10 +25,10 @@ examples:
   alignatt heads show embedded:en-de
   alignatt heads plot map embedded:en-de --out map.svg
   alignatt heads plot draft embedded:en-de --text "We found that it is faster" --out draft.svg
+  alignatt heads audio --recording talk.ogg talk.json --out hears.json
   alignatt heads check mine.json --model embedded
 """
 
-PROMPTS = ("auto", "chat", "few-shot")
 ARTEFACT = "a file, or a shipped name such as embedded:en-de"
 
 
@@ -51,11 +52,12 @@ def add_parser(subparsers: Any) -> None:
     check.add_argument("artefact", metavar="ARTEFACT", help=ARTEFACT)
     check.add_argument("--model", help="the model, if not the one that it was made for")
     check.set_defaults(run=run, action=_check)
+    _add_audio(actions.add_parser("audio", help="choose the heads of a model that hears"))
 
 
 def _add_calibrate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="embedded", help="embedded, a folder or a hub id")
-    parser.add_argument("--prompt", choices=PROMPTS, default="auto")
+    parser.add_argument("--prompt", choices=FORMS, default="auto")
     parser.add_argument("--pair", required=True, metavar="PAIR", help="direction, such as en-de")
     parser.add_argument(
         "--data", type=Path, nargs=2, metavar="FILE", help="source and target, a sentence a line"
@@ -78,6 +80,18 @@ def _add_calibrate(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=run, action=_calibrate)
 
 
+def _add_audio(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default="gemma-audio", help="a name, a folder or a hub id")
+    parser.add_argument("--language", default="en", metavar="LANG", help="what is spoken")
+    parser.add_argument(
+        "--recording", type=Path, nargs=2, action="append", required=True,
+        metavar=("AUDIO", "WORDS"), help="speech, and its timed words as JSON; may be repeated",
+    )  # fmt: skip
+    parser.add_argument("--count", type=int, default=8, metavar="N", help="heads wanted")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the artefact")
+    parser.set_defaults(run=run, action=_audio)
+
+
 def _add_score(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("artefact", metavar="ARTEFACT", help=ARTEFACT)
     parser.add_argument("--src", type=Path, required=True, metavar="FILE", help="sources")
@@ -90,7 +104,7 @@ def _add_score(parser: argparse.ArgumentParser) -> None:
         help="links i-j from source words to target words (characters in zh and ja), from 0",
     )
     parser.add_argument("--model", help="the model, if not the one that it was made for")
-    parser.add_argument("--prompt", choices=PROMPTS, default="auto")
+    parser.add_argument("--prompt", choices=FORMS, default="auto")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure")
     parser.set_defaults(run=run, action=_score)
 
@@ -110,7 +124,7 @@ def _add_plot(parser: argparse.ArgumentParser) -> None:
         if kind != "ablation":
             picture.add_argument("--model", help="the model, if not the one that it was made for")
         if kind == "draft":
-            picture.add_argument("--prompt", choices=PROMPTS, default="auto")
+            picture.add_argument("--prompt", choices=FORMS, default="auto")
             picture.add_argument("--text", required=True, help="the words heard so far")
             picture.add_argument("--latency", choices=LATENCIES, default="medium")
 
@@ -119,6 +133,26 @@ def run(args: argparse.Namespace) -> int:
     """Calibrate, score, show, plot or check."""
     args.action(args)
     return 0
+
+
+def _audio(args: argparse.Namespace) -> None:
+    import numpy as np
+
+    from alignatt4llm.audio.decode import read
+    from alignatt4llm.heads.audio import Recording, calibrate_audio
+    from alignatt4llm.languages import language
+    from alignatt4llm.recognizers.loading import load_gemma_audio
+    from alignatt4llm.recognizers.timed import read_timed_text
+
+    recordings = [
+        Recording(np.concatenate(list(read(str(audio)))), tuple(read_timed_text(words)))
+        for audio, words in args.recording
+    ]
+    engine, name = load_gemma_audio(args.model)
+    heads = calibrate_audio(engine, name, language(args.language), recordings, args.count)
+    heads.save(args.out)
+    best = heads.ranking[0]
+    print(f"best head ({best.layer}, {best.head}) looks at the word said {best.ts:.0%} of the time")
 
 
 def _calibrate(args: argparse.Namespace) -> None:

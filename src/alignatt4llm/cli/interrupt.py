@@ -1,7 +1,7 @@
 """Ctrl-C that never falls between a decision and its being written down."""
 
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 from typing import Self, TypeVar
 
@@ -13,10 +13,16 @@ class Interrupt:
 
     While the next item is waited for, it ends at once; a second Ctrl-C raises KeyboardInterrupt
     wherever the program is.
+
+    Parameters
+    ----------
+    stop
+        Ends the source of the items, whose last ones are then still yielded.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stop: Callable[[], None] | None = None) -> None:
         self.asked = False
+        self._stop = stop
         self._waiting = False
 
     def __enter__(self) -> Self:
@@ -29,7 +35,7 @@ class Interrupt:
     def until_asked(self, items: Iterable[T]) -> Iterator[T]:
         """Yield items until there are no more or Ctrl-C is pressed."""
         source = iter(items)
-        while not self.asked:
+        while self._stop or not self.asked:
             try:
                 self._waiting = True
                 item = next(source)
@@ -41,5 +47,7 @@ class Interrupt:
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         again, self.asked = self.asked, True
-        if self._waiting or again:
+        if again or (self._waiting and not self._stop):
             raise KeyboardInterrupt
+        if self._stop:
+            self._stop()

@@ -29,6 +29,8 @@ examples:
   alignatt doctor                        is everything there to translate?
   alignatt models fetch embedded         prepare the models that come with the package
   alignatt translate talk.ogg --to de    translate a recording as if it were live
+  alignatt listen --to de                translate what the microphone hears
+  alignatt serve                         translate in a browser: http://localhost:8765
 """
 
 

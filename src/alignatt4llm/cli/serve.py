@@ -86,7 +86,10 @@ def run(args: argparse.Namespace) -> int:
     scheme, name = "https" if args.tls_cert else "http", args.host.replace("127.0.0.1", "localhost")
     _tell(f"Serving on {scheme}://{name}:{args.port} (Ctrl-C stops).")
     server.run()
-    return 0 if server.started else 1
+    code = 0 if server.started else 1
+    if server.registry.taken:
+        os._exit(code)  # an engine that did not come back would abort the process
+    return code
 
 
 def _interpreter(args: argparse.Namespace) -> "Interpreting":

@@ -13,6 +13,7 @@ from sacrebleu.metrics import BLEU, CHRF
 
 from alignatt4llm.errors import UsageError
 from alignatt4llm.evaluate.bootstrap import Measure, Score, Statistics, compare, score
+from alignatt4llm.evaluate.comet import comet_scores
 from alignatt4llm.evaluate.resegment import Resegmented, resegmented
 from alignatt4llm.evaluate.runs import Run
 from alignatt4llm.languages import Language
@@ -28,7 +29,8 @@ MEASURES = (
     "wer",
     "offline_fraction",
 )
-"""The figures of a run; all are always in the result, null where they cannot be measured."""
+"""The figures of a run; all are always in the result, null where they cannot be measured. COMET is
+one more where it was asked for."""
 
 _WORDS = jiwer.Compose(
     [
@@ -41,7 +43,9 @@ _WORDS = jiwer.Compose(
 )
 
 
-def score_run(run: Run, offline: Run | None = None, against: Run | None = None) -> dict[str, Any]:
+def score_run(
+    run: Run, offline: Run | None = None, against: Run | None = None, comet: str | None = None
+) -> dict[str, Any]:
     """Score a run.
 
     Parameters
@@ -52,6 +56,8 @@ def score_run(run: Run, offline: Run | None = None, against: Run | None = None) 
         Run of the same corpus by the same model offline; gives ``offline_fraction``.
     against
         Another run of the same corpus; gives paired differences, ``run`` less ``against``.
+    comet
+        Hub id or checkpoint of a COMET model; gives ``comet``.
 
     Returns
     -------
@@ -59,18 +65,19 @@ def score_run(run: Run, offline: Run | None = None, against: Run | None = None) 
         For each of `MEASURES` ``{value, low, high, signature}``; ``run``, the manifest; and
         ``against``, for each measure ``{difference, low, high, p, signature}``, if asked for.
     """
-    found = measures(run, offline)
-    result: dict[str, Any] = {name: asdict(_scored(found, name)) for name in MEASURES}
+    found = measures(run, offline, comet)
+    names = (*MEASURES, *(["comet"] if comet else []))
+    result: dict[str, Any] = {name: asdict(_scored(found, name)) for name in names}
     if against is not None:
         _same_corpus(run, against)
-        others = measures(against, offline)
-        shared = [name for name in MEASURES if name in found and name in others]
+        others = measures(against, offline, comet)
+        shared = [name for name in names if name in found and name in others]
         result["against"] = {name: asdict(compare(found[name], others[name])) for name in shared}
     result["run"] = run.manifest
     return result
 
 
-def measures(run: Run, offline: Run | None = None) -> dict[str, Measure]:
+def measures(run: Run, offline: Run | None = None, comet: str | None = None) -> dict[str, Measure]:
     """Return what can be measured of a run, by name."""
     found = {"rtf": _rtf(run)}
     if not run.pair.source.by_character:
@@ -87,6 +94,8 @@ def measures(run: Run, offline: Run | None = None) -> dict[str, Measure]:
     if offline is not None:
         _same_corpus(run, offline)
         found["offline_fraction"] = _fraction(chrf, _chrf(resegmented(offline)))
+    if comet is not None:
+        found["comet"] = _comet(run, cut, comet)
     return found
 
 
@@ -124,6 +133,17 @@ def _quality(cut: Resegmented, metric: Any) -> Measure:
         return float(metric._compute_score_from_stats([int(count) for count in total]).score)
 
     return Measure(_grouped(rows, cut.recordings), value, signature + _by(cut))
+
+
+def _comet(run: Run, cut: Resegmented, model: str) -> Measure:
+    """Average the scores of segments; see `comet_scores`."""
+    texts = [
+        {"src": segment.source, "mt": one.prediction, "ref": one.reference}
+        for segment, one in zip(run.segments, cut.instances, strict=True)
+    ]
+    rows = [(value, 1.0) for value in comet_scores(model, texts)]
+    signature = f"comet:{version('unbabel-comet')}|model:{model}|{cut.signature}{_by(cut)}"
+    return Measure(_grouped(rows, cut.recordings), _ratio, signature)
 
 
 def _latency(cut: Resegmented, compute: Callable[[Any], float | None], name: str) -> Measure:

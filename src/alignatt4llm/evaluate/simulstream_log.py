@@ -22,11 +22,7 @@ def tokens(text: str, target: Language) -> list[str]:
     """
     if target.by_character:
         return units(text, target)
-    return [
-        (SPACE if space else "") + word
-        for space, word in re.findall(r"(\s*)([^\s]+)", text)
-        if word
-    ]
+    return [(SPACE if space else "") + word for space, word in re.findall(r"(\s*)(\S+)", text)]
 
 
 def simulstream_log(hypotheses: Sequence[Hypothesis], target: Language) -> str:

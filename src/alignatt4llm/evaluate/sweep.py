@@ -95,4 +95,6 @@ def _plan(
         "data": args.data.resolve().name,
         "jobs": args.jobs,
     }
-    return Plan(folder, manifest, read_corpus(args.data, pair)[: args.limit], setup.system)
+    return Plan(
+        folder, manifest, read_corpus(args.data, pair)[args.skip :][: args.limit], setup.system
+    )

@@ -106,10 +106,12 @@ def strongest(row: Array, count: int = 4, least: float = 0.05) -> Sources:
     count
         Most words named.
     least
-        Smallest share worth naming.
+        Smallest share worth naming beside the strongest.
     """
     order = np.argsort(-row, kind="stable")[:count]
-    return tuple((int(word), round(float(row[word]), 2)) for word in order if row[word] >= least)
+    bound = min(least, float(row.max(initial=0.0)))
+    named = [int(word) for word in order if row[word] > 0 and row[word] >= bound]
+    return tuple((word, round(float(row[word]), 2)) for word in named)
 
 
 def hold_reason(token: TokenEvidence, frontier: int, settings: AlignAttSettings) -> str:

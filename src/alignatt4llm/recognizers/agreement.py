@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from alignatt4llm.transcript import SourceWord
 
-HOLD_BACK = 0.25
+HOLD_BACK = 0.3
 """Seconds of audio that must follow a word before it may become final."""
 
 _SEAM_WORDS = 8
@@ -49,7 +49,7 @@ class Agreement:
             Seconds of audio that the hypothesis has heard.
         """
         previous, self.pending = self.pending, self._beyond_committed(hypothesis)
-        agreed = min(_common(previous, self.pending), max(0, len(self.pending) - 1))
+        agreed = min(self._agreed(previous), max(0, len(self.pending) - 1))
         limit = clock - self._hold_back
         count = 0
         while count < agreed and self.pending[count].end <= limit:
@@ -62,6 +62,10 @@ class Agreement:
         while count < len(self.pending) and self.pending[count].end <= until:
             count += 1
         return self._commit(count)
+
+    def _agreed(self, previous: Sequence[SourceWord]) -> int:
+        """Count the pending words that are no longer expected to change."""
+        return _common(previous, self.pending)
 
     def _commit(self, count: int) -> list[SourceWord]:
         committed = list(self.pending[:count])

@@ -5,6 +5,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from alignatt4llm.languages import Language
 from alignatt4llm.transcript import Recognition
 
 Samples = NDArray[np.float32]
@@ -24,4 +25,25 @@ class Recognizer(Protocol):
 
     def finish(self) -> Recognition:
         """Say that the stream has ended; everything still pending is committed."""
+        ...
+
+
+class RecognizerEngine(Protocol):
+    """A speech model in memory, shared by any number of streams."""
+
+    def open(self, language: Language, hold_back: float) -> Recognizer:
+        """Start recognising one stream.
+
+        Parameters
+        ----------
+        language
+            What is spoken.
+        hold_back
+            Seconds of audio that must follow a word before it may be committed.
+
+        Raises
+        ------
+        UsageError
+            If the model does not know the language.
+        """
         ...

@@ -13,7 +13,10 @@ from alignatt4llm.transcript import SAMPLE_RATE, Recognition, SourceWord
 
 @dataclass(frozen=True, slots=True)
 class Hearing:
-    """How well a simulated recogniser hears.
+    """How well a simulated recogniser hears; by default about as Whisper base does.
+
+    `alignatt evaluate tail` measures that: at the live edge half of the words are wrong, from a
+    third of a second on no more than anywhere.
 
     Attributes
     ----------
@@ -28,8 +31,8 @@ class Hearing:
     """
 
     late: float = 0.1
-    misheard: float = 0.1
-    reach: float = 0.5
+    misheard: float = 0.5
+    reach: float = 0.35
     seed: int = 13
 
     def __post_init__(self) -> None:

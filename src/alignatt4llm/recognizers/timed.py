@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from alignatt4llm.errors import UsageError
+from alignatt4llm.languages import language, unspaced
+from alignatt4llm.recognizers.agreement import HOLD_BACK
 from alignatt4llm.recognizers.base import Samples
+from alignatt4llm.recognizers.words import split_words
 from alignatt4llm.transcript import SAMPLE_RATE, Recognition, SourceWord
-
-HOLD_BACK = 0.25
-"""Seconds after a word's end before it is committed, as a real recogniser would wait."""
 
 
 class TimedTextRecognizer:
@@ -59,8 +59,11 @@ class TimedTextRecognizer:
 
 
 def spread(text: str, offset: float, duration: float) -> list[SourceWord]:
-    """Give the words of a timed stretch of text times in proportion to their characters."""
-    words = text.split()
+    """Give the words of a timed stretch of text times in proportion to their characters.
+
+    Text in a script without spaces is cut into characters.
+    """
+    words = split_words(text, language("zh")) if any(map(unspaced, text)) else text.split()
     rate = duration / max(1, sum(map(len, words)))
     ends = [offset + rate * sum(map(len, words[: i + 1])) for i in range(len(words))]
     starts = [offset, *ends]

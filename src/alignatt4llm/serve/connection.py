@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Coroutine
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -32,11 +31,10 @@ from alignatt4llm.serve.messages import (
 )
 from alignatt4llm.serve.registry import Registry
 from alignatt4llm.serve.sessions import BYTES_PER_SECOND, LiveSession
+from alignatt4llm.serve.tasks import first
 
 _ROOM = 0.05
 """Seconds between two looks whether a session can take more audio."""
-_STATUS = 1.0
-"""Seconds between two messages about the status while audio comes in."""
 
 
 class Gone(Exception):
@@ -110,7 +108,7 @@ class Connection:
 
     async def _converse(self, session: LiveSession, seq: int, trace: bool, missing: int) -> None:
         try:
-            await _first(self._listen(session, missing), self._tell(session, seq, trace))
+            await first(self._listen(session, missing), self._tell(session, seq, trace))
         finally:
             self._registry.detach(session, self)
 
@@ -138,7 +136,7 @@ class Connection:
             await asyncio.sleep(_ROOM)
 
     async def _tell(self, session: LiveSession, seq: int, trace: bool) -> None:
-        """Send events as they come, and the status at least with every heartbeat."""
+        """Send events as they come, and the status with every heartbeat."""
         clock = asyncio.get_running_loop().time
         told = clock()
         with session.broadcast.listener(seq, trace) as listener:
@@ -151,8 +149,8 @@ class Connection:
                 if not self._registry.attached(session, self):
                     raise Replaced("Another connection has taken this session over.")
                 self._check_idle(session)
-                await listener.wait(self._limits.heartbeat)
-                if clock() - told >= min(_STATUS, self._limits.heartbeat):
+                await listener.wait(max(0.0, told + self._limits.heartbeat - clock()))
+                if clock() - told >= self._limits.heartbeat:
                     told = clock()
                     await self._send(json.dumps(session.status()))
         if session.problem:
@@ -249,16 +247,3 @@ def _greeted(kind: str, session: LiveSession, **more: Any) -> str:
 def _message(kind: str, header: dict[str, Any], **more: Any) -> str:
     known = {key: header[key] for key in ("session", "pair", "latency", "audio")}
     return json.dumps({"type": kind, "version": VERSION, **known, **more})
-
-
-async def _first(*work: Coroutine[Any, Any, None]) -> None:
-    """Run until one of them is done, and stop the others; raise what that one raised."""
-    tasks = [asyncio.ensure_future(one) for one in work]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

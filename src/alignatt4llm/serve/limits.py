@@ -24,7 +24,7 @@ class Limits:
     hello
         How long a new connection may take to say what it wants.
     heartbeat
-        Longest time between two messages to a client.
+        Time between two messages about the status to a client.
     send
         How long a client may take to accept a message.
     step
@@ -51,9 +51,9 @@ class Limits:
     quiet: float = 600.0
     resume: float = 120.0
     hello: float = 10.0
-    heartbeat: float = 5.0
+    heartbeat: float = 1.0
     send: float = 30.0
-    step: float = 60.0
+    step: float = 120.0
     drain: float = 20.0
     backlog: float = 30.0
     keep: float = 7 * 24 * 3600.0

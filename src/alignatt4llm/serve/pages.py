@@ -40,7 +40,7 @@ async def front(request: Request) -> Response:
     token = request.query_params.get("token")
     if token is None:
         return page("index.html")
-    response = RedirectResponse(request.url.path, 303)
+    response = RedirectResponse(".", 303)  # also below a path of a proxy
     response.set_cookie(
         COOKIE,
         cookie_for(token),

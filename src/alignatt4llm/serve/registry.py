@@ -112,8 +112,10 @@ class Registry:
         if running is not None and not running.over:
             _check_key(running.header, wish.key)
             return running
-        broadcast, past = self._reopen(wish.session)
+        journal = self._journal(wish.session)
+        past = journal.past()
         _check_key(past.header, wish.key)
+        broadcast = Broadcast(journal)
         if past.ended:
             return broadcast
         self.admit()
@@ -128,7 +130,7 @@ class Registry:
     def broadcast(self, session: str) -> Broadcast:
         """Return what a session says or has said, for reading only."""
         running = self._sessions.get(session)
-        return running.broadcast if running else self._reopen(session)[0]
+        return running.broadcast if running else Broadcast(self._journal(session))
 
     def is_running(self, session: str) -> bool:
         """Whether more can come from a session."""
@@ -207,12 +209,11 @@ class Registry:
             del self._sessions[session.id]
         session.broadcast.journal.close()
 
-    def _reopen(self, session: str) -> tuple[Broadcast, Past]:
+    def _journal(self, session: str) -> Journal:
         path = journal_path(self.folder, session)
         if path is None or not path.is_file():
             raise UnknownSession("There is no such session here, or no longer.")
-        journal = Journal(path)
-        return Broadcast(journal), journal.past()
+        return Journal(path)
 
 
 def _digest(key: str) -> str:

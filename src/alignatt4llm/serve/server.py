@@ -75,8 +75,7 @@ class Server(uvicorn.Server):
                 port=settings.port,
                 ws="websockets-sansio",
                 ws_max_size=4 * limits.message,
-                ws_ping_interval=max(20.0, limits.heartbeat),
-                ws_ping_timeout=max(20.0, limits.heartbeat),
+                ws_ping_interval=None,  # a client that is made to wait could not answer in time
                 ssl_certfile=settings.certificate,
                 ssl_keyfile=settings.key,
                 timeout_graceful_shutdown=5,

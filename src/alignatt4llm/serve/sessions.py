@@ -3,20 +3,20 @@
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from threading import Lock, Thread
-from typing import Any, BinaryIO, Protocol, cast
+from typing import Any, Protocol
 
 import numpy as np
 
-from alignatt4llm.audio.decode import raw
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.events import Close, Event, Source
 from alignatt4llm.languages import Pair
 from alignatt4llm.latency import LATENCIES
 from alignatt4llm.recognizers.base import Recognizer, Samples
 from alignatt4llm.serve.broadcast import Broadcast
-from alignatt4llm.serve.containers import decoded
 from alignatt4llm.serve.errors import BadAudio, EngineFailed, EngineStuck, Farewell, TooLong
+from alignatt4llm.serve.incoming import Container, Incoming, Raw
 from alignatt4llm.serve.journal import Past
 from alignatt4llm.serve.limits import Limits
 from alignatt4llm.serve.metrics import Metrics
@@ -25,8 +25,9 @@ from alignatt4llm.session import Session, SessionSettings
 from alignatt4llm.transcript import SAMPLE_RATE
 
 BYTES_PER_SECOND = 2 * SAMPLE_RATE
-_JOINED = 20.0
-"""Seconds of late audio joined into one chunk at most."""
+_JOINED = 6.0
+"""Seconds of late audio joined into one chunk at most; while it is translated and the backlog is
+full nothing is read from the connection, not even pings."""
 _CERTAIN = 5.0
 """Seconds after which audio in which nothing was recognised holds no words."""
 
@@ -206,8 +207,6 @@ class LiveSession:
             if self._finishing:
                 with self._step():
                     self._publish(session.finish())
-            else:
-                session.close()
             self._finish_thread(None)
         except Abandoned:
             log.warning("session %s: the engine came back after it was given up", self.id)
@@ -217,6 +216,7 @@ class LiveSession:
             log.exception("session %s failed", self.id)
             said = str(problem) if isinstance(problem, AlignattError) else "See the server's log."
             self._finish_thread(EngineFailed(f"The session ended with an error. {said}"))
+        finally:
             if session is not None:
                 session.close()
 
@@ -231,18 +231,24 @@ class LiveSession:
         self._metrics.lag.observe(self._lag())
         self.broadcast.wake()
 
-    def _step(self) -> "_Step":
-        return _Step(self)
+    @contextmanager
+    def _step(self) -> Iterator[None]:
+        """Mark the time during which the thread is inside an engine."""
+        self._step_began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._step_began = None
 
     def _chunks(self) -> Iterator[Samples]:
         """Yield whole chunks, several at once when late, and the rest at the end."""
         size = round(LATENCIES[self.header["latency"]].chunk * SAMPLE_RATE)
         most = int(_JOINED * SAMPLE_RATE) // size * size
         waiting = np.zeros(0, np.float32)
-        raws = raw(cast(BinaryIO, self._pipe))
-        for block in raws if self._raw else decoded(self._pipe):
+        incoming: Incoming = Raw(self._pipe) if self._raw else Container(self._pipe)
+        for block in incoming:
             waiting = np.concatenate([waiting, block])
-            while len(waiting) >= size and (not self._pipe.waiting or len(waiting) >= most):
+            while len(waiting) >= size and (not incoming.ready or len(waiting) >= most):
                 count = min(len(waiting) // size * size, most)
                 yield waiting[:count]
                 waiting = waiting[count:]
@@ -292,16 +298,3 @@ class LiveSession:
         self._metrics.ended.labels(self.problem.code if self.problem else "end").inc()
         self._when_over()
         self.broadcast.wake()
-
-
-class _Step:
-    """Marks the time during which the session's thread is inside an engine."""
-
-    def __init__(self, session: LiveSession) -> None:
-        self._session = session
-
-    def __enter__(self) -> None:
-        self._session._step_began = time.monotonic()
-
-    def __exit__(self, *error: object) -> None:
-        self._session._step_began = None

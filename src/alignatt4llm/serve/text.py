@@ -5,6 +5,7 @@ import json
 import logging
 import time
 from collections import deque
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from threading import Condition, Thread
 from typing import Any
@@ -19,10 +20,14 @@ from alignatt4llm.serve.errors import (
     ServeError,
     TooLarge,
     TooManyErrors,
+    Unsupported,
 )
 from alignatt4llm.serve.registry import Registry
+from alignatt4llm.serve.tasks import first
 from alignatt4llm.serve.text_protocol import Init, Update, read, seq_of
 from alignatt4llm.serve.text_session import TextSession
+
+Send = Callable[[dict[str, Any]], Coroutine[Any, Any, None]]
 
 _WAITING = 64
 """Updates that may wait; partial ones of an utterance replace each other."""
@@ -73,17 +78,10 @@ class TextDoor:
     async def _serve(self, init: Init) -> None:
         worker = Worker(init, self._registry, self._send)
         worker.start()
-        watching = asyncio.create_task(self._watch(worker))
-        listening = asyncio.create_task(self._listen(worker))
         try:
-            done, _ = await asyncio.wait((watching, listening), return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            await first(self._watch(worker), self._listen(worker))
         finally:
             worker.stop()
-            for task in (watching, listening):
-                task.cancel()
-            await asyncio.gather(watching, listening, return_exceptions=True)
 
     async def _watch(self, worker: "Worker") -> None:
         """End when the worker does, or does not come back."""
@@ -130,8 +128,11 @@ class TextDoor:
             await self._socket.send_text(json.dumps(message, ensure_ascii=False))
 
     async def _part(self, problem: ServeError) -> None:
+        frame = _error(problem, None)
+        if isinstance(problem, Unsupported):
+            frame["supported"] = list(self._registry.interpreter.pairs)
         with suppress(TimeoutError, RuntimeError, WebSocketDisconnect):
-            await self._send(_error(problem, None))
+            await self._send(frame)
             await self._socket.close(problem.close or 1008)
 
 
@@ -148,7 +149,7 @@ class Worker:
         Sends an answer; awaited in the event loop before the next update is taken.
     """
 
-    def __init__(self, init: Init, registry: Registry, send: Any) -> None:
+    def __init__(self, init: Init, registry: Registry, send: Send) -> None:
         self._init = init
         self._registry = registry
         self._send = send

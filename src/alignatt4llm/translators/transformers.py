@@ -9,6 +9,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
 from alignatt4llm.attention.packed import Feed, PackedModel, Stream
+from alignatt4llm.device import Device
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.languages import Pair
@@ -39,7 +40,9 @@ class TransformersTranslator:
     threads
         CPU threads for the model; 0 leaves torch's own choice.
     dtype
-        Weight type, or ``auto`` for the type the weights are stored in.
+        Weight type; the device's by default.
+    device
+        Where it runs; the best there is by default.
 
     Raises
     ------
@@ -53,21 +56,22 @@ class TransformersTranslator:
         *,
         revision: str | None = None,
         threads: int = 0,
-        dtype: str | torch.dtype = "auto",
+        dtype: str | torch.dtype | None = None,
+        device: Device | None = None,
     ) -> None:
         if threads:
             torch.set_num_threads(threads)
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = device or Device.best()
         logging.disable_progress_bar()
         try:
             self.tokenizer = AutoTokenizer.from_pretrained(str(location), revision=revision)
             self.model = AutoModelForCausalLM.from_pretrained(
-                str(location), revision=revision, dtype=dtype
+                str(location), revision=revision, dtype=dtype or device.torch_dtype
             )
         except (OSError, ValueError) as problem:
             reason = str(problem).strip().splitlines()[0]
             raise AlignattError(f"The model '{location}' cannot be loaded: {reason}") from problem
-        self.model.to(device).eval().requires_grad_(False)
+        self.model.to(device.name).eval().requires_grad_(False)
         self.vocabulary = Vocabulary(self.tokenizer, self.model.generation_config)
         self.packed = PackedModel(self.model)
         self.stepper = Stepper(self.packed.run)
@@ -78,7 +82,7 @@ class TransformersTranslator:
         return int(self.model.config.get_text_config().max_position_embeddings)
 
     def prompt_form(self, pair: Pair, form: str = "auto") -> PromptForm:
-        """Return the prompt that suits the model: chat where it has a template, else few-shot."""
+        """Return the prompt of a name; see `prompts.prompt_form`."""
         return prompt_form(self.tokenizer, pair, form)
 
     def open(self, pair: Pair, heads: HeadSet) -> "TransformersDrafter":

@@ -83,10 +83,15 @@ function take(event) {
 }
 
 function showHeard() {
-  const tail = document.createElement("span");
-  tail.className = "tail";
-  tail.textContent = ` ${record.tail.join(" ")}`;
-  $("words").replaceChildren(record.committed.join(" "), tail);
+  const before = part("before", record.before);
+  $("words").replaceChildren(before, record.committed.join(" "), part("tail", record.tail));
+}
+
+function part(name, words) {
+  const span = document.createElement("span");
+  span.className = name;
+  span.textContent = ` ${words.join(" ")} `;
+  return span;
 }
 
 function measure({ lag_s, rtf, audio_s }) {

@@ -24,7 +24,7 @@ export function show(box, pieces, frontier) {
   const list = document.createElement("ol");
   utterance.words.forEach((text, index) => {
     if (index === frontier) list.append(mark());
-    list.append(item(text, shares.get(index) ?? 0, frontier !== null && index >= frontier));
+    list.append(item(text, shares.get(index) ?? 0, frontier !== null && index >= frontier), " ");
   });
   if (frontier === utterance.words.length) list.append(mark());
   const where = [...shares].filter(([index]) => utterance.words[index]);

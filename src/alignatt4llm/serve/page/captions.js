@@ -19,6 +19,7 @@ export class Captions {
       part.addEventListener("click", (event) => this.choose(event.target));
     }
     this.latest.addEventListener("click", () => this.follow());
+    new ResizeObserver(() => this.stay()).observe(this.box);
   }
 
   /** Set the language of what is said, for voices and fonts. */
@@ -35,7 +36,7 @@ export class Captions {
         text = text.trimStart();
         this.fresh = false;
       }
-      this.said.lastElementChild.append(this.span(text, piece));
+      this.said.lastElementChild.append(...this.nodes(text, piece));
     }
     this.stay();
   }
@@ -48,17 +49,18 @@ export class Captions {
   /** Show what is held. */
   hold(pieces) {
     const chosen = this.chosen.some((span) => this.held.contains(span));
-    this.held.replaceChildren(...pieces.map((piece) => this.span(piece.text, piece)));
+    this.held.replaceChildren(...pieces.flatMap((piece) => this.nodes(piece.text, piece)));
     if (this.fresh && this.held.firstChild) this.held.prepend(document.createElement("br"));
     if (chosen) this.chosen = [];
     this.stay();
   }
 
-  span(text, piece) {
+  /** The white space in front of a piece, and the piece itself, which can be chosen. */
+  nodes(text, piece) {
     const span = document.createElement("span");
-    span.textContent = text;
+    span.textContent = text.trimStart();
     this.pieces.set(span, piece);
-    return span;
+    return [text.slice(0, text.length - text.trimStart().length), span];
   }
 
   /** Choose the whole word that a span belongs to. */
@@ -114,8 +116,7 @@ export class Captions {
 
 /** Whether two neighbouring pieces make one word; every wide character is a word of its own. */
 function joins(one, other) {
-  const before = one.textContent.at(-1) ?? " ";
-  const after = other.textContent[0] ?? " ";
   const wide = /[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]/;
-  return ![before, after].some((char) => /\s/.test(char) || wide.test(char));
+  const between = one.nextSibling === other ? "" : one.nextSibling.textContent;
+  return !/\s/.test(between) && !wide.test(one.textContent.at(-1)) && !wide.test(other.textContent[0]);
 }

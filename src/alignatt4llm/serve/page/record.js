@@ -14,6 +14,7 @@ export class Record {
   /** Begin with the utterances of a new session. */
   restart() {
     this.open = utterance(0);
+    this.before = []; // the words of the utterance that closed last
     this.committed = [];
     this.tail = [];
     this.frontier = 0;
@@ -79,6 +80,7 @@ export class Record {
       next.pieces.push(piece);
     }
     Object.assign(closed, { words, pieces: kept, closed: true });
+    this.before = words;
     this.committed = this.committed.slice(words.length);
     this.open = next;
     this.held = [];

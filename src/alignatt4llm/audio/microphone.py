@@ -1,0 +1,88 @@
+"""The microphone, as blocks of 16 kHz mono samples."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from threading import Event
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from alignatt4llm.errors import AlignattError, UsageError
+from alignatt4llm.recognizers.base import Samples
+from alignatt4llm.transcript import SAMPLE_RATE
+
+_BLOCK = 0.1
+"""Seconds in a block."""
+
+
+def microphone(stopped: Event, device: str | None = None) -> Iterator[Samples]:
+    """Yield what a microphone hears, shape [n], in [-1, 1].
+
+    Parameters
+    ----------
+    stopped
+        Ends it when it is set; what was recorded before is still yielded.
+    device
+        Number or part of the name of an input device; the system's default if None.
+
+    Raises
+    ------
+    AlignattError
+        If sound cannot be recorded here.
+    UsageError
+        If there is no such device.
+    """
+    sound = _sounddevice()
+    chosen = int(device) if device is not None and device.isdecimal() else device
+    try:
+        rate = int(sound.query_devices(chosen, "input")["default_samplerate"])
+    except (ValueError, sound.PortAudioError) as problem:
+        name = f"microphone '{device}'" if device else "microphone"
+        raise UsageError(f"There is no {name}; inputs are: {inputs(sound)}.") from problem
+    blocks: SimpleQueue[NDArray[np.int16]] = SimpleQueue()
+
+    def heard(data: NDArray[np.int16], frames: int, time: Any, status: Any) -> None:
+        blocks.put(data.copy())
+
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
+    options = {"samplerate": rate, "channels": 1, "dtype": "int16", "blocksize": int(rate * _BLOCK)}
+    try:
+        with sound.InputStream(device=chosen, callback=heard, **options):
+            for block in _until(stopped, blocks):
+                frame = av.AudioFrame.from_ndarray(block.T, format="s16", layout="mono")
+                frame.sample_rate = rate
+                for part in resampler.resample(frame):
+                    yield part.to_ndarray().reshape(-1).astype(np.float32) / np.float32(32768)
+    except sound.PortAudioError as problem:
+        raise AlignattError(f"The microphone cannot be opened: {problem}.") from problem
+
+
+def _until(stopped: Event, blocks: "SimpleQueue[NDArray[np.int16]]") -> Iterator[NDArray[np.int16]]:
+    while not (stopped.is_set() and blocks.empty()):
+        with suppress(Empty):
+            yield blocks.get(timeout=_BLOCK)
+
+
+def inputs(sound: Any = None) -> str:
+    """Name the input devices, with their numbers."""
+    devices = enumerate((sound or _sounddevice()).query_devices())
+    named = [f"{number} {one['name']}" for number, one in devices if one["max_input_channels"]]
+    return ", ".join(named) or "none"
+
+
+def _sounddevice() -> Any:
+    try:
+        import sounddevice
+    except ImportError as problem:
+        raise AlignattError(
+            "Listening needs sounddevice; install it with pip install 'alignatt4llm[listen]'."
+        ) from problem
+    except OSError as problem:
+        raise AlignattError(
+            "Listening needs the PortAudio library; install it, on Debian and Ubuntu with "
+            "apt-get install libportaudio2."
+        ) from problem
+    return sounddevice

@@ -1,0 +1,109 @@
+"""Published models by name: where they are, under which terms, and how large."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A published model.
+
+    Attributes
+    ----------
+    name
+        What users call it.
+    repository, revision
+        Where it is on the hub; without a revision, the newest is taken.
+    licence
+        Its terms.
+    billions
+        Billions of parameters, embeddings included; two bytes each in bfloat16.
+    prompt
+        The prompt it was trained for, of a translator.
+    aligner
+        Name of the model that gives words their times, of a recogniser that has none itself.
+    """
+
+    name: str
+    repository: str
+    revision: str | None
+    licence: str
+    billions: float
+    prompt: str = "auto"
+    aligner: str | None = None
+
+    @property
+    def hub(self) -> str:
+        """Hub id, with the revision if there is one."""
+        return f"{self.repository}@{self.revision}" if self.revision else self.repository
+
+    @property
+    def model(self) -> str:
+        """Short name, as head sets know the model."""
+        return self.repository.rpartition("/")[2]
+
+    @property
+    def gigabytes(self) -> float:
+        """Size of the weights in bfloat16."""
+        return 2 * self.billions
+
+
+def _by_name(*cards: Card) -> dict[str, Card]:
+    return {card.name: card for card in cards}
+
+
+TRANSLATORS = _by_name(
+    Card(
+        "gemma-4-e4b",
+        "google/gemma-4-E4B-it",
+        "83df0a889143b1dbfc61b591bbc639540fd9ce4c",
+        "Gemma terms, gated",
+        8.0,
+        "chat",
+    ),
+    Card("qwen3-1.7b", "Qwen/Qwen3-1.7B", None, "Apache-2.0", 1.7, "chat"),
+    Card("qwen3-4b", "Qwen/Qwen3-4B", None, "Apache-2.0", 4.0, "chat"),
+    Card(
+        "milmmt-4b",
+        "xiaomi-research/MiLMMT-46-4B-v0.1",
+        "1341209df846d7b2f6a077090ca957e28656e3de",
+        "Gemma terms",
+        3.9,
+        "milmmt",
+    ),
+    Card("hy-mt-1.8b", "tencent/HY-MT1.5-1.8B", None, "Hunyuan terms", 1.8, "hy-mt"),
+    Card("tower-7b", "Unbabel/TowerInstruct-7B-v0.2", None, "CC-BY-NC-4.0", 6.7, "tower"),
+)
+"""Language models, for ``--model``."""
+
+RECOGNIZERS = _by_name(
+    Card(
+        "qwen3-asr",
+        "Qwen/Qwen3-ASR-1.7B-hf",
+        None,
+        "Apache-2.0",
+        2.0,
+        aligner="qwen3-forced-aligner",
+    ),
+    Card(
+        "qwen3-asr-0.6b",
+        "Qwen/Qwen3-ASR-0.6B-hf",
+        None,
+        "Apache-2.0",
+        0.8,
+        aligner="qwen3-forced-aligner",
+    ),
+    Card("voxtral-realtime", "mistralai/Voxtral-Mini-4B-Realtime-2602", None, "Apache-2.0", 4.4),
+    Card(
+        "gemma-audio",
+        "google/gemma-4-E4B-it",
+        "83df0a889143b1dbfc61b591bbc639540fd9ce4c",
+        "Gemma terms, gated",
+        8.0,
+    ),
+)
+"""Speech recognisers, for ``--recognizer``."""
+
+ALIGNERS = _by_name(
+    Card("qwen3-forced-aligner", "Qwen/Qwen3-ForcedAligner-0.6B-hf", None, "Apache-2.0", 0.9)
+)
+"""Models that say when known words are spoken, for ``--aligner``."""

@@ -1,0 +1,143 @@
+"""What ``--dry-run`` prints: the whole configuration, without loading a model."""
+
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from alignatt4llm.cards import ALIGNERS, RECOGNIZERS, TRANSLATORS, Card
+from alignatt4llm.cli.system import System
+from alignatt4llm.errors import AlignattError
+from alignatt4llm.models import EMBEDDED
+from alignatt4llm.prompts import SOURCE_MARK, STYLES, Prompt, messages, prompt_form
+
+_SHOWN_HEADS = 8
+_SOURCE = ("what", "has", "been", "heard", "so", "far")
+
+
+def describe(system: System, context: str = "", schedule: str = "alternating") -> str:
+    """Return the configuration as lines of text.
+
+    Parameters
+    ----------
+    system
+        What was asked for.
+    context
+        The context as the first prompt would show it.
+    schedule
+        Name of the schedule.
+    """
+    chosen = system.preset
+    lines = [
+        _line("preset", f"{chosen.name}: {chosen.title}"),
+        _line("direction", f"{system.pair.source.name} to {system.pair.target.name}"),
+        _line("model", _model(chosen.model, TRANSLATORS, "llm")),
+        _line("recogniser", _model(chosen.recognizer, RECOGNIZERS, "recognizer")),
+    ]
+    lines += [_line("aligner", _card(card)) for card in system.cards if card.name in ALIGNERS]
+    lines += [
+        _line("memory", _memory(system)),
+        _line("device", _device()),
+        _line("schedule", schedule),
+        _line("settings", _settings(chosen.latency)),
+        _line("policy", "AlignAtt" if chosen.policy == "alignatt" else "AlignAtt as published"),
+        _line("heads", _heads(system)),
+        f"prompt ({system.prompt}), the source between ⟦ ⟧:",
+        *(f"  {line}" for line in _prompt(system, context).splitlines()),
+    ]
+    return "\n".join(lines)
+
+
+def _line(name: str, value: str) -> str:
+    return f"{name:<11} {value}"
+
+
+def _model(name: str, cards: dict[str, Card], kind: str) -> str:
+    if name in cards:
+        return _card(cards[name])
+    for known in EMBEDDED:
+        if known.name == name and known.kind == kind:
+            return f"{name}: {known.title}, {known.licence}, {known.state}"
+    return name
+
+
+def _card(card: Card) -> str:
+    revision = "" if card.revision else ", newest revision"
+    return f"{card.name}: {card.hub}{revision}, {card.licence}, {card.gigabytes:.1f} GB in bfloat16"
+
+
+def _memory(system: System) -> str:
+    unique = {card.repository: card for card in system.cards}.values()
+    if not unique:
+        return "under 2 GB"
+    weights = sum(card.gigabytes for card in unique)
+    return (
+        f"{weights:.1f} GB of weights in bfloat16, about {1.25 * weights + 2:.0f} GB with keys, "
+        "values and working memory"
+    )
+
+
+def _device() -> str:
+    try:
+        from alignatt4llm.device import Device
+
+        device = Device.best()
+    except ImportError:
+        return "torch is not installed; pip install 'alignatt4llm[transformers]'"
+    return f"{device.name}, weights {'as stored' if device.dtype == 'auto' else device.dtype}"
+
+
+def _settings(settings: Any) -> str:
+    """Every value of nested settings, by name."""
+    found = []
+    for item in fields(settings):
+        value = getattr(settings, item.name)
+        if is_dataclass(value):
+            found.append(_settings(value))
+        else:
+            found.append(f"{item.name} {'never' if value is None else format(value, 'g')}")
+    return ", ".join(found)
+
+
+def _heads(system: System) -> str:
+    try:
+        heads = system.heads()
+    except AlignattError as problem:
+        return f"none: {problem}"
+    shown = " ".join(f"({layer}, {head})" for layer, head in heads.heads[:_SHOWN_HEADS])
+    more = len(heads.heads) - _SHOWN_HEADS
+    return f"{shown}{f' and {more} more' if more > 0 else ''}, {heads.row} row"
+
+
+def _prompt(system: System, context: str) -> str:
+    """Render the prompt as far as it is known without the weights."""
+    words = _SOURCE
+    tokenizer = _tokenizer(system.preset.model)
+    raw = system.prompt in ("few-shot", "milmmt")
+    if raw or tokenizer is not None:
+        return _marked(prompt_form(tokenizer, system.pair, system.prompt)(words, context=context))
+    style = STYLES["chat" if system.prompt == "auto" else system.prompt]
+    said = messages(system.pair, style, (), context)
+    text = "\n".join(f"<{turn['role']}> {turn['content']}" for turn in said)
+    shown = text.replace(SOURCE_MARK, f"⟦{' '.join(words)}⟧")
+    return f"{shown}\n(turns; the chat template that joins them comes with the weights)"
+
+
+def _marked(prompt: Prompt) -> str:
+    source = prompt.separator.join(prompt.words)
+    return f"{prompt.prefix}⟦{source}⟧{prompt.suffix}"
+
+
+def _tokenizer(name: str) -> Any:
+    """Return the model's tokeniser if it is on this machine."""
+    if name in TRANSLATORS:
+        name = TRANSLATORS[name].repository
+    known = next((m.folder for m in EMBEDDED if m.kind == "llm" and m.name == name), None)
+    folder = known or Path(name).expanduser()
+    try:
+        from transformers import AutoTokenizer
+
+        return AutoTokenizer.from_pretrained(
+            folder if folder.is_dir() else name, local_files_only=True
+        )
+    except (ImportError, OSError, ValueError):
+        return None

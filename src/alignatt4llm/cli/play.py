@@ -1,0 +1,139 @@
+"""From a source of audio to the outputs asked for: what translate and listen have in common."""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+from alignatt4llm.audio.decode import chunks
+from alignatt4llm.audio.pace import in_real_time
+from alignatt4llm.cli import background, system
+from alignatt4llm.cli.background import GlossaryReport
+from alignatt4llm.cli.display import display
+from alignatt4llm.cli.interrupt import Interrupt
+from alignatt4llm.cli.system import System
+from alignatt4llm.context import Context
+from alignatt4llm.events import Event
+from alignatt4llm.heads.headset import HeadSet
+from alignatt4llm.outputs import JsonLines, Output, Subtitles
+from alignatt4llm.recognizers.base import Samples
+from alignatt4llm.schedule import PIECE, REGIMES, LiveTimeline
+from alignatt4llm.schedule import run as run_schedule
+from alignatt4llm.session import Session
+from alignatt4llm.transcript import SAMPLE_RATE
+
+IN_TURN = "alternating"
+"""The schedule of recogniser and translator in turn; the others follow real time."""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of both commands."""
+    system.add_options(parser)
+    parser.add_argument(
+        "--schedule",
+        choices=REGIMES,
+        default=IN_TURN,
+        help="recogniser and translator in turn, or beside each other (in real time)",
+    )
+    parser.add_argument("--jsonl", type=Path, metavar="FILE", help="write every event")
+    parser.add_argument("--srt", type=Path, metavar="FILE", help="write subtitles")
+    parser.add_argument("--vtt", type=Path, metavar="FILE", help="write web subtitles")
+    parser.add_argument("--trace", action="store_true", help="say why each token is said or held")
+    background.add_options(parser)
+
+
+def play(
+    args: argparse.Namespace,
+    source: Iterable[Samples],
+    duration: float | None,
+    realtime: bool,
+    stop: Callable[[], None] | None = None,
+) -> tuple[Session, bool]:
+    """Translate a source; whatever was committed is in every output when this returns.
+
+    Parameters
+    ----------
+    args
+        The options of `add_options`.
+    source
+        Blocks of samples.
+    duration
+        Seconds expected, if known.
+    realtime
+        Whether to take audio only as it becomes due.
+    stop
+        Ends the source; called for Ctrl-C, after which the rest of it is still translated.
+
+    Returns
+    -------
+    Session, bool
+        The session, and whether Ctrl-C ended it.
+    """
+    chosen, about = System.from_options(args), background.context(args)
+    heads, chunk = chosen.heads(), chosen.preset.latency.chunk
+    with ExitStack() as stack:
+        outputs = [stack.enter_context(closing(output)) for output in _files(args)]
+        if about and about.glossary:
+            outputs.append(stack.enter_context(closing(GlossaryReport(about.glossary))))
+        session = _session(chosen, heads, about)
+        outputs.append(stack.enter_context(closing(display(args.trace, duration))))
+        beside = args.schedule != IN_TURN
+        heard = chunks(source, round((PIECE if beside else chunk) * SAMPLE_RATE))
+        heard = in_real_time(heard) if realtime or beside else heard
+        with Interrupt(stop) as interrupt:
+            if beside:
+                timeline = stack.enter_context(LiveTimeline(heard))
+                regime = REGIMES[args.schedule]
+                steps = run_schedule(session, timeline, regime, chunk, lambda: interrupt.asked)
+                _write(steps, outputs)
+            else:
+                for samples in interrupt.until_asked(heard):
+                    _write(session.feed(samples), outputs)
+            if interrupt.asked and not stop:
+                _write([session.end()], outputs)
+            elif not beside:
+                _write(session.finish(), outputs)
+    return session, interrupt.asked
+
+
+def _files(args: argparse.Namespace) -> Iterator[Output]:
+    if args.jsonl:
+        yield JsonLines(args.jsonl, args.trace)
+    if args.srt:
+        yield Subtitles(args.srt, vtt=False)
+    if args.vtt:
+        yield Subtitles(args.vtt, vtt=True)
+
+
+def _session(chosen: System, heads: HeadSet, context: Context | None) -> Session:
+    from alignatt4llm.interpreter import Interpreter
+
+    def tell(message: str) -> None:
+        print(message, file=sys.stderr)
+
+    interpreter = Interpreter(
+        chosen.preset.model,
+        chosen.preset.recognizer,
+        tell,
+        aligner=chosen.aligner,
+        audio_heads=chosen.audio_heads,
+        finality=chosen.finality,
+        recognizer_engine=chosen.recognizer_engine,
+        engine=chosen.engine,
+        heads=heads,
+    )
+    return interpreter.open(
+        chosen.pair,
+        chosen.preset.latency,
+        heads=heads,
+        prompt=chosen.prompt,
+        context=context,
+        policy=chosen.policy(heads),
+    )
+
+
+def _write(events: Iterable[Event], outputs: list[Output]) -> None:
+    for event in events:
+        for output in outputs:
+            output.write(event)

@@ -1,0 +1,132 @@
+"""What the model should know besides the speech: title, abstract, glossary, notes, documents.
+
+The context stands in the prompt before the source, never inside its span. It is chosen anew when
+an utterance begins, so that within an utterance the prompt's beginning stays the same and is not
+computed again; a glossary term that is heard meanwhile is shown at once.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from alignatt4llm.errors import UsageError
+from alignatt4llm.glossary import Term, one_line
+from alignatt4llm.passages import Passages
+from alignatt4llm.prompts import Closed, Prompt, PromptForm
+
+BUDGET = 2000
+"""Characters of context at most."""
+RECENT = 60
+"""Words heard lately by which passages are chosen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Everything that may be shown, and how much of it.
+
+    Attributes
+    ----------
+    title, abstract, notes
+        Free text.
+    glossary
+        Terms and their translations.
+    passages
+        Indexed documents.
+    shown
+        Passages shown at most.
+    budget
+        Characters of the whole context at most.
+    """
+
+    title: str = ""
+    abstract: str = ""
+    notes: str = ""
+    glossary: tuple[Term, ...] = ()
+    passages: Passages | None = None
+    shown: int = 3
+    budget: int = BUDGET
+
+    def __post_init__(self) -> None:
+        if self.budget < 1:
+            raise UsageError(f"budget is {self.budget}; it counts characters, 1 or more.")
+
+    def block(self, heard: Sequence[str]) -> str:
+        """Return the context for what has been heard lately, within the budget.
+
+        When not everything fits, terms that are being said come first, then the title, the
+        passages, the notes, the other terms and the abstract.
+        """
+        text = " ".join(heard)
+        now = [term for term in self.glossary if term.heard_in(text)]
+        later = [term for term in self.glossary if term not in now]
+        passages = self.passages.about(heard, self.shown) if self.passages else []
+        parts = {
+            "now": [str(term) for term in now],
+            "title": _labelled("Title", self.title),
+            "passages": [one_line(passage) for passage in passages],
+            "notes": _labelled("Notes", self.notes),
+            "later": [str(term) for term in later],
+            "abstract": _labelled("Abstract", self.abstract),
+        }
+        left = self.budget
+        for name, lines in parts.items():
+            parts[name], left = _fit(lines, left, whole=name in ("now", "later"))
+        order = ("title", "abstract", "notes", "passages", "now", "later")
+        return "\n".join(line for name in order for line in parts[name])
+
+    def lacks(self, block: str, words: Sequence[str]) -> bool:
+        """Whether a term that is said in ``words`` is missing from a block."""
+        text, lines = " ".join(words), set(block.split("\n"))
+        return any(str(term) not in lines for term in self.glossary if term.heard_in(text))
+
+
+class ContextPrompt:
+    """A prompt form that shows the context of one stream.
+
+    Parameters
+    ----------
+    form
+        The prompt itself.
+    context
+        What may be shown.
+    """
+
+    def __init__(self, form: PromptForm, context: Context) -> None:
+        self._form = form
+        self._context = context
+        self._before: deque[str] = deque(maxlen=RECENT)
+        self._words: tuple[str, ...] = ()
+        self._block = ""
+
+    def __call__(
+        self,
+        words: Sequence[str],
+        accepted: str = "",
+        history: Sequence[Closed] = (),
+        context: str = "",
+    ) -> Prompt:
+        """Build the prompt with the context before its source."""
+        begins = self._words[:1] != tuple(words[:1])
+        if begins:
+            self._before.extend(self._words)
+        if begins or self._context.lacks(self._block, words):
+            self._block = self._context.block([*self._before, *words][-RECENT:])
+        self._words = tuple(words)
+        return self._form(words, accepted, history, context or self._block)
+
+
+def _labelled(label: str, text: str) -> list[str]:
+    return [f"{label}: {plain}"] if (plain := one_line(text)) else []
+
+
+def _fit(lines: Sequence[str], left: int, whole: bool) -> tuple[list[str], int]:
+    """Take lines, each with its line end, as long as they fit; the last may be cut at a word."""
+    taken = []
+    for line in lines:
+        if len(line) + 1 > left and whole:
+            continue
+        fits = line if len(line) + 1 <= left else line[: max(0, left - 1)].rpartition(" ")[0]
+        if fits:
+            taken.append(fits)
+            left -= len(fits) + 1
+    return taken, left

@@ -1,0 +1,122 @@
+"""Documents cut into passages, and the passages that what is being said is about (BM25)."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from alignatt4llm.errors import AlignattError, UsageError
+from alignatt4llm.languages import unspaced
+
+PASSAGE = 60
+"""Words of a passage."""
+
+
+class Passages:
+    """Passages of documents, indexed once; a search takes about a millisecond.
+
+    Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009), by
+    the library bm25s.
+
+    Parameters
+    ----------
+    texts
+        The documents.
+
+    Raises
+    ------
+    AlignattError
+        If bm25s is not installed.
+    """
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.texts = [passage for text in texts for passage in _cut(text)]
+        terms = [_terms(text) for text in self.texts]
+        self._index = _bm25().BM25() if any(terms) else None
+        if self._index is not None:
+            self._index.index(terms, show_progress=False)
+
+    def about(self, words: Sequence[str], count: int) -> list[str]:
+        """Return the ``count`` passages closest to some words, best first; none that share no term.
+
+        Parameters
+        ----------
+        words
+            What has been said lately.
+        count
+            Passages wanted at most.
+        """
+        query = _terms(" ".join(words))
+        if self._index is None or not query:
+            return []
+        known = set(self._index.vocab_dict)
+        if not known & set(query):
+            return []
+        found, scores = self._index.retrieve(
+            [[term for term in query if term in known]],
+            k=min(count, len(self.texts)),
+            show_progress=False,
+        )
+        best = zip(found[0], scores[0], strict=True)
+        return [self.texts[index] for index, score in best if score > 0]
+
+
+def read_document(path: Path) -> str:
+    """Return the text of a PDF or text file.
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be read, or holds no text.
+    AlignattError
+        If pypdf is needed and not installed.
+    """
+    try:
+        text = _read_pdf(path) if path.suffix.lower() == ".pdf" else path.read_text("utf-8")
+    except OSError as problem:
+        raise UsageError(f"'{path}' cannot be read: {problem.strerror}.") from problem
+    except UnicodeDecodeError as problem:
+        raise UsageError(f"'{path}' is neither a PDF nor text in UTF-8.") from problem
+    if not text.strip():
+        raise UsageError(f"'{path}' holds no text; a scanned PDF needs text recognition first.")
+    return text
+
+
+def _read_pdf(path: Path) -> str:
+    try:
+        from pypdf import PdfReader
+        from pypdf.errors import PyPdfError
+    except ImportError as problem:
+        raise _missing("pypdf") from problem
+    try:
+        return "\n".join(page.extract_text() for page in PdfReader(path).pages)
+    except (PyPdfError, ValueError, KeyError) as problem:
+        raise UsageError(f"'{path}' is not a PDF that can be read: {problem}.") from problem
+
+
+def _cut(text: str) -> list[str]:
+    """Cut a text into passages of about PASSAGE words, words broken at a line's end mended."""
+    words = re.sub(r"(\w)-\n(\w)", r"\1\2", text).split()
+    return [" ".join(words[at : at + PASSAGE]) for at in range(0, len(words), PASSAGE)]
+
+
+def _terms(text: str) -> list[str]:
+    """Words without case; every character of scripts without spaces."""
+    found: list[str] = []
+    for word in re.findall(r"\w+", text.casefold()):
+        found += word if any(map(unspaced, word)) else [word]
+    return found
+
+
+def _bm25() -> Any:
+    try:
+        import bm25s
+    except ImportError as problem:
+        raise _missing("bm25s") from problem
+    return bm25s
+
+
+def _missing(package: str) -> AlignattError:
+    return AlignattError(
+        f"Documents as context need {package}; install it with pip install 'alignatt4llm[context]'."
+    )

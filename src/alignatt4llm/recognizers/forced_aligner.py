@@ -1,0 +1,94 @@
+"""Word times from Qwen3-ForcedAligner: one pass over audio and transcript, no decoding."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from alignatt4llm.device import Device
+from alignatt4llm.errors import AlignattError
+from alignatt4llm.languages import Language
+from alignatt4llm.recognizers.base import Samples
+from alignatt4llm.recognizers.checkpoint import load
+from alignatt4llm.recognizers.word_repair import give_times
+from alignatt4llm.recognizers.words import split_words
+from alignatt4llm.transcript import SAMPLE_RATE, SourceWord
+
+
+class ForcedAligner:
+    """Says when each word of a known transcript is spoken, in steps of 80 ms.
+
+    Parameters
+    ----------
+    path
+        Folder of a Qwen3-ForcedAligner checkpoint in the format of transformers (``…-hf``).
+    device
+        Where it runs.
+    """
+
+    def __init__(self, path: Path, device: Device | None = None) -> None:
+        from transformers import Qwen3ASRForTokenClassification, Qwen3ASRProcessor
+        from transformers.models.qwen3_asr.processing_qwen3_asr import (
+            FORCED_ALIGNER_LANGUAGES,
+            LANGUAGE_CODE_TO_NAME,
+        )
+
+        self._processor, self._model = load(
+            path, Qwen3ASRProcessor, Qwen3ASRForTokenClassification, device or Device.best()
+        )
+        names = LANGUAGE_CODE_TO_NAME.items()
+        self._languages = {code for code, name in names if name in FORCED_ALIGNER_LANGUAGES}
+
+    def knows(self, language: Language) -> bool:
+        """Whether the aligner was trained on the language."""
+        return language.code in self._languages
+
+    @torch.inference_mode()
+    def align(self, audio: Samples, text: str, language: Language) -> list[SourceWord]:
+        """Find the words of ``text`` in ``audio``.
+
+        Parameters
+        ----------
+        audio
+            Samples, shape [n].
+        text
+            What is said in it.
+        language
+            What is spoken; one that the aligner `knows`.
+
+        Returns
+        -------
+        list of SourceWord
+            The words of ``text``, punctuation included, in order, in seconds since ``audio``
+            began.
+
+        Raises
+        ------
+        AlignattError
+            If Japanese or Korean is spoken and the package that cuts it into words is missing.
+        """
+        words = split_words(text, language)
+        if not any(map(str.isalnum, text)):
+            return []
+        inputs, pieces = self._prepare(audio, text, language)
+        inputs = inputs.to(self._model.device, self._model.dtype)
+        [found] = self._processor.decode_forced_alignment(
+            logits=self._model(**inputs).logits,
+            input_ids=inputs["input_ids"],
+            word_lists=pieces,
+            timestamp_token_id=self._model.config.timestamp_token_id,
+        )
+        timed = [SourceWord(w["text"], float(w["start_time"]), float(w["end_time"])) for w in found]
+        return give_times(words, timed, len(audio) / SAMPLE_RATE)
+
+    def _prepare(self, audio: Samples, text: str, language: Language) -> tuple[Any, Any]:
+        try:
+            prepared: tuple[Any, Any] = self._processor.prepare_forced_aligner_inputs(
+                audio=audio, transcript=text, language=language.code
+            )
+        except ImportError as problem:
+            raise AlignattError(
+                f"Word times in {language.name} need another package; install it with "
+                "pip install 'alignatt4llm[qwen3-asr]'."
+            ) from problem
+        return prepared

@@ -1,0 +1,111 @@
+"""Samples out of the bytes that a client sends: raw, or decoded from a container on the way."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from queue import Full, Queue
+from threading import Event, Thread
+from typing import BinaryIO, Protocol, cast
+
+from alignatt4llm.audio.decode import AudioSource, raw
+from alignatt4llm.errors import UsageError
+from alignatt4llm.recognizers.base import Samples
+from alignatt4llm.serve.errors import BadAudio
+from alignatt4llm.serve.pipe import Pipe
+
+_BEGINNINGS = ((0, b"\x1aE\xdf\xa3"), (0, b"OggS"), (0, b"RIFF"), (0, b"fLaC"), (4, b"ftyp"))
+"""What WebM, Ogg, WAV, FLAC and MP4 begin with. FFmpeg would read a megabyte before it gave up."""
+_AHEAD = 64
+"""Blocks decoded ahead at most."""
+_LOOK = 0.2
+"""Seconds between two looks whether somebody still wants the blocks."""
+
+
+class Incoming(Protocol):
+    """Blocks of samples as they arrive."""
+
+    def __iter__(self) -> Iterator[Samples]:
+        """Yield blocks until the pipe is closed and read."""
+        ...
+
+    @property
+    def ready(self) -> bool:
+        """Whether the next block is there without waiting."""
+        ...
+
+
+class Raw:
+    """16-bit little-endian samples."""
+
+    def __init__(self, pipe: Pipe) -> None:
+        self._pipe = pipe
+
+    def __iter__(self) -> Iterator[Samples]:
+        """Yield blocks; see `Incoming`."""
+        return raw(cast(BinaryIO, self._pipe))
+
+    @property
+    def ready(self) -> bool:
+        """Whether another sample is there."""
+        return self._pipe.waiting > 1
+
+
+class Container:
+    """WebM, Ogg and others; a thread of its own decodes, since decoders wait for whole pages.
+
+    Iterating raises BadAudio if it is no container with sound.
+    """
+
+    def __init__(self, pipe: Pipe) -> None:
+        self._pipe = pipe
+        self._blocks: Queue[Samples | BaseException | None] = Queue(_AHEAD)
+        self._unwanted = Event()
+
+    def __iter__(self) -> Iterator[Samples]:
+        """Yield blocks; see `Incoming`."""
+        Thread(target=self._work, name="decoder", daemon=True).start()
+        try:
+            while (block := self._blocks.get()) is not None:
+                if isinstance(block, BaseException):
+                    raise block
+                yield block
+        finally:
+            self._unwanted.set()
+
+    @property
+    def ready(self) -> bool:
+        """Whether a block has been decoded."""
+        return not self._blocks.empty()
+
+    def _work(self) -> None:
+        with suppress(_Unwanted):
+            self._put(self._decode())
+
+    def _decode(self) -> BaseException | None:
+        """Hand every block over; return what went wrong, if anything did."""
+        try:
+            head = self._pipe.peek(8)
+            if head and not any(head.startswith(mark, at) for at, mark in _BEGINNINGS):
+                raise UsageError("It is no container.")
+            if head:
+                for block in AudioSource("The audio", cast(BinaryIO, self._pipe)):
+                    self._put(block)
+        except UsageError:
+            return BadAudio(
+                "The audio is in no container that can be read while it arrives; send WebM, Ogg, "
+                "WAV, FLAC or fragmented MP4, or raw s16le."
+            )
+        except Exception as problem:
+            return problem
+        return None
+
+    def _put(self, block: Samples | BaseException | None) -> None:
+        while True:
+            try:
+                return self._blocks.put(block, timeout=_LOOK)
+            except Full:
+                if self._unwanted.is_set():
+                    raise _Unwanted from None
+
+
+class _Unwanted(BaseException):
+    """Nobody takes the blocks any more."""

@@ -1,0 +1,107 @@
+"""The arms of the benchmark say the same, and its replays count what they should."""
+
+import json
+
+import pytest
+import torch
+from tiny import EVERY_HEAD, save_checkpoint
+
+from alignatt4llm.bench.arms import Packed, Plain
+from alignatt4llm.bench.measure import bytes_per_second, interleaved
+from alignatt4llm.bench.streamed import (
+    Bench,
+    crowd,
+    excerpt,
+    last_over_first_tenth,
+    repeated,
+    replay,
+    talk,
+)
+from alignatt4llm.cli.main import main
+from alignatt4llm.heads.headset import HeadSet
+from alignatt4llm.languages import Pair
+from alignatt4llm.latency import LATENCIES
+from alignatt4llm.transcript import SourceWord
+from alignatt4llm.translators.transformers import TransformersTranslator
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return save_checkpoint(
+        tmp_path_factory.mktemp("gemma3"), "gemma3", max_position_embeddings=2048
+    )
+
+
+@pytest.fixture(scope="module")
+def bench(folder):
+    translator = TransformersTranslator(folder, threads=1, dtype=torch.float32)
+    heads = HeadSet("tiny", "en-de", ((1, 2), (3, 0)))
+    return Bench(translator, Pair.parse("en-de"), heads, LATENCIES["medium"])
+
+
+def test_every_arm_drafts_the_same_tokens_and_rows(bench, folder):
+    prompt = bench.translator.vocabulary.encode("English: the first train\nDeutsch:")[0]
+    eager, packed = Plain(str(folder), "eager"), Packed(bench.translator, EVERY_HEAD)
+    said = eager(prompt, 6)
+    assert said == Plain(str(folder), "sdpa")(prompt, 6) == packed(prompt, 6)
+    assert said == Packed(bench.translator, [])(prompt, 6)
+    assert len(eager.rows) == len(packed.rows) == 6
+    for own, rows in zip(eager.rows, packed.rows, strict=True):
+        expected = torch.stack([own[layer, head, -1, : len(prompt)] for layer, head in EVERY_HEAD])
+        torch.testing.assert_close(rows, expected, atol=1e-4, rtol=1e-3)
+
+
+def test_excerpts_and_repetitions_keep_words_on_the_clock():
+    words = [SourceWord("a", 0.5, 1.0), SourceWord("b", 1.5, 2.5), SourceWord("c", 3.0, 3.5)]
+    assert excerpt(words, 1.0, 2.0) == [SourceWord("b", 0.5, 1.5)]
+    again = repeated(words[:1], 4.0, 3)
+    assert [(word.start, word.end) for word in again] == [(0.5, 1.0), (4.5, 5.0), (8.5, 9.0)]
+
+
+def test_the_end_is_compared_with_the_beginning():
+    assert last_over_first_tenth([1.0, 2.0] + [9.0] * 16 + [3.0, 3.0]) == pytest.approx(2.0)
+    assert last_over_first_tenth([2.0, 1.0]) == pytest.approx(0.5)
+
+
+def test_medians_leave_out_the_first_run():
+    calls = []
+    taken = interleaved({"one": lambda: calls.append(1), "two": lambda: calls.append(2)}, 3)
+    assert calls == [1, 2] * 4
+    assert set(taken) == {"one", "two"}
+
+
+def test_memory_has_a_speed():
+    assert bytes_per_second(torch.device("cpu")) > 1e8
+
+
+def test_a_replay_accounts_for_every_chunk(bench):
+    words = excerpt(talk(), 0.0, 12.0)
+    done = replay(bench, words)
+    assert len(done.chunks) == int(words[-1].end / bench.latency.chunk) + 1
+    assert done.prompts
+    assert [bool(seconds) for seconds in done.chunks].count(True) <= len(done.prompts)
+    assert replay(bench, words).text == done.text
+
+
+def test_a_crowd_says_what_its_streams_say_alone(bench):
+    found = crowd(bench, [excerpt(talk(), begin, 8.0) for begin in (0.0, 10.0, 20.0)])
+    assert found.same_text == 1.0
+    assert found.together_over_in_turn > 0
+    assert found.chunk_over_share > 0
+
+
+@pytest.mark.parametrize("wrong", [["--minutes", "3"], ["--repeats", "0"]])
+def test_impossible_lengths_are_refused(wrong, capsys):
+    assert main(["bench", *wrong]) == 2
+    assert "alignatt: error:" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_benchmark_runs_with_the_embedded_model(tmp_path, capsys):
+    path = tmp_path / "bench.json"
+    assert main(["bench", "--repeats", "1", "--json", str(path)]) == 0
+    record = json.loads(path.read_text())
+    assert record["capture_overhead"] > 0.5
+    assert record["row_error"] < 0.05
+    assert record["decode_steps_per_committed_token"] < 4
+    assert "per token said" in capsys.readouterr().out

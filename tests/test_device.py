@@ -1,0 +1,48 @@
+"""The device: the best there is, or the one asked for."""
+
+import pytest
+import torch
+
+from alignatt4llm.device import Device
+from alignatt4llm.errors import UsageError
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    def have(cuda=False, mps=False, bf16=True, asked=""):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: bf16)
+        monkeypatch.setenv("ALIGNATT_DEVICE", asked)
+
+    return have
+
+
+@pytest.mark.parametrize(
+    ("there", "found"),
+    [
+        ({"cuda": True, "mps": True}, Device("cuda")),
+        ({"cuda": True, "bf16": False}, Device("cuda", "float32")),
+        ({"mps": True}, Device("mps")),
+        ({}, Device("cpu")),
+        ({"cuda": True, "asked": "cpu"}, Device("cpu")),
+        ({"cuda": True, "asked": "cuda:1"}, Device("cuda:1")),
+    ],
+)
+def test_the_best_device_is_found_or_the_one_asked_for_taken(machine, there, found):
+    machine(**there)
+    assert Device.best() == found
+
+
+def test_a_device_that_is_not_there_is_told(machine):
+    machine(asked="cuda")
+    with pytest.raises(UsageError, match="finds no such device"):
+        Device.best()
+    machine(asked="tpu")
+    with pytest.raises(UsageError, match="'tpu' is no device; choose cuda, mps, cpu"):
+        Device.best()
+
+
+def test_types_are_those_of_torch():
+    assert Device("cpu").torch_dtype == "auto"
+    assert Device("cpu", "float32").torch_dtype is torch.float32

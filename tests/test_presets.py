@@ -1,0 +1,257 @@
+"""Published models: tiny checkpoints of their architectures, as the hub has them, at work."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny import EVERY_HEAD, LAYERS, VOCABULARY, byte_level_tokenizer, tiny_model
+from transformers import (
+    AutoModelForCausalLM,
+    Gemma3Config,
+    Gemma3ForConditionalGeneration,
+    Gemma4Config,
+    Gemma4ForConditionalGeneration,
+    HunYuanDenseV1Config,
+    HunYuanDenseV1ForCausalLM,
+)
+
+from alignatt4llm.attention.packed import Feed, PackedModel, Stream
+from alignatt4llm.audio.decode import chunks, read
+from alignatt4llm.cards import ALIGNERS, RECOGNIZERS, TRANSLATORS
+from alignatt4llm.cli.main import main
+from alignatt4llm.errors import AlignattError, UsageError
+from alignatt4llm.events import Close, Trace
+from alignatt4llm.heads.headset import HeadSet
+from alignatt4llm.interpreter import Interpreter
+from alignatt4llm.languages import Pair
+from alignatt4llm.models import short_name
+from alignatt4llm.policy.published import PublishedAlignAtt
+from alignatt4llm.presets import PRESETS, preset
+from alignatt4llm.recognizers.loading import load_recognizer
+from alignatt4llm.recognizers.timed import TimedTextRecognizer, spread
+from alignatt4llm.transcript import SAMPLE_RATE
+
+SAMPLES = Path(__file__).parent.parent / "samples"
+PAIR = Pair.parse("en-de")
+TEMPLATE = (
+    "{% for m in messages %}<s>{{ m.role }}\n{{ m.content }}</s>\n{% endfor %}"
+    "{% if add_generation_prompt %}<s>assistant\n{% endif %}"
+)
+
+
+def _text(family):
+    """The text part's configuration, of the family's tiny model."""
+    return tiny_model(family).config.to_dict()
+
+
+def gemma4():
+    """As published: text, sound and sight in one checkpoint."""
+    audio = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+             "output_proj_dims": 16, "subsampling_conv_channels": [128, 4]}  # fmt: skip
+    vision = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1,
+              "num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 8}  # fmt: skip
+    config = Gemma4Config(
+        text_config=_text("gemma4"), audio_config=audio, vision_config=vision,
+        image_token_id=10, video_token_id=11, audio_token_id=12, tie_word_embeddings=False,
+    )  # fmt: skip
+    return Gemma4ForConditionalGeneration(config)
+
+
+def gemma3():
+    vision = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1,
+              "num_attention_heads": 2, "image_size": 28, "patch_size": 14}  # fmt: skip
+    config = Gemma3Config(
+        text_config=_text("gemma3"), vision_config=vision, mm_tokens_per_image=4,
+        image_token_index=10, boi_token_index=11, eoi_token_index=12,
+    )  # fmt: skip
+    return Gemma3ForConditionalGeneration(config)
+
+
+def hunyuan():
+    config = HunYuanDenseV1Config(
+        vocab_size=VOCABULARY, hidden_size=64, intermediate_size=96, num_hidden_layers=LAYERS,
+        num_attention_heads=4, num_key_value_heads=2, head_dim=16, max_position_embeddings=512,
+        bos_token_id=0, eos_token_id=1, pad_token_id=2, initializer_range=0.3,
+    )  # fmt: skip
+    return HunYuanDenseV1ForCausalLM(config)
+
+
+ARCHITECTURES = {
+    "gemma-4-e4b": gemma4,
+    "qwen3-1.7b": lambda: tiny_model("qwen3", max_position_embeddings=2048),
+    "qwen3-4b": lambda: tiny_model("qwen3", max_position_embeddings=2048),
+    "milmmt-4b": gemma3,
+    "hy-mt-1.8b": hunyuan,
+    "tower-7b": lambda: tiny_model("llama"),
+}
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    saved = {}
+
+    def save(name):
+        if name not in saved:
+            torch.manual_seed(3)
+            folder = tmp_path_factory.mktemp(name)
+            ARCHITECTURES[name]().eval().save_pretrained(folder)
+            tokenizer = byte_level_tokenizer()
+            if TRANSLATORS[name].prompt != "milmmt":
+                tokenizer.chat_template = TEMPLATE
+            tokenizer.save_pretrained(folder)
+            saved[name] = folder
+        return saved[name]
+
+    return save
+
+
+def test_every_translator_has_its_architecture_here():
+    assert set(ARCHITECTURES) == set(TRANSLATORS)
+
+
+@pytest.mark.parametrize("name", TRANSLATORS)
+def test_a_translator_drafts_with_rows_over_what_it_is_told(checkpoint, name):
+    folder = checkpoint(name)
+    interpreter = Interpreter(str(folder))
+    session = interpreter.open(
+        PAIR,
+        heads=HeadSet(folder.name, "en-de", ((1, 0), (3, 2))),
+        prompt=TRANSLATORS[name].prompt,
+        recognizer=TimedTextRecognizer(spread("We saw it. The train leaves now.", 0, 4)),
+    )
+    events = [e for _ in range(5) for e in session.feed(np.zeros(SAMPLE_RATE, np.float32))]
+    events += session.finish()
+    closes = [event for event in events if isinstance(event, Close)]
+    assert [event.source for event in closes] == ["We saw it.", "The train leaves now."]
+    drafted = [token for event in events if isinstance(event, Trace) for token in event.tokens]
+    assert drafted and all(0 <= token.source_mass <= 1 for token in drafted)
+
+
+@pytest.mark.parametrize("name", ["gemma-4-e4b", "milmmt-4b", "hy-mt-1.8b"])
+def test_rows_of_whole_checkpoints_are_the_models_own(checkpoint, name):
+    """The published checkpoints wrap the text model, or norm queries and keys their own way."""
+    folder = checkpoint(name)
+    model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager").eval()
+    ids = torch.randint(13, 400, (20,), generator=torch.Generator().manual_seed(1)).tolist()
+    with torch.inference_mode():
+        out = model(torch.tensor([ids]), output_attentions=True, use_cache=False)
+    rows = torch.stack([out.attentions[layer][0, head] for layer, head in EVERY_HEAD], 1)
+    packed = PackedModel(AutoModelForCausalLM.from_pretrained(folder).eval())
+    feed = Feed(Stream(EVERY_HEAD), ids, len(ids), torch.arange(len(ids)))
+    packed.run([feed])
+    torch.testing.assert_close(feed.rows, rows, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(feed.logits, out.logits[0], atol=1e-3, rtol=1e-3)
+
+
+def test_cards_name_models_as_head_sets_do():
+    assert short_name("gemma-4-e4b") == "gemma-4-E4B-it"
+    assert TRANSLATORS["milmmt-4b"].hub.startswith("xiaomi-research/MiLMMT-46-4B-v0.1@134120")
+    for cards in (TRANSLATORS, RECOGNIZERS, ALIGNERS):
+        assert all(card.repository.count("/") == 1 and card.licence for card in cards.values())
+
+
+def test_a_card_is_downloaded_from_the_hub(monkeypatch):
+    asked = []
+
+    def download(repository, revision, **options):
+        asked.append((repository, revision))
+        raise OSError("no connection")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    with pytest.raises(AlignattError, match="no model hub can be reached"):
+        load_recognizer("qwen3-asr-0.6b")
+    with pytest.raises(AlignattError, match="no model hub can be reached"):
+        Interpreter("gemma-4-e4b")
+    assert asked == [
+        ("Qwen/Qwen3-ASR-0.6B-hf", None),
+        ("google/gemma-4-E4B-it", "83df0a889143b1dbfc61b591bbc639540fd9ce4c"),
+    ]
+
+
+def test_presets_are_the_published_operating_points():
+    assert preset("paper-low").latency.chunk == 0.85
+    assert preset("paper-high").latency.chunk == 1.5
+    exact = preset("paper-exact")
+    assert (exact.policy, exact.heads, exact.latency.hold_back) == ("published", 4, 0)
+    assert set(TRANSLATORS) < set(PRESETS)
+    with pytest.raises(UsageError, match="There is no preset 'x'"):
+        preset("x")
+
+
+def dry_run(capsys, *arguments):
+    assert main(["translate", "--to", "de", "--dry-run", *arguments]) == 0
+    return capsys.readouterr().out
+
+
+def test_a_dry_run_prints_the_whole_configuration(capsys):
+    text = dry_run(capsys, "--preset", "paper-low")
+    for part in (
+        "google/gemma-4-E4B-it@83df0a889143b1dbfc61b591bbc639540fd9ce4c",
+        "Qwen/Qwen3-ASR-1.7B-hf",
+        "Qwen/Qwen3-ForcedAligner-0.6B-hf",
+        "16.0 GB",
+        "21.8 GB of weights",
+        "chunk 0.85",
+        "hold_back 0.25",
+        "(11, 3)",
+        "⟦what has been heard so far⟧",
+    ):
+        assert part in text
+
+
+def test_a_dry_run_takes_what_is_asked_for(capsys):
+    text = dry_run(capsys, "--preset", "paper-exact", "--recognizer", "voxtral-realtime")
+    assert "AlignAtt as published" in text and "Voxtral" in text and "Aligner" not in text
+    assert len([1 for part in text.split("heads")[1].split("\n")[0].split("(")][1:]) == 4
+    text = dry_run(capsys, "--preset", "milmmt-4b", "--latency", "high", "--from", "fr")
+    assert "Translate this from French to German:" in text and "chunk 1.5" in text
+    assert "none: There is no head set for fr-de" in text
+
+
+def test_the_published_gate_is_wired():
+    from argparse import Namespace
+
+    from alignatt4llm.cli.system import System
+
+    options = Namespace(
+        preset="paper-exact", latency=None, model=None, recognizer=None, prompt=None,
+        source="en", to="de", aligner=None, audio_heads=None, finality="agreement", heads=None,
+        recognizer_engine="transformers",
+    )  # fmt: skip
+    system = System.from_options(options)
+    heads = system.heads()
+    assert len(heads.heads) == 4
+    assert isinstance(system.policy(heads), PublishedAlignAtt)
+
+
+def test_recognisers_are_told_apart_by_their_folder(tmp_path, embedded_whisper):
+    with pytest.raises(UsageError, match="by attention with Whisper"):
+        (tmp_path / "config.json").write_text(json.dumps({"model_type": "qwen3_asr"}))
+        load_recognizer(str(tmp_path), finality="attention")
+    with pytest.raises(UsageError, match="--audio-heads is for"):
+        load_recognizer(str(embedded_whisper), audio_heads=tmp_path / "a.json")
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
+    with pytest.raises(UsageError, match="type 'bert', which is no known recogniser"):
+        load_recognizer(str(tmp_path))
+
+
+def test_whisper_may_be_gated_by_its_attention(embedded_whisper):
+    """Words come earlier than by agreement, and mostly the same ones."""
+    audio = np.concatenate(list(read(str(SAMPLES / "fleurs-en-000.ogg"))))
+    texts, first = {}, {}
+    for finality in ("agreement", "attention"):
+        recognizer = load_recognizer(str(embedded_whisper), finality=finality).open(
+            PAIR.source, 0.5
+        )
+        words, clock = [], 0.0
+        for chunk in chunks([audio], SAMPLE_RATE):
+            clock += len(chunk) / SAMPLE_RATE
+            heard = recognizer.feed(chunk)
+            if heard.committed and finality not in first:
+                first[finality] = clock
+            words += heard.committed
+        texts[finality] = {word.text for word in [*words, *recognizer.finish().committed]}
+    assert first["attention"] < first["agreement"]
+    assert len(texts["attention"] & texts["agreement"]) > 0.7 * len(texts["agreement"])

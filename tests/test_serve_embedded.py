@@ -1,0 +1,73 @@
+"""Eight clients at once with the embedded models: nobody hears of the others."""
+
+import asyncio
+
+import numpy as np
+import pytest
+import websockets
+from serve_harness import Client, run, s16le, serving
+
+from alignatt4llm.audio.decode import read
+from alignatt4llm.interpreter import Interpreter
+
+pytestmark = pytest.mark.slow
+
+SECONDS = 10
+CHUNK = 32_000
+
+
+async def in_step(client, audio):
+    """Send the next chunk only when the one before is translated, so that none are joined."""
+    for start in range(0, len(audio), CHUNK):
+        await client.socket.send(audio[start : start + CHUNK])
+        while (await client.until("status"))["audio_s"] * CHUNK < start + CHUNK:
+            pass
+    return await client.finish()
+
+
+def test_eight_clients_say_what_they_say_alone(tmp_path):
+    speech = s16le(np.concatenate(list(read("samples/lj001.ogg"))))
+    clips = [speech[CHUNK * SECONDS * i : CHUNK * SECONDS * (i + 1)] for i in range(5)]
+    interpreter = Interpreter()
+    targets = [pair.partition("-")[2] for pair in interpreter.pairs * 5]
+
+    async def good(number):
+        client = await Client(server, ping_timeout=None).open(to=targets[number])
+        return await in_step(client, clips[number])
+
+    async def slow():
+        client = await Client(server, max_queue=1, ping_timeout=None).open(to="de", trace=True)
+        for start in range(0, len(clips[0]), CHUNK):
+            await client.socket.send(clips[0][start : start + CHUNK])
+        await asyncio.sleep(20)
+        client.socket.transport.abort()
+
+    async def vanishing():
+        client = await Client(server).open(to="de")
+        await client.play(clips[1], upto=CHUNK * 5)
+        client.socket.transport.abort()
+
+    async def garbage():
+        client = await Client(server, ping_timeout=None).open(to="de")
+        noise = np.random.default_rng(0).uniform(-1, 1, 16_000 * 3).astype(np.float32)
+        await client.socket.send(s16le(noise))
+        for _ in range(30):
+            try:
+                await client.say("{" * 500)
+            except websockets.ConnectionClosed:
+                return
+
+    async def alone():
+        return [await good(number) for number in range(5)]
+
+    async def together():
+        others = [slow(), vanishing(), garbage()]
+        done = await asyncio.gather(*map(good, range(5)), *others, return_exceptions=True)
+        return done[:5]
+
+    with serving(tmp_path, interpreter, heartbeat=0.1, step=600, resume=5) as server:
+        solo = run(alone(), 3600)
+        shared = run(together(), 3600)
+    print(*solo, sep="\n")
+    assert all(solo) and len(set(solo)) == 5
+    assert shared == solo
