@@ -7,7 +7,7 @@ STAMP := .venv/.installed
 VLLM := .venv-vllm
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-browser check clean
+.PHONY: help demo test test-all test-browser test-vllm check clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile

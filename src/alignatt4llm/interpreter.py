@@ -61,7 +61,6 @@ class Interpreter:
         engine: str = "transformers",
         heads: HeadSet | None = None,
     ) -> None:
-        self._prompt = TRANSLATORS[model].prompt if model in TRANSLATORS else "auto"
         self._recognizer = recognizer
         self._aligner = aligner
         self._audio_heads = audio_heads
@@ -70,6 +69,8 @@ class Interpreter:
         self._tell = tell
         self.threads = best_threads()
         self._weights, self.translator = self._load(model, engine, heads)
+        cards = [card for card in TRANSLATORS.values() if card.model == self._weights.name]
+        self._prompt = cards[0].prompt if cards else "auto"
         self._ears: RecognizerEngine | None = None
         self._loading = Lock()
 

@@ -11,7 +11,6 @@ from alignatt4llm.audio.pace import in_real_time
 from alignatt4llm.cli import background, system
 from alignatt4llm.cli.background import GlossaryReport
 from alignatt4llm.cli.display import display
-from alignatt4llm.cli.engine import add_engine
 from alignatt4llm.cli.interrupt import Interrupt
 from alignatt4llm.cli.system import System
 from alignatt4llm.context import Context
@@ -31,7 +30,6 @@ IN_TURN = "alternating"
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of both commands."""
     system.add_options(parser)
-    add_engine(parser)
     parser.add_argument(
         "--schedule",
         choices=REGIMES,
@@ -78,7 +76,7 @@ def play(
         outputs = [stack.enter_context(closing(output)) for output in _files(args)]
         if about and about.glossary:
             outputs.append(stack.enter_context(closing(GlossaryReport(about.glossary))))
-        session = _session(chosen, heads, about, args.engine)
+        session = _session(chosen, heads, about)
         outputs.append(stack.enter_context(closing(display(args.trace, duration))))
         beside = args.schedule != IN_TURN
         heard = chunks(source, round((PIECE if beside else chunk) * SAMPLE_RATE))
@@ -108,7 +106,7 @@ def _files(args: argparse.Namespace) -> Iterator[Output]:
         yield Subtitles(args.vtt, vtt=True)
 
 
-def _session(chosen: System, heads: HeadSet, context: Context | None, engine: str) -> Session:
+def _session(chosen: System, heads: HeadSet, context: Context | None) -> Session:
     from alignatt4llm.interpreter import Interpreter
 
     def tell(message: str) -> None:
@@ -122,7 +120,7 @@ def _session(chosen: System, heads: HeadSet, context: Context | None, engine: st
         audio_heads=chosen.audio_heads,
         finality=chosen.finality,
         recognizer_engine=chosen.recognizer_engine,
-        engine=engine,
+        engine=chosen.engine,
         heads=heads,
     )
     return interpreter.open(

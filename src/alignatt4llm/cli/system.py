@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from alignatt4llm.cards import ALIGNERS, RECOGNIZERS, TRANSLATORS, Card
+from alignatt4llm.cli.engine import add_engine
 from alignatt4llm.heads.headset import HeadSet, head_set_for, load_head_set
 from alignatt4llm.languages import Pair, language
 from alignatt4llm.latency import LATENCIES
@@ -29,6 +30,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--model", metavar="NAME",
         help=f"embedded, embedded-large, {', '.join(TRANSLATORS)}, a folder or a hub id",
     )  # fmt: skip
+    add_engine(parser)
     parser.add_argument(
         "--recognizer", metavar="NAME",
         help=f"embedded, {', '.join(RECOGNIZERS)}, a Whisper size, a folder or a hub id",
@@ -67,6 +69,8 @@ class System:
         As for `load_recognizer`.
     heads_file
         Head set given by the user.
+    engine
+        What runs the language model, as for `Interpreter`.
     """
 
     preset: Preset
@@ -77,6 +81,7 @@ class System:
     finality: Finality
     recognizer_engine: RecognizerRunner
     heads_file: Path | None
+    engine: str
 
     @classmethod
     def from_options(cls, args: argparse.Namespace) -> "System":
@@ -93,7 +98,7 @@ class System:
         prompt = args.prompt or (card.prompt if card else "auto")
         pair = Pair(language(args.source), language(args.to))
         ears = args.aligner, args.audio_heads, args.finality, args.recognizer_engine
-        return cls(chosen, pair, prompt, *ears, args.heads)
+        return cls(chosen, pair, prompt, *ears, args.heads, args.engine)
 
     @property
     def cards(self) -> list[Card]:
