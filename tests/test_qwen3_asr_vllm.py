@@ -6,22 +6,33 @@ import pytest
 
 os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
 pytest.importorskip("vllm")
-from test_qwen3_asr import ENGLISH, aligner, audio, engine, listen, spoken  # noqa: F401
+from test_qwen3_asr import ENGLISH, audio, listen, spoken  # noqa: F401
+from tiny_speech import save_qwen3_asr
 
 from alignatt4llm.recognizers.loading import load_recognizer
+from alignatt4llm.recognizers.qwen3_asr import Qwen3AsrEngine, Qwen3AsrStream
 from alignatt4llm.transcript import SAMPLE_RATE
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 
 @pytest.fixture(scope="module")
-def served(engine):  # noqa: F811
-    return load_recognizer(engine.processor.tokenizer.name_or_path, engine="vllm")
+def folder(tmp_path_factory, audio, spoken):  # noqa: F811
+    """With heads of a size that vLLM's attention on CPUs knows."""
+    return save_qwen3_asr(tmp_path_factory.mktemp("qwen3-asr"), audio, spoken, head_dim=32)
+
+
+@pytest.fixture(scope="module")
+def engine(folder):
+    return Qwen3AsrEngine(folder)
+
+
+@pytest.fixture(scope="module")
+def served(folder):
+    return load_recognizer(str(folder), engine="vllm")
 
 
 def test_words_are_those_of_transformers(served, engine, audio):  # noqa: F811
-    from alignatt4llm.recognizers.qwen3_asr import Qwen3AsrStream
-
     for seconds, beginning in ((2, ()), (5, ()), (8, ()), (8, ("However,", "due"))):
         window = audio[: seconds * SAMPLE_RATE]
         expected = Qwen3AsrStream(engine).transcribe(window, ENGLISH, beginning)

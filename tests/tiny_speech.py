@@ -80,7 +80,9 @@ def qwen_tokenizer() -> Qwen2Tokenizer:
     return tokenizer
 
 
-def _qwen_config(tokenizer: Qwen2Tokenizer, **changes: object) -> Qwen3ASRConfig:
+def _qwen_config(
+    tokenizer: Qwen2Tokenizer, head_dim: int = 16, **changes: object
+) -> Qwen3ASRConfig:
     return Qwen3ASRConfig(
         audio_config={
             "num_mel_bins": 128, "encoder_layers": 2, "encoder_attention_heads": 2,
@@ -89,7 +91,7 @@ def _qwen_config(tokenizer: Qwen2Tokenizer, **changes: object) -> Qwen3ASRConfig
         text_config={
             "vocab_size": len(tokenizer), "hidden_size": 64, "intermediate_size": 96,
             "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
-            "head_dim": 16, "max_position_embeddings": 4096,
+            "head_dim": head_dim, "max_position_embeddings": 4096,
         },
         audio_token_id=tokenizer.convert_tokens_to_ids("<|audio_pad|>"),
         timestamp_token_id=tokenizer.convert_tokens_to_ids("<timestamp>"),
@@ -106,11 +108,13 @@ def _save(folder: Path, model: object, tokenizer: Qwen2Tokenizer, template: str)
     return folder
 
 
-def save_qwen3_asr(folder: Path, audio: np.ndarray, words: list[SourceWord]) -> Path:
+def save_qwen3_asr(
+    folder: Path, audio: np.ndarray, words: list[SourceWord], head_dim: int = 16
+) -> Path:
     """A recogniser that was shown one recording and its words until it knew them."""
     torch.manual_seed(5)
     tokenizer = qwen_tokenizer()
-    model = Qwen3ASRForConditionalGeneration(_qwen_config(tokenizer))
+    model = Qwen3ASRForConditionalGeneration(_qwen_config(tokenizer, head_dim))
     model.generation_config = GenerationConfig(
         eos_token_id=[tokenizer.eos_token_id, tokenizer.pad_token_id],
         pad_token_id=tokenizer.pad_token_id,

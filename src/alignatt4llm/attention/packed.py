@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from transformers import AttentionInterface, PreTrainedModel
 
 from alignatt4llm.attention.rows import AttentionForm, attend, attention_rows
+from alignatt4llm.attention.vocabulary_head import VocabularyHead
 from alignatt4llm.errors import AlignattError
 
 IMPLEMENTATION = "alignatt"
@@ -130,6 +131,9 @@ class PackedModel:
         self._layers = {module: n for n, module in enumerate(attention_modules(model))}
         model.set_attn_implementation(IMPLEMENTATION)
         model.get_decoder().register_forward_hook(_select)
+        head = model.get_output_embeddings()
+        if VocabularyHead.suits(head):
+            model.set_output_embeddings(VocabularyHead(head))
 
     def check(self, heads: Sequence[Head]) -> None:
         """Raise AlignattError if the model has no such layer or head."""
