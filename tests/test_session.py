@@ -294,7 +294,8 @@ def test_every_hold_ends(script, mark):
     if script == "looks at the last word":
         assert said(events) == text.upper()
     if script == "loops":
-        assert all(close.target == "ja ja ja" for close in closes)
+        assert all(set(close.target.split()) == {"ja"} for close in closes)
+        assert max(len(close.target.split()) for close in closes) <= 3
     assert not session.transcript.visible
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from unicodedata import east_asian_width
 
 from alignatt4llm.languages import Language, extends, inseparable, unspaced
+from alignatt4llm.recognizers.agreement import same
 from alignatt4llm.translators.base import loop_length
 
 
@@ -174,10 +175,17 @@ class Target:
         return min([len(self._pieces), *reversed(cuts)], key=wrong)
 
     def _without_loops(self, pieces: list[Piece]) -> list[Piece]:
-        """Drop whole units from the end until it no longer repeats itself."""
-        while pieces and loop_length(units(self.accepted + _text(pieces), self.language)):
-            text = _text(pieces)
-            pieces = _stretch(pieces, 0, trim(text, len(text) - 1, self.language, ended=False))
+        """Cut the pieces where, case and punctuation apart, they begin to repeat the target."""
+        text = self.accepted + _text(pieces)
+        spans = unit_spans(text, self.language)
+        bare = [same(text[start:end]) for start, end in spans]
+        said = sum(end <= len(self.accepted) for _, end in spans)
+        run = 12 if self.language.by_character else 6
+        for count in range(said + 1, len(spans) + 1):
+            if repeated := loop_length(bare[:count], run, 4 * run):
+                kept = max(said, count - repeated)
+                end = spans[kept - 1][1] if kept else 0
+                return _stretch(pieces, 0, max(0, end - len(self.accepted)))
         return pieces
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Protocol
 
 import numpy as np
@@ -125,18 +126,17 @@ class Translator(Protocol):
         ...
 
 
-def loop_length(sequence: Sequence[Hashable], longest: int = 12) -> int:
+def loop_length(sequence: Sequence[Hashable], run: int = 10, longest: int = 24) -> int:
     """Return how many items at the end only repeat what stands before them.
 
-    A block of up to ``longest`` items said three times in a row (four times for a single item)
-    is a loop; everything after its first copy is repetition.
+    The end repeats a block of up to ``longest`` items as soon as ``run`` items say the same as
+    those one block earlier; for blocks shorter than half of that, when it is there three times
+    (four times for a single item).
     """
     for size in range(1, longest + 1):
-        times = 4 if size == 1 else 3
-        if len(sequence) < size * times:
-            break
-        block = list(sequence[-size:])
-        copies = range(2, times + 1)
-        if all(list(sequence[-size * n : -size * (n - 1)]) == block for n in copies):
-            return size * (times - 1)
+        needed = 3 if size == 1 else min(2 * size, run)
+        pairs = zip(reversed(sequence), reversed(sequence[:-size]), strict=False)
+        repeated = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        if repeated >= needed:
+            return repeated
     return 0
