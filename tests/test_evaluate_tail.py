@@ -16,6 +16,7 @@ from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.evaluate.corpus import Recording, Segment
 from alignatt4llm.evaluate.prefix import PrefixAlignment
 from alignatt4llm.evaluate.tail import Heard, listen, plot, table, tail_risk
+from alignatt4llm.recognizers.agreement import HOLD_BACK
 from alignatt4llm.recognizers.scripted import ScriptedRecognizer
 from alignatt4llm.transcript import Recognition, SourceWord
 
@@ -178,7 +179,9 @@ def test_the_command_on_real_speech(tmp_path, capsys):
     assert name == "embedded"
     assert len(risk["distance_ms"]) == len(risk["wrong"]) == len(risk["words"]) == 40
     assert sum(risk["words"]) > 3
-    assert "recognizer:embedded|hold_back:0.25s|data:samples|chunk:2s" in risk["signature"]
+    assert (
+        f"recognizer:embedded|hold_back:{HOLD_BACK:g}s|data:samples|chunk:2s" in risk["signature"]
+    )
     assert "| 0 |" in capsys.readouterr().out
     assert (tmp_path / "tail.svg").exists()
 

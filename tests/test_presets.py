@@ -220,7 +220,7 @@ def test_the_published_gate_is_wired():
     options = Namespace(
         preset="paper-exact", latency=None, model=None, recognizer=None, prompt=None,
         source="en", to="de", aligner=None, audio_heads=None, finality="agreement", heads=None,
-        recognizer_engine="transformers",
+        recognizer_engine="transformers", engine="transformers",
     )  # fmt: skip
     system = System.from_options(options)
     heads = system.heads()
