@@ -7,9 +7,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-_FEW = 16
-"""Queries up to which a CPU multiplies faster in float32, conversion included."""
-
 
 @dataclass(frozen=True, slots=True)
 class AttentionForm:
@@ -60,7 +57,8 @@ def attend(query: Tensor, key: Tensor, value: Tensor, form: AttentionForm) -> Te
             scale=form.scale,
             enable_gqa=True,
         )[0]
-    if query.device.type == "cpu" and query.shape[1] <= _FEW:
+    if query.device.type == "cpu":
+        # half precision would compile, and keep, a kernel for every length of the context
         return _attend(query.float(), key.float(), value.float(), form).to(value.dtype)
     return _attend(query, key, value, form)
 
