@@ -16,31 +16,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
+from alignatt4llm.bench.engine import NEW, Asked, crowded, prompts
+
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "vllm"))
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 BASELINE = "transformers"
-STREAMS = (1, 2, 4, 8, 16)
-NEW, REPEATS = 20, 3
+REPEATS = 3
 TOLERANCE = {"float32": 1e-4, "bfloat16": 5e-2}
 """Largest difference of a row from eager attention of the same model in the same type."""
-TEXTS = (
-    "The first train leaves the station at seven in the morning.",
-    "We found that the new method is faster, but it needs more memory.",
-    "Nobody in the room had expected such a clear answer to the question.",
-    "In the second part of this talk I will show you how the model was trained.",
-    "The results were the same in every language that we have looked at so far.",
-    "When the weather is bad, most people in this city take the underground.",
-    "Our data comes from recordings that were made in more than twenty countries.",
-    "She told us that the bridge would be closed until the end of the summer.",
-)
-"""Eight sentences; each is translated from the beginning, and once more after a few tokens."""
 
 
 @dataclass
@@ -196,13 +185,13 @@ def transformers_speed(location: str, heads: list, dtype: str, asked: list) -> d
     return {**found, "transformers, here": timed(packed, asked)}
 
 
-def timed(draft: Callable[[list[int], list[int]], None], asked: list) -> dict:
+def timed(draft: Callable[[list[int], list[int]], None], asked: list[Asked]) -> dict:
     """Return the median milliseconds a token of a call, after a warm-up."""
-    draft(*asked[0])
+    draft(asked[0].ids, asked[0].columns)
     taken = []
-    for ids, columns in asked * REPEATS:
+    for each in asked * REPEATS:
         begin = time.perf_counter()
-        draft(ids, columns)
+        draft(each.ids, each.columns)
         taken.append(1000 * (time.perf_counter() - begin) / NEW)
     return {"1": round(median(taken), 3)}
 
@@ -211,20 +200,22 @@ def prove(
     model: str, location: str, heads: list, dtype: str, tiny: bool, arrangement: dict
 ) -> dict:
     """Return every figure of one arrangement."""
-    from crowd import TINY, prompts
+    from crowd import TINY
+    from crowd import prompts as random_prompts
 
     heads = [tuple(head) for head in heads]
     options = {**(TINY if tiny else {"dtype": dtype, "max_model_len": 4096})}
     options |= arrangement["options"]
-    asked = figure_prompts(location) if not tiny else [(i, list(range(len(i)))) for i in prompts()]
+    if tiny:
+        asked = [Asked(ids, list(range(len(ids)))) for ids in random_prompts()]
+    else:
+        asked = figure_prompts(location)
     if arrangement["name"] == BASELINE:
         return {
             "holds": True,
-            "ms_per_token": transformers_speed(
-                location, heads, dtype, asked[: 4 if tiny else None]
-            ),
+            "ms_per_token": transformers_speed(location, heads, dtype, asked),
         }
-    ids = [ids for ids, _ in asked]
+    ids = [each.ids for each in asked]
     with_rows, without = both(location, heads, options, ids)
     one, other = with_rows[0], without[0]
     same = sum(a == b for a, b in zip(one.tokens, other.tokens, strict=True))
@@ -239,29 +230,22 @@ def prove(
         "logprobs_apart": apart,
         "rows_apart": difference,
         "prefixes_cached": with_rows[1].cached,
-        "ms_per_token": speed(location, heads, options, asked[: 4 if tiny else None]),
+        "ms_per_token": speed(location, heads, options, asked),
     }
     found["holds"] = same == len(ids) and difference <= TOLERANCE[dtype]
     return found
 
 
-def figure_prompts(location: str) -> list[tuple[list[int], list[int]]]:
-    """Return the benchmark's prompts, plain and after a few tokens, with their source columns."""
+def figure_prompts(location: str) -> list[Asked]:
+    """Return the benchmark's prompts."""
     from transformers import AutoTokenizer
 
     from alignatt4llm.languages import Pair
-    from alignatt4llm.prompts import prompt_form, source_columns
+    from alignatt4llm.prompts import prompt_form
     from alignatt4llm.translators.vocabulary import Vocabulary
 
-    tokenizer, pair = AutoTokenizer.from_pretrained(location), Pair.parse("en-de")
-    vocabulary, form = Vocabulary(tokenizer, None), prompt_form(tokenizer, pair)
-    found = []
-    for text in TEXTS:
-        for begun in ("", "Ich denke, dass"):
-            prompt = form(text.split(), begun, ())
-            ids, offsets = vocabulary.encode(prompt.text)
-            found.append((ids, source_columns(prompt, offsets)[0].tolist()))
-    return found
+    tokenizer = AutoTokenizer.from_pretrained(location)
+    return prompts(Vocabulary(tokenizer, None), prompt_form(tokenizer, Pair.parse("en-de")))
 
 
 def both(location: str, heads: list, options: dict, asked: list) -> tuple[list, list]:
@@ -294,30 +278,16 @@ def exactness(
 
 
 def speed(location: str, heads: list, options: dict, asked: list) -> dict:
-    """Return milliseconds a token, calls whole, by number of streams, with and without rows."""
+    """Return milliseconds a token by number of streams, with and without rows."""
     from alignatt4llm.translators.vllm.local import LocalEngine
-    from alignatt4llm.translators.vllm.steps import Ask
 
     engine = LocalEngine(location, sorted({layer for layer, _ in heads}), options)
-    found: dict[str, dict[str, float]] = {}
-
-    def draft(number: int, wanted: list) -> float:
-        ids, columns = asked[number % len(asked)]
-        begin, tokens = time.perf_counter(), 0
-        for step in engine.steps(Ask(ids, 0, NEW, wanted, columns)):
-            tokens += len(step.tokens)
-        return 1000 * (time.perf_counter() - begin) / tokens
-
-    for name, wanted in (("with rows", heads), ("without", [])):
-        found[name] = {}
-        for streams in STREAMS:
-            with ThreadPoolExecutor(streams) as pool:
-                list(pool.map(lambda n, w=wanted: draft(n, w), range(streams)))  # warm-up
-                numbers = range(max(streams, len(asked)) * REPEATS)
-                taken = list(pool.map(lambda n, w=wanted: draft(n, w), numbers))
-            found[name][str(streams)] = round(median(taken) / streams, 3)
+    speeds = crowded(engine, heads, asked, REPEATS)
     engine.close()
-    return found
+    return {
+        name: {streams: round(found[arm], 3) for streams, found in speeds.items()}
+        for name, arm in (("with rows", "rows"), ("without", "plain"))
+    }
 
 
 def machine() -> dict:

@@ -16,6 +16,7 @@ examples:
   alignatt bench                              ten minutes of talk, the embedded model
   alignatt bench --schedules talk.ogg         recogniser and translator in turn, or beside
   alignatt bench --minutes 120 --json bench.json
+  alignatt bench --engine vllm                what rows cost in vLLM, for 1 to 16 streams
 """
 
 FIGURES = {
@@ -47,6 +48,10 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="of fixed drafts")
     parser.add_argument(
+        "--engine", choices=("transformers", "vllm"), default="transformers",
+        help="what is measured",
+    )  # fmt: skip
+    parser.add_argument(
         "--schedules", metavar="RECORDING",
         help="measure the latency of every schedule on speech instead",
     )  # fmt: skip
@@ -57,18 +62,41 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print."""
-    from alignatt4llm.bench.run import run as measure
-
     if args.repeats < 1:
         raise UsageError(f"--repeats is {args.repeats}; it must be 1 or more.")
     pair = Pair.parse(args.pair)
     if args.schedules:
-        _write(args.json, _schedules(args, pair))
-        return 0
-    record = measure(args.model, pair, args.latency, args.minutes, args.repeats, _tell)
-    print(_table(record))
+        record = _schedules(args, pair)
+    elif args.engine == "vllm":
+        record = _served(args, pair)
+    else:
+        record = _drafts(args, pair)
     _write(args.json, record)
     return 0
+
+
+def _drafts(args: argparse.Namespace, pair: Pair) -> dict[str, Any]:
+    """Measure and print what drafts cost in transformers."""
+    from alignatt4llm.bench.run import run as measure
+
+    record: dict[str, Any] = measure(
+        args.model, pair, args.latency, args.minutes, args.repeats, _tell
+    )
+    print(_table(record))
+    return record
+
+
+def _served(args: argparse.Namespace, pair: Pair) -> dict[str, Any]:
+    """Measure and print what rows cost in vLLM."""
+    from alignatt4llm.bench.engine import run as measure
+
+    record = measure(args.model, pair, args.repeats, _tell)
+    print(f"{'streams':>8}{'ms per token':>14}{'with rows':>12}{'ratio':>8}{'tokens per s':>14}")
+    for streams, found in record["ms_per_token"].items():
+        plain, rows = found["plain"], found["rows"]
+        print(f"{streams:>8}{plain:14.2f}{rows:12.2f}{rows / plain:8.3f}{1000 / rows:14.1f}")
+    print(f"{record['capture_overhead']:.3g}  {FIGURES['capture_overhead']}")
+    return record
 
 
 def _write(path: Path | None, record: dict[str, Any]) -> None:
