@@ -1,0 +1,117 @@
+"""A vLLM engine under a crowd: what a token costs, and what reading its rows adds."""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.metadata import version
+from statistics import median
+from typing import Any
+
+from alignatt4llm.heads.headset import head_set_for
+from alignatt4llm.interpreter import Interpreter
+from alignatt4llm.languages import Pair
+from alignatt4llm.prompts import PromptForm, source_columns
+from alignatt4llm.translators.vllm.steps import Ask, Engine, Head
+from alignatt4llm.translators.vllm.translator import VllmTranslator
+from alignatt4llm.translators.vocabulary import Vocabulary
+
+STREAMS = (1, 2, 4, 8, 16)
+"""How many streams draft at the same time."""
+NEW = 20
+"""Tokens of a draft."""
+TEXTS = (
+    "The first train leaves the station at seven in the morning.",
+    "We found that the new method is faster, but it needs more memory.",
+    "Nobody in the room had expected such a clear answer to the question.",
+    "In the second part of this talk I will show you how the model was trained.",
+    "The results were the same in every language that we have looked at so far.",
+    "When the weather is bad, most people in this city take the underground.",
+    "Our data comes from recordings that were made in more than twenty countries.",
+    "She told us that the bridge would be closed until the end of the summer.",
+)
+ACCEPTED = ("", "Ich denke, dass")
+"""Each sentence is translated from the beginning, and once more after a few tokens."""
+
+Speeds = dict[str, dict[str, float]]
+"""Milliseconds a token, by the number of streams: ``plain``, and with ``rows``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A prompt's tokens, and the positions of its source."""
+
+    ids: list[int]
+    columns: list[int]
+
+
+def run(model: str, pair: Pair, repeats: int, tell: Callable[[str], None]) -> dict[str, Any]:
+    """Measure a model in vLLM on this machine and return the record that ``--json`` writes.
+
+    ``capture_overhead`` is a token with its rows against a token without, the median over numbers
+    of streams; prompts are in the prefix cache, so that decoding is all that is measured.
+    """
+    heads = head_set_for(model, str(pair))
+    interpreter = Interpreter(model, tell=tell, engine="vllm", heads=heads)
+    translator = interpreter.translator
+    assert isinstance(translator, VllmTranslator)
+    asked = prompts(translator.vocabulary, translator.prompt_form(pair))
+    tell(f"{', '.join(map(str, STREAMS))} streams")
+    speeds = crowded(translator.engine, heads.heads, asked, repeats)
+    translator.close()
+    return {
+        "capture_overhead": median(found["rows"] / found["plain"] for found in speeds.values()),
+        "ms_per_token": speeds,
+        "settings": {
+            "model": model,
+            "pair": str(pair),
+            "repeats": repeats,
+            "versions": {name: version(name) for name in ("alignatt4llm", "torch", "transformers")}
+            | {"vllm": _vllm_version()},
+        },
+    }
+
+
+def prompts(vocabulary: Vocabulary, form: PromptForm) -> list[Asked]:
+    """Return the benchmark's prompts."""
+    found = []
+    for text in TEXTS:
+        for accepted in ACCEPTED:
+            prompt = form(text.split(), accepted, ())
+            ids, offsets = vocabulary.encode(prompt.text)
+            found.append(Asked(ids, source_columns(prompt, offsets)[0].tolist()))
+    return found
+
+
+def crowded(engine: Engine, heads: Sequence[Head], asked: Sequence[Asked], repeats: int) -> Speeds:
+    """Draft all prompts with 1 to 16 of them on their way at a time, with rows and without.
+
+    Returns
+    -------
+    Speeds
+        The median, over repeats, of the time for all drafts divided by their tokens.
+    """
+    arms: dict[str, Sequence[Head]] = {"plain": [], "rows": heads}
+    found: Speeds = {}
+    for streams in STREAMS:
+        taken: dict[str, list[float]] = {name: [] for name in arms}
+        with ThreadPoolExecutor(streams) as pool:
+            for _ in range(1 + repeats):
+                for name, wanted in arms.items():
+                    begin = time.perf_counter()
+                    tokens = sum(pool.map(lambda each, w=wanted: draft(engine, each, w), asked))
+                    taken[name].append(1000 * (time.perf_counter() - begin) / tokens)
+        found[str(streams)] = {name: median(times[1:]) for name, times in taken.items()}
+    return found
+
+
+def draft(engine: Engine, asked: Asked, heads: Sequence[Head]) -> int:
+    """Draft once, whatever comes; return the number of tokens."""
+    steps = engine.steps(Ask(asked.ids, 0, NEW, heads, asked.columns))
+    return sum(len(step.tokens) for step in steps)
+
+
+def _vllm_version() -> str:
+    import vllm
+
+    return str(vllm.__version__)
