@@ -91,6 +91,26 @@ def test_an_utterance_word_by_word(tmp_path, path):
     assert final["covered_source_units"] == 8
 
 
+def test_the_context_stands_in_the_prompt_before_the_source(tmp_path):
+    prompts = []
+
+    class Watched(ScriptedDrafter):
+        def draft(self, prompt, budget, stop=None):
+            prompts.append(prompt)
+            return super().draft(prompt, budget, stop)
+
+    async def work(client):
+        await client.open(context_text="A talk on houses.")
+        return await client.update(words(SENTENCE), is_final=True)
+
+    with serving(tmp_path, ScriptedInterpreter(Watched)) as server:
+        final = conversation(server, work)
+    assert final["committed_text"] == SENTENCE.upper()
+    assert prompts
+    for prompt in prompts:
+        assert prompt.text.index("A talk on houses.") < prompt.text.index("the old house")
+
+
 def test_the_tail_is_drafted_over_and_not_committed(tmp_path):
     async def work(client):
         await client.open()

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+from alignatt4llm.context import Context, ContextPrompt
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.languages import Pair
 from alignatt4llm.latency import LATENCIES, Latency
@@ -42,16 +43,18 @@ class ScriptedInterpreter:
         pair: Pair,
         latency: str | Latency = "medium",
         *,
+        context: Context | None = None,
         recognizer: Recognizer | None = None,
         settings: SessionSettings | None = None,
     ) -> Session:
         """Start a session; see `Interpreter.open`."""
         chosen = LATENCIES[latency] if isinstance(latency, str) else latency
+        form = FewShotPrompt(pair)
         return Session(
             recognizer or ToneRecognizer(),
             self._drafter(),
             AlignAtt(HeadSet(self.name, str(pair), ((0, 0),)), chosen.policy),
-            FewShotPrompt(pair),
+            ContextPrompt(form, context) if context else form,
             pair,
             settings or chosen.session,
             self._now,

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from alignatt4llm.context import Context
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.events import Close, Event, Source
 from alignatt4llm.languages import Pair
@@ -52,6 +53,7 @@ class Interpreting(Protocol):
         pair: Pair,
         latency: str = "medium",
         *,
+        context: Context | None = None,
         recognizer: Recognizer | None = None,
         settings: SessionSettings | None = None,
     ) -> Session:

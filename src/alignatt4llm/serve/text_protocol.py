@@ -49,7 +49,8 @@ class Overrides:
 class Init:
     """The first message.
 
-    ``accepted`` is what was shown of the open utterance before the client reconnected.
+    ``accepted`` is what was shown of the open utterance before the client reconnected, ``context``
+    what the model should know besides the words.
     """
 
     pair: Pair
@@ -58,6 +59,7 @@ class Init:
     overrides: Overrides
     history: tuple[tuple[str, str], ...]
     accepted: str
+    context: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +106,16 @@ def _init(fields: Fields) -> Init:
     pair = pair_of(fields.text("source_lang"), fields.text("target_lang"))
     preset = fields.text("preset", "", longest=100)
     latency = _latency(preset)
-    fields.text("context_text", "", longest=100_000)
     overrides = _overrides(fields.inner("overrides"), LATENCIES[latency].session)
     history = tuple(map(_turn, fields.items("history", [], most=100)))
     return Init(
-        pair, latency, preset, overrides, history, fields.text("accepted_target_prefix", "")
+        pair,
+        latency,
+        preset,
+        overrides,
+        history,
+        fields.text("accepted_target_prefix", ""),
+        fields.text("context_text", "", longest=100_000),
     )
 
 

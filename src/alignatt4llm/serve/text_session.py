@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from alignatt4llm.context import Context
 from alignatt4llm.events import Close, Commit, Event, Preview
 from alignatt4llm.recognizers.base import Samples
 from alignatt4llm.serve.errors import BadState
@@ -219,7 +220,11 @@ class TextSession:
         """Open a session that stands where this one stands."""
         init, now = self._init, self._open
         session = self._interpreter.open(
-            init.pair, init.latency, recognizer=self._words, settings=init.overrides.settings
+            init.pair,
+            init.latency,
+            context=Context(notes=init.context) if init.context else None,
+            recognizer=self._words,
+            settings=init.overrides.settings,
         )
         past = [Close(0, source, target, 0.0, 0.0, 0.0) for source, target in init.history]
         session.restore([*past, *now.said], now.taken[now.closed :], 0)
