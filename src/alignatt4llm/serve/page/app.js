@@ -85,6 +85,7 @@ function take(event) {
 function showHeard() {
   const before = part("before", record.before);
   $("words").replaceChildren(before, record.committed.join(" "), part("tail", record.tail));
+  $("heard").scrollTop = $("heard").scrollHeight;
 }
 
 function part(name, words) {
