@@ -9,6 +9,7 @@ import threading
 import time
 from contextlib import contextmanager
 
+import httpx
 from websockets.asyncio.client import connect
 
 from alignatt4llm.recognizers.tones import SCRIPT, tones
@@ -154,9 +155,9 @@ def start_process(folder, port, model="scripted", seconds=30):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
-            socket.create_connection(("127.0.0.1", port), 0.2).close()
+            httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=1)
             return process
-        except OSError:
+        except httpx.HTTPError:
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.05)
     raise AssertionError("the server did not start")
