@@ -22,8 +22,12 @@ _WORTH = 0.95
 
 
 def prepare_environment() -> None:
-    """Let waiting threads sleep; must run before torch is imported."""
+    """Let waiting threads sleep, and bound memory; must run before torch is imported.
+
+    oneDNN compiles a kernel for every number of tokens in a pass and by default keeps a thousand.
+    """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
 
 
 def best_threads() -> int:
