@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from alignatt4llm.errors import PromptTooLong
 from alignatt4llm.translators.base import Draft, Rows, Stop, loop_length
@@ -87,11 +88,13 @@ class Drafting:
         self._unglued = unglued
         self._ids: list[int] = []
         self._logprobs: list[float] = []
-        self._rows: list[np.ndarray] = []  # each [H, S]; the first predicts the first token
+        self._rows: list[Rows] = []  # each [H, S]; the first predicts the first token
         self._judged = 0
         self.guess: list[int] = []
 
-    def run(self, guess: Sequence[int], budget: int, words: np.ndarray, stop: Stop | None) -> Draft:
+    def run(
+        self, guess: Sequence[int], budget: int, words: NDArray[np.int64], stop: Stop | None
+    ) -> Draft:
         """Draft at most ``budget`` tokens; ``guess`` is what they will probably begin with.
 
         The guess is fed in one pass and kept as far as greedy decoding agrees with it; after a
@@ -104,7 +107,7 @@ class Drafting:
                 break
         return self._draft(ended, words)
 
-    def _choices(self, words: np.ndarray, stop: Stop | None) -> list[Choice]:
+    def _choices(self, words: NDArray[np.int64], stop: Stop | None) -> list[Choice]:
         """Return the greedy token, and its log-probability, after each new position."""
         known = [*self._prompt, *self._ids]
         unread = max(0, self._later - len(self._rows))  # rows that belong to no token
@@ -143,7 +146,7 @@ class Drafting:
             del self._ids[-repeated:]
         return bool(repeated)
 
-    def _is_stopped(self, stop: Stop | None, words: np.ndarray) -> bool:
+    def _is_stopped(self, stop: Stop | None, words: NDArray[np.int64]) -> bool:
         unjudged = range(self._judged, self._count)
         self._judged = unjudged.stop
         if stop is None or not unjudged:
@@ -155,10 +158,10 @@ class Drafting:
         """How many tokens have their row."""
         return min(len(self._ids), len(self._rows) - self._later)
 
-    def _row(self, token: int) -> np.ndarray:
+    def _row(self, token: int) -> Rows:
         return self._rows[token + self._later]
 
-    def _draft(self, ended: bool, words: np.ndarray) -> Draft:
+    def _draft(self, ended: bool, words: NDArray[np.int64]) -> Draft:
         count = self._count
         text, ends = self._vocabulary.decode(self._prompt, self._ids[:count])
         empty = np.zeros((0, *self._shape), np.float32)
