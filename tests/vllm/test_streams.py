@@ -14,6 +14,7 @@ import torch
 from crowd import checkpoint
 from test_drafting import PAIR, assert_same, drafts, head_set, held_by_mass, prompt
 
+from alignatt4llm.bench.engine import crowded, prompts
 from alignatt4llm.errors import AlignattError, PromptTooLong
 from alignatt4llm.events import Close, Commit, Trace
 from alignatt4llm.heads.headset import HeadSet, head_set_for
@@ -66,6 +67,13 @@ def test_a_draft_asked_for_again_may_find_its_guess_in_the_cache(pair_of_transla
     assert_same(first, again)
     stopped = drafter.draft(prompt(words), 40, held_by_mass(0.05))
     assert stopped.ids == first.ids[: len(stopped.ids)]
+
+
+def test_the_benchmark_measures_a_crowd(pair_of_translators):
+    served, reference = pair_of_translators
+    asked = prompts(reference.vocabulary, reference.prompt_form(PAIR))
+    found = crowded(served.engine, [(0, 0), (3, 1)], asked[:2], repeats=1)
+    assert all(arms["plain"] > 0 and arms["rows"] > 0 for arms in found.values())
 
 
 def test_requests_that_are_closed_leave_nothing_behind(pair_of_translators):
