@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from test_drafting import PAIR, assert_same, drafts, head_set, prompt
 from tiny import byte_level_tokenizer, save_checkpoint
@@ -24,6 +24,22 @@ from alignatt4llm.translators.vllm.wire import error_to_line, step_from_line, st
 BLOCKS, KEY_HEADS, HEADS, BLOCK, SIZE = 12, 2, 4, 8, 64
 
 
+ORDERS = {  # of position, component's upper and lower digit, and keys before values
+    "position by position": "nujk",
+    "values beside keys": "nkuj",
+    "component by component": "kujn",
+    "pairs of components": "kunj",
+    "all mixed": "jnku",
+}
+
+
+def places(order):
+    """Where a key's and a value's component lies in a block: [2, position, component]."""
+    sizes = {"n": BLOCK, "u": SIZE // 2, "j": 2, "k": 2}
+    counted = torch.arange(2 * BLOCK * SIZE).view([sizes[letter] for letter in order])
+    return counted.permute([order.index(letter) for letter in "knuj"]).reshape(2, BLOCK, SIZE)
+
+
 class FakeLayer:
     """An attention layer whose backend keeps a block's numbers in an order of its own."""
 
@@ -31,36 +47,44 @@ class FakeLayer:
     kv_cache_dtype = "auto"
     attn_backend = SimpleNamespace(get_name=lambda: "FAKE_ATTN")
 
-    def __init__(self, seed, dtype=torch.float32, write=lambda keys: keys):
+    def __init__(self, order="kujn", dtype=torch.float32, write=lambda keys: keys):
         self.dtype = dtype
         self.kv_cache = torch.zeros(BLOCKS, KEY_HEADS, BLOCK, 2 * SIZE, dtype=dtype)
-        chance = torch.Generator().manual_seed(seed)
-        self.places = torch.randperm(2 * BLOCK * SIZE, generator=chance)
+        self.places = places(order) if isinstance(order, str) else order
         self.write = write
         self.impl = SimpleNamespace(do_kv_cache_update=self.update)
 
     def update(self, _layer, keys, values, cache, slots):
         for key, value, slot in zip(self.write(keys), values, slots.tolist(), strict=True):
             block, offset = divmod(slot, BLOCK)
-            of_keys = self.places[: BLOCK * SIZE].view(BLOCK, SIZE)[offset]
-            of_values = self.places[BLOCK * SIZE :].view(BLOCK, SIZE)[offset]
+            of_keys, of_values = self.places[:, offset]
             for head in range(KEY_HEADS):
                 flat = cache[block, head].view(-1)
                 flat[of_keys], flat[of_values] = key[head], value[head]
 
 
-@given(seed=st.integers(0, 1000), dtype=st.sampled_from([torch.float32, torch.bfloat16]))
-@settings(max_examples=10, deadline=None)
-def test_keys_are_read_from_whatever_order_a_backend_keeps(seed, dtype):
-    layer = FakeLayer(seed, dtype)
+@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_keys_are_read_from_whatever_order_a_backend_keeps(order, dtype):
+    layer = FakeLayer(order, dtype)
     cache = KeyCache(layer)
     assert not layer.kv_cache.any(), "nothing is left behind"
     keys = torch.randn(3 * BLOCK, KEY_HEADS, SIZE).to(dtype)
     table = torch.tensor([[7, 2, 9]])
     slots = (table[0][:, None] * BLOCK + torch.arange(BLOCK)).flatten()
     layer.update(layer, keys, keys + 1, layer.kv_cache, slots)
-    read = cache.read(table, torch.tensor([1, 0, 1]))
-    assert torch.equal(read[0], keys[:, [1, 0, 1]].transpose(0, 1))
+    heads, query = [1, 0, 1], torch.randn(1, 3, 2, SIZE).to(dtype)
+    found = cache.products(query, heads, table)
+    right = query.float() @ keys[:, heads].permute(1, 2, 0).float()
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, right)
+
+
+def test_an_order_without_strides_is_refused_by_name():
+    chance = torch.Generator().manual_seed(3)
+    shuffled = torch.randperm(2 * BLOCK * SIZE, generator=chance).view(2, BLOCK, SIZE)
+    with pytest.raises(AlignattError, match=r"FAKE_ATTN.*FLASH_ATTN"):
+        KeyCache(FakeLayer(shuffled))
 
 
 @pytest.mark.parametrize(
@@ -74,11 +98,11 @@ def test_keys_are_read_from_whatever_order_a_backend_keeps(seed, dtype):
 )
 def test_a_backend_that_alters_keys_is_refused_by_name(write):
     with pytest.raises(AlignattError, match=r"FAKE_ATTN.*FLASH_ATTN"):
-        KeyCache(FakeLayer(0, write=write))
+        KeyCache(FakeLayer(write=write))
 
 
 def test_a_backend_that_stores_keys_unseen_is_refused():
-    layer = FakeLayer(0)
+    layer = FakeLayer()
     layer.impl = SimpleNamespace()
     with pytest.raises(AlignattError, match="FAKE_ATTN"):
         KeyCache(layer)
@@ -90,7 +114,7 @@ class FakeTap:
 
     queries: dict = field(default_factory=dict)
 
-    def at(self, slots):
+    def at(self, slots, tokens):
         rows = [[self.queries[int(slot)] for slot in line] for line in slots]
         return torch.stack([torch.stack(line) for line in rows])
 
@@ -99,7 +123,7 @@ class FakeTap:
 @pytest.mark.parametrize("rank", [0, 1])
 def test_rows_of_a_mixed_step_are_those_of_each_stream(window, rank):
     torch.manual_seed(1)
-    layer = FakeLayer(5)
+    layer = FakeLayer("kunj")
     sinks, first = torch.randn(HEADS), rank * HEADS
     form = AttentionForm(0.2, window, 8.0, sinks)
     tap, keys = FakeTap(), KeyCache(layer)
@@ -119,7 +143,7 @@ def test_rows_of_a_mixed_step_are_those_of_each_stream(window, rank):
         wanted = Wanted("key", begin, [elsewhere, here], columns, [[], blocks])
         parts.append(Part(wanted, begin, end))
         expected.append(attention_rows(query, key, [2], form)[0][:, columns])
-    rows = StepRows({3: state}, torch.device("cpu")).compute(parts)
+    rows = StepRows({3: state}, torch.device("cpu")).compute(parts, 5)
     for found, right in zip(rows, expected, strict=True):
         assert not found[:, 0].any()
         torch.testing.assert_close(found[:, 1], right)
@@ -155,6 +179,7 @@ def test_the_ledger_follows_chunks_growth_preemption_and_strangers():
         scheduled(cached=[("a", [7], 6), ("b", None, 6)], counts={"a": 6, "b": 1})
     )
     assert (part.begin, part.end, part.wanted.blocks) == (9, 12, [[4, 7]])
+    assert part.wanted.heads == ((0, 1),)
     [part] = ledger.parts(scheduled(cached=[("a", None, 12)], counts={"a": 1}))
     assert (part.begin, part.end, part.wanted.blocks) == (12, 13, [[4, 7]])
     [part] = ledger.parts(scheduled(cached=[("a", [1, 2], 0)], counts={"a": 14}, resumed=["a"]))

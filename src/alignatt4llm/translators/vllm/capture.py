@@ -56,8 +56,16 @@ class QueryTap:
         self.slots[:count].copy_(slots[:count])
         self.queries[:count].copy_(query[:count])
 
-    def at(self, slots: Tensor) -> Tensor:
-        """Return the queries of these slots, shape [..., H_q, d]; NaN where a step had none."""
-        same = slots[..., None] == self.slots
+    def at(self, slots: Tensor, tokens: int) -> Tensor:
+        """Return the queries of these slots, shape [..., H_q, d]; NaN where a step had none.
+
+        Parameters
+        ----------
+        slots
+            Any shape.
+        tokens
+            How many tokens the step had, padding apart.
+        """
+        same = slots[..., None] == self.slots[:tokens]
         found = self.queries[same.int().argmax(-1)]
         return found.masked_fill(~same.any(-1)[..., None, None], torch.nan)

@@ -1,5 +1,6 @@
 """Keys read back from vLLM's paged cache, in whatever order a backend keeps them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -10,6 +11,9 @@ from alignatt4llm.errors import AlignattError
 _BASE = 256
 """Whole numbers up to this are exact in every floating-point type that caches keys."""
 
+_Strides = tuple[tuple[int, ...], tuple[int, ...]]
+"""Sizes and strides of the digits, outermost first, that a number is made of."""
+
 
 class KeyCache:
     """The keys that vLLM holds for one attention layer.
@@ -17,7 +21,7 @@ class KeyCache:
     A block of the cache holds N positions, for each key head N * d numbers of keys and as many of
     values. Backends order them as their kernels like it. The order is not assumed but found: keys
     that say where they belong are written to the first block, which no sequence uses, by the
-    backend itself.
+    backend itself. Where each key then lies gives the strides of a view.
 
     Parameters
     ----------
@@ -32,38 +36,90 @@ class KeyCache:
 
     def __init__(self, layer: Any) -> None:
         self._layer = layer
-        self._order = _find_order(layer)
+        order = _find_order(layer)  # [N, d]
+        self._first, self._last = int(order.min()), int(order.max())
+        self._positions, self._components = _strides(order[:, 0]), _strides(order[0])
+        base = int(order[0, 0])
+        if not torch.equal(
+            _places(self._positions)[:, None] + _places(self._components), order - base
+        ):
+            raise _refusal(layer)
+        self._base = base - self._first
 
     @property
     def block_size(self) -> int:
         """Positions in a block."""
         return int(self._layer.kv_cache.shape[2])
 
-    def read(self, blocks: Tensor, heads: Tensor) -> Tensor:
-        """Return keys after norm and rotary embedding.
+    def products(self, query: Tensor, heads: Sequence[int], blocks: Tensor) -> Tensor:
+        """Return q·k over all positions of some blocks, in float32.
 
         Parameters
         ----------
-        blocks
-            Blocks of R sequences in the order of their positions, shape [R, B].
+        query
+            Queries after norm and rotary embedding of R sequences, shape [R, H, T, d].
         heads
-            Key head wanted for each of H query heads, shape [H].
+            Key head of each of the H query heads.
+        blocks
+            Blocks of each sequence in the order of their positions, shape [R, B].
 
         Returns
         -------
         Tensor
-            Shape [R, H, B * N, d].
+            Shape [R, H, T, B * N].
         """
-        stored = self._layer.kv_cache[blocks[:, :, None], heads]  # [R, B, H, N, 2 d]
-        keys = stored.flatten(-2)[..., self._order]  # [R, B, H, N * d]
-        keys = keys.unflatten(-1, (self.block_size, -1)).transpose(1, 2)  # [R, H, B, N, d]
-        read: Tensor = keys.flatten(2, 3)
-        return read
+        length = blocks.shape[1] * self.block_size
+        found = query.new_empty(*query.shape[:3], length, dtype=torch.float32)
+        for head in sorted(set(heads)):
+            group = [n for n, key_head in enumerate(heads) if key_head == head]
+            together = query[:, group].flatten(1, 2).float()  # [R, G T, d]
+            by_block = together[:, None] @ self._read(blocks, head).float()  # [R, B, G T, N]
+            joined = by_block.transpose(1, 2).flatten(2)  # [R, G T, B * N]
+            found[:, group] = joined.view(len(query), len(group), -1, length)
+        return found
+
+    def _read(self, blocks: Tensor, head: int) -> Tensor:
+        """Return the keys of a head in some blocks [R, B], shape [R, B, d, N]."""
+        cache: Tensor = self._layer.kv_cache
+        numbers = cache.flatten(2)[:, head, self._first : self._last + 1]
+        stored = numbers[blocks]  # [R, B, numbers from the first key to the last]
+        (sizes, steps), (of_components, apart) = self._positions, self._components
+        view = stored.as_strided(
+            (*stored.shape[:2], *of_components, *sizes),
+            (*stored.stride()[:2], *apart, *steps),
+            self._base,
+        )
+        split = 2 + len(of_components)
+        return view.flatten(split).flatten(2, split - 1)
+
+
+def _strides(places: Tensor) -> _Strides:
+    """Return how places that begin anywhere are counted, if they are."""
+    sizes: list[int] = []
+    strides: list[int] = []
+    rest = places - places[0]
+    while len(rest) > 1:
+        stride = int(rest[1])
+        off = (rest != stride * torch.arange(len(rest), device=rest.device)).nonzero()
+        size = int(off[0]) if len(off) else len(rest)
+        sizes.insert(0, size)
+        strides.insert(0, stride)
+        rest = rest[::size]
+    return tuple(sizes) or (1,), tuple(strides) or (0,)
+
+
+def _places(strides: _Strides) -> Tensor:
+    """Return the places that strides lead to, from 0 on."""
+    sizes, steps = strides
+    places = torch.zeros((), dtype=torch.long)
+    for size, step in zip(sizes, steps, strict=True):
+        places = places[..., None] + step * torch.arange(size)
+    return places.flatten()
 
 
 @torch.inference_mode()
 def _find_order(layer: Any) -> Tensor:
-    """Return where in a block's numbers, flattened per head, each key component is: [N * d]."""
+    """Return where in a block's numbers, flattened per head, each key component is: [N, d]."""
     cache, size = layer.kv_cache, layer.head_size
     if not hasattr(layer.impl, "do_kv_cache_update") or cache.dim() != 4:
         raise _refusal(layer)
@@ -79,7 +135,7 @@ def _find_order(layer: Any) -> Tensor:
     order = places[found[0, places].argsort()]
     if not (torch.equal(found[0, order], marks) and bool((found == found[0]).all())):
         raise _refusal(layer)
-    return order
+    return order.view(count, size).cpu()
 
 
 def _written(layer: Any, digits: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ class Wanted:
     first
         The first position whose row is wanted.
     heads
-        (layer, head) of each row.
+        (layer, head) of each row; lists of two, as they come over a wire, will do.
     columns
         Positions of the keys over which they are wanted.
     blocks
@@ -37,9 +37,12 @@ class Wanted:
 
     key: str
     first: int
-    heads: list[tuple[int, int]]
+    heads: Sequence[Sequence[int]]
     columns: list[int]
     blocks: list[list[int]]
+
+    def __post_init__(self) -> None:
+        self.heads = tuple((layer, head) for layer, head in self.heads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class Ledger:
             extra = getattr(request.sampling_params, "extra_args", None) or {}
             if EXTRA in extra:
                 blocks = [list(group) for group in request.block_ids]
-                self._wanted[request.req_id] = Wanted(blocks=blocks, **extra[EXTRA])
+                self._wanted[request.req_id] = Wanted(**extra[EXTRA], blocks=blocks)
                 found.append((request.req_id, request.num_computed_tokens))
         cached = scheduled.scheduled_cached_reqs
         for name, new, computed in zip(
@@ -114,6 +117,10 @@ class Layer:
     group: int
     block_size: int
 
+    def has(self, head: int) -> bool:
+        """Whether this worker has a query head of the layer."""
+        return 0 <= head - self.first_head < self.heads
+
 
 @dataclass(slots=True)
 class StepRows:
@@ -123,50 +130,59 @@ class StepRows:
     device: torch.device
 
     @torch.inference_mode()
-    def compute(self, parts: Sequence[Part]) -> list[Tensor]:
-        """Return rows [T, H, S] of each part; heads of other workers are 0."""
-        rows = [
-            torch.zeros(
-                part.end - part.begin,
-                len(part.wanted.heads),
-                len(part.wanted.columns),
-                device=self.device,
-            )
-            for part in parts
-        ]
-        for index, layer in self.layers.items():
-            here = range(layer.first_head, layer.first_head + layer.heads)
-            heads = sorted(
-                {h for part in parts for n, h in part.wanted.heads if n == index and h in here}
-            )
-            if not heads:
-                continue
-            weights = self._weights(layer, [h - here.start for h in heads], parts)  # [R, h, T, S]
-            for part, target, weight in zip(parts, rows, weights, strict=True):
-                count, width = target.shape[0], target.shape[2]
-                for place, (n, head) in enumerate(part.wanted.heads):
-                    if n == index and head in here:
-                        target[:, place] = weight[heads.index(head), :count, :width]
-        return rows
+    def compute(self, parts: Sequence[Part], tokens: int) -> list[Tensor]:
+        """Return rows [T, H, S] of each part of a step of so many tokens.
 
-    def _weights(self, layer: Layer, heads: list[int], parts: Sequence[Part]) -> Tensor:
-        """Return rows of all parts over their columns, shape [R, H, T, S], padded at the end."""
-        size = layer.keys.block_size
-        tables = self._padded([_table(part, layer, size) for part in parts])  # [R, B]
+        Heads of other workers are 0.
+        """
+        rows: dict[int, Tensor] = {}
+        for heads in dict.fromkeys(part.wanted.heads for part in parts):
+            alike = [n for n, part in enumerate(parts) if part.wanted.heads == heads]
+            found = self._together(heads, [parts[n] for n in alike], tokens)
+            rows.update(zip(alike, found, strict=True))
+        return [
+            rows[n][: part.end - part.begin, :, : len(part.wanted.columns)]
+            for n, part in enumerate(parts)
+        ]
+
+    def _together(
+        self, heads: Sequence[Sequence[int]], parts: Sequence[Part], tokens: int
+    ) -> Tensor:
+        """Return the rows of parts that want the same heads, [R, T, H, S], padded at the end."""
         positions = self._padded([range(part.begin, part.end) for part in parts])  # [R, T]
         columns = self._padded([part.wanted.columns for part in parts])  # [R, S]
+        shape = (*positions.shape, len(heads), columns.shape[1])
+        rows = torch.zeros(shape, device=self.device)
+        for index, layer in self.layers.items():
+            places = [n for n, head in enumerate(heads) if head[0] == index and layer.has(head[1])]
+            if places:
+                here = [heads[n][1] - layer.first_head for n in places]
+                weights = self._weights(layer, here, parts, positions, tokens)  # [R, h, T, L]
+                wanted = columns[:, None, None].expand(*weights.shape[:3], -1)
+                rows[:, :, places] = weights.gather(-1, wanted).transpose(1, 2)
+        return rows
+
+    def _weights(
+        self,
+        layer: Layer,
+        heads: list[int],
+        parts: Sequence[Part],
+        positions: Tensor,
+        tokens: int,
+    ) -> Tensor:
+        """Return whole rows of some heads at positions [R, T], shape [R, h, T, L]."""
+        size = layer.keys.block_size
+        tables = self._padded([_table(part, layer, size) for part in parts])  # [R, B]
         slots = tables.gather(1, positions // size) * size + positions % size
-        wanted = torch.tensor(heads, device=self.device)
-        query = layer.tap.at(slots)[:, :, wanted].transpose(1, 2)  # [R, H, T, d]
-        key = layer.keys.read(tables, wanted // (layer.heads // layer.key_heads))  # [R, H, L, d]
-        distance = positions[:, :, None] - torch.arange(key.shape[2], device=self.device)
+        query = layer.tap.at(slots, tokens)[:, :, heads].transpose(1, 2)  # [R, h, T, d]
+        group = layer.heads // layer.key_heads
+        products = layer.keys.products(query, [head // group for head in heads], tables)
+        distance = positions[:, :, None] - torch.arange(products.shape[-1], device=self.device)
         mask = distance < 0
         if layer.form.window is not None:
             mask |= distance >= layer.form.window
-        sinks = None if layer.form.sinks is None else layer.form.sinks[wanted]
-        products = query.float() @ key.float().transpose(-1, -2)
-        rows = masked_rows(products, mask[:, None], layer.form, sinks)  # [R, H, T, L]
-        return rows.gather(-1, columns[:, None, None].expand(*rows.shape[:3], -1))
+        sinks = None if layer.form.sinks is None else layer.form.sinks[heads]
+        return masked_rows(products, mask[:, None], layer.form, sinks)
 
     def _padded(self, lists: Sequence[Sequence[int]]) -> Tensor:
         """Stack lists of whole numbers, the shorter ones filled up with 0."""

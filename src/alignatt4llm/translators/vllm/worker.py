@@ -64,7 +64,8 @@ class RowWorker(PlatformWorker):  # type: ignore[misc]
         while len(self._finished) > LEFT_BEHIND:
             self._kept.pop(self._finished.popleft(), None)
         parts = self._ledger.parts(scheduler_output)
-        for part, rows in zip(parts, self._rows.compute(parts) if parts else (), strict=True):
+        computed = self._rows.compute(parts, scheduler_output.total_num_scheduled_tokens)
+        for part, rows in zip(parts, computed, strict=True):
             self._kept.setdefault(part.wanted.key, []).append((part.begin, rows))
         return output
 
