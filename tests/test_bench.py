@@ -17,12 +17,13 @@ from alignatt4llm.bench.streamed import (
     Bench,
     crowd,
     excerpt,
-    last_over_first_tenth,
+    first_and_last_tenth,
     repeated,
     replay,
     talk,
 )
 from alignatt4llm.cli.main import main
+from alignatt4llm.delays import peak_memory_mb
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.languages import Pair
 from alignatt4llm.latency import LATENCIES
@@ -65,8 +66,8 @@ def test_excerpts_and_repetitions_keep_words_on_the_clock():
 
 
 def test_the_end_is_compared_with_the_beginning():
-    assert last_over_first_tenth([1.0, 2.0] + [9.0] * 16 + [3.0, 3.0]) == pytest.approx(2.0)
-    assert last_over_first_tenth([2.0, 1.0]) == pytest.approx(0.5)
+    assert first_and_last_tenth([1.0, 2.0] + [9.0] * 16 + [3.0, 3.0]) == (1.5, 3.0)
+    assert first_and_last_tenth([2.0, 1.0]) == (2.0, 1.0)
 
 
 def test_medians_leave_out_the_first_run():
@@ -82,10 +83,12 @@ def test_memory_has_a_speed():
 
 def test_a_replay_accounts_for_every_chunk(bench):
     words = excerpt(talk(), 0.0, 12.0)
-    done = replay(bench, words)
+    prompts = []
+    done = replay(bench, words, prompts)
     assert len(done.chunks) == int(words[-1].end / bench.latency.chunk) + 1
-    assert done.prompts
-    assert [bool(seconds) for seconds in done.chunks].count(True) <= len(done.prompts)
+    assert 0 < [bool(seconds) for seconds in done.chunks].count(True) <= len(prompts)
+    assert len(done.memory) == len(done.chunks)
+    assert 0 < done.memory[-1] <= peak_memory_mb() + 1
     assert replay(bench, words).text == done.text
 
 

@@ -1,10 +1,14 @@
 """Stopwatches: interleaved repeats, medians, and the speed of memory."""
 
+import os
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from statistics import median
 
 import torch
+
+from alignatt4llm.delays import peak_memory_mb
 
 _BYTES = 1 << 28
 _READS = 7
@@ -28,6 +32,15 @@ def seconds(run: Callable[[], object]) -> float:
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return time.perf_counter() - begin
+
+
+def resident_mb() -> float:
+    """Return the megabytes that this process has in memory now, or had at most, off Linux."""
+    statistics = Path("/proc/self/statm")
+    if not statistics.is_file():
+        return peak_memory_mb()
+    pages = int(statistics.read_text("ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def bytes_per_second(device: torch.device) -> float:

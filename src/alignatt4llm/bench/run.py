@@ -17,10 +17,9 @@ from alignatt4llm.bench.arms import Arm, Packed, Plain
 from alignatt4llm.bench.measure import bytes_per_second, interleaved, seconds
 from alignatt4llm.bench.streamed import (
     Bench,
-    Replay,
     crowd,
     excerpt,
-    last_over_first_tenth,
+    first_and_last_tenth,
     repeated,
     replay,
     talk,
@@ -30,6 +29,7 @@ from alignatt4llm.heads.headset import head_set_for
 from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.languages import Pair
 from alignatt4llm.latency import LATENCIES
+from alignatt4llm.prompts import Prompt
 from alignatt4llm.translators.transformers import TransformersTranslator
 
 DRAFT = 16
@@ -98,13 +98,15 @@ def run(model: str, pair: Pair, latency: str, minutes: float, repeats: int, tell
     tell("the talk")
     counters = translator.stepper.counters
     before = asdict(counters)
-    stream = replay(bench, talk())
+    prompts: list[Prompt] = []
+    stream = replay(bench, talk(), prompts)
     done = {name: value - before[name] for name, value in asdict(counters).items()}
     tell("the talk from scratch")
-    scratch = _from_scratch(bench, stream, arms)
+    scratch = _from_scratch(bench, prompts, len(stream.chunks), arms)
     tell(f"a stream of {minutes:g} minutes")
     words = excerpt(talk(), 0.0, EXCERPT)
     long = replay(bench, repeated(words, EXCERPT, round(minutes * 60 / EXCERPT)))
+    (early, late), (less, more) = map(first_and_last_tenth, (long.chunks, long.memory))
     tell(f"{STREAMS} streams, in turn and together")
     together = crowd(bench, [excerpt(talk(), OFFSET * n, EXCERPT) for n in range(STREAMS)])
     chunk = mean(stream.chunks)
@@ -114,7 +116,8 @@ def run(model: str, pair: Pair, latency: str, minutes: float, repeats: int, tell
         "capture_overhead": _overhead(fixed),
         "eager_over_stream_per_chunk": scratch["eager"] / chunk,
         "decode_steps_per_committed_token": done["steps"] / said,
-        "last_over_first_tenth": last_over_first_tenth(long.chunks),
+        "last_over_first_tenth": late / early,
+        "memory_growth_mb": more - less,
         **asdict(together),
         "step_over_floor": step / floor,
         "row_error": _row_error(bench, eager),
@@ -163,15 +166,16 @@ def _step(bench: Bench) -> float:
     return interleaved({"step": step}, 15)["step"]
 
 
-def _from_scratch(bench: Bench, stream: Replay, arms: dict[str, Arm]) -> dict[str, float]:
+def _from_scratch(
+    bench: Bench, asked: Sequence[Prompt], chunks: int, arms: dict[str, Arm]
+) -> dict[str, float]:
     """Return the seconds a chunk would take if every new source were drafted from scratch."""
-    prompts = [stream.prompts[0]]
-    prompts += [now for last, now in pairwise(stream.prompts) if now.words != last.words]
-    sampled: Sequence[Any] = prompts[:: max(1, len(prompts) // SAMPLED)]
+    prompts = [asked[0], *(now for last, now in pairwise(asked) if now.words != last.words)]
+    sampled = prompts[:: max(1, len(prompts) // SAMPLED)]
     ids = [bench.translator.vocabulary.encode(prompt.text)[0] for prompt in sampled]
     names = ("eager", "sdpa", "capture")
     taken = [{name: seconds(partial(arms[name], each, DRAFT)) for name in names} for each in ids]
-    share = len(prompts) / len(stream.chunks)
+    share = len(prompts) / chunks
     return {name: share * mean(times[name] for times in taken) for name in names}
 
 

@@ -6,10 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 
 import numpy as np
 
+from alignatt4llm.bench.measure import resident_mb
 from alignatt4llm.events import Commit
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.languages import Pair
@@ -36,19 +37,19 @@ class Bench:
 
 @dataclass(slots=True)
 class Replay:
-    """A replayed stream: seconds of drafting in each chunk, the prompts, and what was said."""
+    """A replayed stream: each chunk's seconds of drafting, megabytes after it, what was said."""
 
     chunks: list[float] = field(default_factory=list)
-    prompts: list[Prompt] = field(default_factory=list)
+    memory: list[float] = field(default_factory=list)
     text: str = ""
 
 
 class _Watched:
-    """A drafter whose prompts and time are written down."""
+    """A drafter whose time is written down, and its prompts if there is a list for them."""
 
-    def __init__(self, drafter: Drafter) -> None:
+    def __init__(self, drafter: Drafter, prompts: list[Prompt] | None) -> None:
         self._drafter = drafter
-        self.prompts: list[Prompt] = []
+        self._prompts = prompts
         self.seconds = 0.0
 
     def draft(self, prompt: Prompt, budget: int, stop: Stop | None = None) -> Draft:
@@ -56,7 +57,8 @@ class _Watched:
         begin = time.perf_counter()
         draft = self._drafter.draft(prompt, budget, stop)
         self.seconds += time.perf_counter() - begin
-        self.prompts.append(prompt)
+        if self._prompts is not None:
+            self._prompts.append(prompt)
         return draft
 
     def close(self) -> None:
@@ -81,9 +83,11 @@ def repeated(words: Sequence[SourceWord], period: float, times: int) -> list[Sou
     return [replace(w, start=w.start + by, end=w.end + by) for by in moves for w in words]
 
 
-def replay(bench: Bench, words: Sequence[SourceWord]) -> Replay:
-    """Run a session over timed text as fast as it goes."""
-    drafter = _Watched(bench.translator.open(bench.pair, bench.heads))
+def replay(
+    bench: Bench, words: Sequence[SourceWord], prompts: list[Prompt] | None = None
+) -> Replay:
+    """Run a session over timed text as fast as it goes; its prompts are added to the list."""
+    drafter = _Watched(bench.translator.open(bench.pair, bench.heads), prompts)
     session = Session(
         HeardTextRecognizer(words, bench.latency.hold_back),
         drafter,
@@ -99,15 +103,15 @@ def replay(bench: Bench, words: Sequence[SourceWord]) -> Replay:
         before = drafter.seconds
         done.text += "".join(event.text for event in events if isinstance(event, Commit))
         done.chunks.append(drafter.seconds - before)
+        done.memory.append(resident_mb())
     done.text += "".join(event.text for event in session.finish() if isinstance(event, Commit))
-    done.prompts = drafter.prompts
     return done
 
 
-def last_over_first_tenth(chunks: Sequence[float]) -> float:
-    """Return what a chunk costs at the end of a stream against its beginning."""
-    tenth = max(1, len(chunks) // 10)
-    return sum(chunks[-tenth:]) / sum(chunks[:tenth])
+def first_and_last_tenth(figures: Sequence[float]) -> tuple[float, float]:
+    """Return the means at the beginning of a stream and at its end."""
+    tenth = max(1, len(figures) // 10)
+    return mean(figures[:tenth]), mean(figures[-tenth:])
 
 
 @dataclass(frozen=True, slots=True)

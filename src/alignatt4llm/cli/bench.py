@@ -24,6 +24,7 @@ FIGURES = {
     "eager_over_stream_per_chunk": "eager drafts from scratch, against a session, per chunk",
     "decode_steps_per_committed_token": "tokens decoded one by one, per token said",
     "last_over_first_tenth": "a chunk at the end of the long stream, against the beginning",
+    "memory_growth_mb": "megabytes at the end of the long stream, more than at the beginning",
     "together_over_in_turn": "throughput of eight streams together, against in turn",
     "chunk_over_share": "a chunk in the crowd, against its fair share of the time alone",
     "same_text": "share of streams that say in the crowd what they say alone",
