@@ -32,7 +32,7 @@ def holds(family, with_rows, without):
         assert largest_difference(model, prompts(), one) < 1e-4
 
 
-@pytest.mark.parametrize("family", ["llama", "gemma3"])
+@pytest.mark.parametrize("family", [pytest.param("llama", marks=pytest.mark.slow), "gemma3"])
 def test_rows_are_the_models_own_weights_and_outputs_are_untouched(tmp_path, family):
     with_rows, without = results(tmp_path, family)
     holds(family, with_rows, without)
