@@ -1,9 +1,11 @@
 """Sixteen requests at once, with vLLM's own synchronous engine."""
 
 import gc
+import os
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -16,6 +18,8 @@ SIZES = {
     "gemma3": {**_SIZES, "sliding_window": 48},
 }
 """CPU attention wants heads of 32; the window is shorter than prompts and longer than a block."""
+IN_PROCESS = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0"}
+"""Or what is batched together, and so the last bits, depends on when requests arrive."""
 TINY = {
     "dtype": "float32",
     "max_model_len": 256,
@@ -67,13 +71,14 @@ class Crowd:
         self.rows, self.heads = rows, heads
         layers = sorted({layer for layer, _ in heads})
         tapped = {"worker_cls": WORKER, "additional_config": {"alignatt": {"layers": layers}}}
-        self.llm = LLM(
-            str(folder),
-            disable_log_stats=False,
-            use_tqdm_on_load=False,
-            **(tapped if rows else {}),
-            **options,
-        )
+        with patch.dict(os.environ, IN_PROCESS):
+            self.llm = LLM(
+                str(folder),
+                disable_log_stats=False,
+                use_tqdm_on_load=False,
+                **(tapped if rows else {}),
+                **options,
+            )
         self._keys = map(str, count())
 
     def run(self, asked: list[list[int]], new: int = NEW) -> Result:
