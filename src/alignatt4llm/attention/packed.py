@@ -156,7 +156,7 @@ class PackedModel:
             logits = self.model(
                 input_ids=torch.tensor([ids], device=device),
                 position_ids=torch.tensor([positions], device=device),
-                past_key_values=pass_.cache,
+                past_key_values=pass_,
                 use_cache=True,
             ).logits[0]
         finally:
@@ -167,10 +167,12 @@ class PackedModel:
 
 
 class _Pass:
-    """The pass that is running: which token belongs to whom."""
+    """The pass that is running: which token belongs to whom.
+
+    It is also what the model takes for its cache.
+    """
 
     def __init__(self, feeds: Sequence[Feed], layers: dict[nn.Module, int]) -> None:
-        self.cache = _Keys(self)
         self.selected: list[int] = []
         self._layers = layers
         ends = [0, *accumulate(len(feed.ids) for feed in feeds)]
@@ -181,11 +183,19 @@ class _Pass:
                 size = (feed.wanted, len(feed.stream.heads), len(feed.columns))
                 feed.rows = torch.zeros(size, device=feed.columns.device)
 
-    def store(self, key: Tensor, value: Tensor, layer: int) -> None:
-        """Take the new keys and values of a layer, each [1, H_kv, ΣT, d]."""
+    def update(
+        self, key_states: Tensor, value_states: Tensor, layer_idx: int, *_: Any, **__: Any
+    ) -> tuple[Tensor, Tensor]:
+        """Take the new keys and values of a layer, each [1, H_kv, ΣT, d].
+
+        Attention finds the whole in the streams.
+        """
         for feed, begin, end in self._parts:
-            feed.stream.append(layer, key[0, :, begin:end], value[0, :, begin:end])
-        self._owners[id(key)] = layer  # layers that share keys are handed their owner's
+            feed.stream.append(
+                layer_idx, key_states[0, :, begin:end], value_states[0, :, begin:end]
+            )
+        self._owners[id(key_states)] = layer_idx  # layers that share keys are handed their owner's
+        return key_states, value_states
 
     def attend(self, module: nn.Module, query: Tensor, key: Tensor, form: AttentionForm) -> Tensor:
         """Return what every token [1, H_q, ΣT, d] sees of its own stream, [1, ΣT, H_q, d]."""
@@ -216,20 +226,6 @@ def _read(feed: Feed, layer: int | None, query: Tensor, keys: Tensor, form: Atte
         heads = [feed.stream.heads[n][1] for n in places]
         rows = attention_rows(query[:, -feed.wanted :], keys, heads, form)  # [h, N, L]
         feed.rows[:, places] = rows[:, :, feed.columns].transpose(0, 1)
-
-
-class _Keys:
-    """What the model takes for its cache: hands new keys and values to the pass."""
-
-    def __init__(self, running: _Pass) -> None:
-        self._running = running
-
-    def update(
-        self, key_states: Tensor, value_states: Tensor, layer_idx: int, *_: Any, **__: Any
-    ) -> tuple[Tensor, Tensor]:
-        """Store; attention finds the whole in the streams."""
-        self._running.store(key_states, value_states, layer_idx)
-        return key_states, value_states
 
 
 def _select(_module: nn.Module, _inputs: Any, output: Any) -> Any:
