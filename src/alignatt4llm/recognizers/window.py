@@ -25,7 +25,7 @@ STEP = 0.4
 """Seconds of new voice without which nothing is recognised again."""
 STRIDE = 3.0
 """Seconds of audio after which a run is due even inside one long feed."""
-LONG, LONGEST, KEEP = 6.0, 15.0, 3.0
+LONG, LONGEST, KEEP = 8.0, 15.0, 4.0
 """Seconds: a window longer than LONG loses what is committed except the last KEEP; a window of
 LONGEST commits what is pending before the last KEEP, and loses it, whatever it is."""
 
