@@ -8,6 +8,7 @@ import json
 import os
 import re
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -73,6 +74,9 @@ class Journal:
                     self._starts.append(at)
                 at += len(line)
         self._file: BinaryIO | None = None
+        # its name may be removed while it is still read, also after the session's end
+        self._reader = os.open(path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._reader)
 
     @classmethod
     def create(cls, path: Path, header: dict[str, Any]) -> "Journal":
@@ -108,7 +112,8 @@ class Journal:
             if seq >= self.last:
                 return []
             end = self._starts[seq + _AT_ONCE] if seq + _AT_ONCE < self.last else self._size
-            lines = self._read(self._starts[seq], end).decode().split("\n")
+            start = self._starts[seq]
+            lines = os.pread(self._reader, end - start, start).decode().split("\n")
         return [line for line in lines if line.startswith('{"seq"')]
 
     def past(self) -> Past:
@@ -121,19 +126,11 @@ class Journal:
         return past
 
     def close(self) -> None:
-        """Close the file; it can still be read."""
+        """End writing; it can still be read."""
         with self._lock:
             if self._file:
                 self._file.close()
                 self._file = None
-
-    def _read(self, start: int, end: int) -> bytes:
-        """Read through the file that is written, if one is: its name may have been removed."""
-        if self._file:
-            return os.pread(self._file.fileno(), end - start, start)
-        with self.path.open("rb") as file:
-            file.seek(start)
-            return file.read(end - start)
 
     def _write(self, line: str) -> None:
         data = line.encode() + b"\n"
