@@ -40,7 +40,7 @@ class Watched:
 
 
 def session_of(recognizer, script=word_for_word, pair=EN_DE, *, drafter=None, **settings):
-    history = settings.pop("history", 0)
+    own = {name: settings.pop(name) for name in ("history", "unread") if name in settings}
     heads = HeadSet("scripted", str(pair), ((0, 0),))
     return Session(
         recognizer,
@@ -48,7 +48,7 @@ def session_of(recognizer, script=word_for_word, pair=EN_DE, *, drafter=None, **
         AlignAtt(heads),
         FewShotPrompt(pair),
         pair,
-        SessionSettings(SourceSettings(**settings), history=history),
+        SessionSettings(SourceSettings(**settings), **own),
     )
 
 
@@ -271,6 +271,47 @@ def test_the_chunk_size_changes_when_but_not_what_is_said(margin, chunk):
     assert said(events) == text.upper()
 
 
+def stops_after(count):
+    """Translate only the first words, and make a full stop of one's own after them."""
+
+    def script(words):
+        said = word_for_word(words[:count])
+        return [*said, (".", len(said) - 1)] if len(words) > count else said
+
+    return script
+
+
+def test_what_a_translation_that_has_ended_leaves_unread_begins_the_next_utterance():
+    text = " ".join(f"word{index}" for index in range(12))
+    words = talk(text, 12)
+    events, session = follow(words, stops_after(4), unread=3)
+    assert [close.source for close in of(Close, events)] == [
+        "word0 word1 word2 word3",
+        "word4 word5 word6 word7",
+        "word8 word9 word10 word11",
+    ]
+    assert said(events) == text.upper()
+    # word 6 is the third unread one that may be relied on; it is so with word 7 heard, at 8 s
+    assert next(commit.audio_s for commit in of(Commit, events) if commit.utterance == 1) <= 8
+    assert not session.transcript.visible
+
+
+def test_what_is_unread_at_a_full_stop_is_not_lost():
+    words = [*talk("one two three four five", 2), *talk("six seven. Eight", 1, offset=2)]
+    events, _ = follow(words, stops_after(4), unread=3)
+    assert said(events) == "ONE TWO THREE FOUR FIVE SIX SEVEN. EIGHT"
+    assert [close.source for close in of(Close, events)] == [
+        "one two three four",
+        "five six seven.",
+        "Eight",
+    ]
+
+
+def test_a_few_unread_words_are_waited_for():
+    events, _ = follow(talk("one two three four five six", 6), stops_after(4), unread=3)
+    assert [close.source for close in of(Close, events)] == ["one two three four five six"]
+
+
 HOLDING = {
     "looks at the last word": lambda words: [(f" {w.upper()}", len(words) - 1) for w in words],
     "looks nowhere": lambda words: [(" HM", 0)] if len(words) > 99 else [],
@@ -354,7 +395,11 @@ def test_a_stream_that_breaks_off_accounts_for_what_was_said():
 
 @pytest.mark.parametrize(
     ("setting", "sentence"),
-    [({"history": -1}, "history is -1; it counts"), ({"budget": 0}, "budget is 0; it counts")],
+    [
+        ({"history": -1}, "history is -1; it counts"),
+        ({"budget": 0}, "budget is 0; it counts"),
+        ({"unread": 0}, "unread is 0; it counts"),
+    ],
 )
 def test_impossible_settings_name_themselves(setting, sentence):
     with pytest.raises(UsageError, match=sentence):

@@ -38,17 +38,23 @@ class SessionSettings:
         Closed utterances shown to the model as context.
     budget
         Most tokens drafted per chunk while the utterance is open.
+    unread
+        Words left unread at which an utterance closes before them once the model has ended its
+        translation: the target makes the full stop that the source does not.
     """
 
     source: SourceSettings = SourceSettings()
     history: int = 0
     budget: int = 24
+    unread: int = 3
 
     def __post_init__(self) -> None:
         if self.history < 0:
             raise UsageError(f"history is {self.history}; it counts utterances, 0 or more.")
         if self.budget < 1:
             raise UsageError(f"budget is {self.budget}; it counts tokens, 1 or more.")
+        if self.unread < 1:
+            raise UsageError(f"unread is {self.unread}; it counts words, 1 or more.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +197,11 @@ class Session:
         yield from self._say(accepted.pieces)
         yield Preview(draft.text[accepted.cut :].strip(), self._utterance, accepted.reason)
         self._shown = replace(view, accepted=self.target.accepted)
-        self._held = draft.beyond(accepted.cut) if _is_final(draft, evidence) else None
+        held = draft.beyond(accepted.cut)
+        self._held = held if _is_final(draft, evidence) else None
+        if held and self._ends_early(held, min(view.frontier, len(self.transcript.committed))):
+            yield from self._close(self.target.covered + 1)
+            yield from self._translate()
 
     def _is_settled(self, view: View) -> bool:
         """Whether what is held stays held: no further word may be relied on."""
@@ -211,6 +221,9 @@ class Session:
         words = tuple(word.text for word in self.transcript.committed[:count])
         if not self.target.runs_ahead(count):
             draft = self._ask(words, min(160, 3 * count + 24))
+            if self._ends_early(draft, count):
+                yield from self._close(self.target.covered + 1)
+                return
             evidence = self._policy.decide(draft, View(words, count, self.target.accepted))
             yield from self._say(accept_all(draft, evidence, self.target.language))
         source = self.transcript.close(count)
@@ -220,6 +233,12 @@ class Session:
         start, end, clock = source[0].start, source[-1].end, self.transcript.clock
         yield Close(self._utterance, closed.source, closed.target, start, end, clock)
         self._utterance += 1
+
+    def _ends_early(self, rest: Draft, words: int) -> bool:
+        """Whether the model has nothing to add although many of so many words are unread."""
+        unread = words - 1 - self.target.covered
+        is_over = rest.ended and not without_full_stop(rest.text).strip()
+        return is_over and self.target.covered >= 0 and unread >= self._settings.unread
 
     def _ask(self, words: tuple[str, ...], budget: int, stop: Stop | None = None) -> Draft:
         """Draft, forgetting the oldest context as long as the prompt is too long."""

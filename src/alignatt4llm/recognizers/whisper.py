@@ -14,6 +14,8 @@ from alignatt4llm.recognizers.base import Samples
 from alignatt4llm.recognizers.window import WindowRecognizer, token_budget
 from alignatt4llm.transcript import SourceWord
 
+LONG = 5.0
+"""Seconds of a window: every known token costs a step of the decoder, so fewer than others keep."""
 _PREPENDED = "\"'“¿([{-"
 _APPENDED = "\"'.。,，!！?？:：”)]}、"
 
@@ -52,7 +54,7 @@ class WhisperEngine:
 
     def open(self, language: Language, hold_back: float = HOLD_BACK) -> WindowRecognizer:
         """Start recognising one stream of speech in ``language``."""
-        return WindowRecognizer(self, language, self._finality(hold_back))
+        return WindowRecognizer(self, language, self._finality(hold_back), LONG)
 
     def transcribe(
         self,

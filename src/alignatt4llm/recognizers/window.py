@@ -25,9 +25,10 @@ STEP = 0.4
 """Seconds of new voice without which nothing is recognised again."""
 STRIDE = 3.0
 """Seconds of audio after which a run is due even inside one long feed."""
-LONG, LONGEST, KEEP = 8.0, 15.0, 4.0
-"""Seconds: a window longer than LONG loses what is committed except the last KEEP; a window of
-LONGEST commits what is pending before the last KEEP, and loses it, whatever it is."""
+LONG = 8.0
+"""Seconds of a window above which it loses what is committed, except in its later half."""
+LONGEST = 15.0
+"""Seconds of a window that commits what is pending before its end and loses it, whatever it is."""
 
 
 class SpeechModel(Protocol):
@@ -67,10 +68,19 @@ class WindowRecognizer:
         What is spoken.
     agreement
         Decides which words of successive hypotheses are final.
+    long
+        Seconds of a window above which what is committed leaves it, except the last half of that.
     """
 
-    def __init__(self, model: SpeechModel, language: Language, agreement: Agreement) -> None:
+    def __init__(
+        self,
+        model: SpeechModel,
+        language: Language,
+        agreement: Agreement,
+        long: float = LONG,
+    ) -> None:
         self._model = model
+        self._long = round(long * SAMPLE_RATE)
         self._language = language
         self._voice = VoiceActivity()
         self._agreement = agreement
@@ -159,9 +169,9 @@ class WindowRecognizer:
     def _bound(self, committed: Sequence[SourceWord]) -> list[SourceWord]:
         """Shorten a long window; return the words that had to be committed for it."""
         self._known += committed
-        if self._length < LONG * SAMPLE_RATE:
+        if self._length < self._long:
             return []
-        begin, keep = self._samples - self._length, self._samples - round(KEEP * SAMPLE_RATE)
+        begin, keep = self._samples - self._length, self._samples - self._long // 2
         full = self._length >= LONGEST * SAMPLE_RATE
         forced = self._agreement.flush(keep / SAMPLE_RATE) if full else []
         self._known += forced
