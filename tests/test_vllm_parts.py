@@ -114,39 +114,47 @@ class FakeTap:
 
     queries: dict = field(default_factory=dict)
 
-    def at(self, slots, tokens):
-        rows = [[self.queries[int(slot)] for slot in line] for line in slots]
+    def at(self, slots, tokens, heads):
+        rows = [[self.queries[int(slot)][heads] for slot in line] for line in slots]
         return torch.stack([torch.stack(line) for line in rows])
 
 
-@pytest.mark.parametrize("window", [None, 11])
+@pytest.mark.parametrize("windows", [(None, None), (11, 11), (None, 11)])
 @pytest.mark.parametrize("rank", [0, 1])
-def test_rows_of_a_mixed_step_are_those_of_each_stream(window, rank):
+def test_rows_of_a_mixed_step_are_those_of_each_stream(windows, rank):
     torch.manual_seed(1)
-    layer = FakeLayer("kunj")
-    sinks, first = torch.randn(HEADS), rank * HEADS
-    form = AttentionForm(0.2, window, 8.0, sinks)
-    tap, keys = FakeTap(), KeyCache(layer)
-    state = Layer(tap, keys, form, first, HEADS, KEY_HEADS, group=1, block_size=2 * BLOCK)
-    here, elsewhere = (3, first + 2), (3, HEADS * (1 - rank))
+    first = rank * HEADS
+    layers = {}
+    for index, window in zip((3, 5), windows, strict=True):
+        form = AttentionForm(0.2, window, 8.0, torch.randn(HEADS))
+        keys = KeyCache(FakeLayer("kunj"))
+        layers[index] = Layer(
+            FakeTap(), keys, form, first, HEADS, KEY_HEADS, group=1, block_size=2 * BLOCK
+        )
+    heads = [(3, HEADS * (1 - rank)), (5, first + 2), (3, first), (3, first + 3)]
     parts, expected = [], []
     for blocks, (begin, end) in [([2, 4], (20, 23)), ([1], (5, 6)), ([5, 3], (17, 18))]:
         table = [block * 2 + half for block in blocks for half in (0, 1)]
         slots = [table[p // BLOCK] * BLOCK + p % BLOCK for p in range(end)]
-        query, key = torch.randn(HEADS, end - begin, SIZE), torch.randn(KEY_HEADS, end, SIZE)
-        layer.update(
-            layer, key.transpose(0, 1), key.transpose(0, 1), layer.kv_cache, torch.tensor(slots)
-        )
-        tap.queries |= dict(zip(slots[begin:], query.transpose(0, 1), strict=True))
-        tap.queries.setdefault(slots[0], query[:, 0])  # what padding looks up
         columns = list(range(0, end, 2))
-        wanted = Wanted("key", begin, [elsewhere, here], columns, [[], blocks])
-        parts.append(Part(wanted, begin, end))
-        expected.append(attention_rows(query, key, [2], form)[0][:, columns])
-    rows = StepRows({3: state}, torch.device("cpu")).compute(parts, 5)
-    for found, right in zip(rows, expected, strict=True):
-        assert not found[:, 0].any()
-        torch.testing.assert_close(found[:, 1], right)
+        right = torch.zeros(end - begin, len(heads), len(columns))
+        for index, layer in layers.items():
+            query, key = torch.randn(HEADS, end - begin, SIZE), torch.randn(KEY_HEADS, end, SIZE)
+            fake = layer.keys._layer
+            fake.update(
+                fake, key.transpose(0, 1), key.transpose(0, 1), fake.kv_cache, torch.tensor(slots)
+            )
+            layer.tap.queries |= dict(zip(slots[begin:], query.transpose(0, 1), strict=True))
+            layer.tap.queries.setdefault(slots[0], query[:, 0])  # what padding looks up
+            rows = attention_rows(query, key, range(HEADS), layer.form)[..., columns]
+            for place, (of, head) in enumerate(heads):
+                if of == index and layer.has(head):
+                    right[:, place] = rows[head - first]
+        parts.append(Part(Wanted("key", begin, heads, columns, [[], blocks]), begin, end))
+        expected.append(right)
+    found = StepRows(layers, torch.device("cpu")).compute(parts, 5)
+    for rows, right in zip(found, expected, strict=True):
+        torch.testing.assert_close(rows, right)
 
 
 def scheduled(new=(), cached=(), counts=None, resumed=()):

@@ -56,16 +56,26 @@ class QueryTap:
         self.slots[:count].copy_(slots[:count])
         self.queries[:count].copy_(query[:count])
 
-    def at(self, slots: Tensor, tokens: int) -> Tensor:
-        """Return the queries of these slots, shape [..., H_q, d]; NaN where a step had none.
+    def at(self, slots: Tensor, tokens: int, heads: Tensor) -> Tensor:
+        """Return the queries of some heads at some slots; NaN where the step had none.
 
         Parameters
         ----------
         slots
-            Any shape.
+            Shape [R, T].
         tokens
             How many tokens the step had, padding apart.
+        heads
+            Query heads, shape [h].
+
+        Returns
+        -------
+        Tensor
+            Shape [R, T, h, d].
         """
         same = slots[..., None] == self.slots[:tokens]
-        found = self.queries[same.int().argmax(-1)]
-        return found.masked_fill(~same.any(-1)[..., None, None], torch.nan)
+        index = same.to(torch.uint8).argmax(-1)
+        absent = self.slots[index] != slots
+        return self.queries[index[..., None], heads].masked_fill_(
+            absent[..., None, None], torch.nan
+        )

@@ -117,9 +117,52 @@ class Layer:
     group: int
     block_size: int
 
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """The same for layers whose keys lie at the same places and are weighed alike."""
+        form = self.form
+        weighing = form.scale, form.window, form.softcap, form.sinks is None
+        return (*weighing, self.group, self.keys.block_size)
+
     def has(self, head: int) -> bool:
         """Whether this worker has a query head of the layer."""
         return 0 <= head - self.first_head < self.heads
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Which rows are read of one layer.
+
+    Attributes
+    ----------
+    layer
+        What they are read from.
+    places
+        Where in the rows its heads stand, length h.
+    heads, key_heads
+        Query head of each, shape [h], and the key head it reads, length h.
+    """
+
+    layer: Layer
+    places: list[int]
+    heads: Tensor
+    key_heads: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Where the parts of a step lie in one group of the cache.
+
+    Attributes
+    ----------
+    tables
+        Blocks of each part in the order of their positions, shape [R, B].
+    slots
+        Slot of each position, shape [R, T].
+    """
+
+    tables: Tensor
+    slots: Tensor
 
 
 @dataclass(slots=True)
@@ -150,45 +193,72 @@ class StepRows:
     ) -> Tensor:
         """Return the rows of parts that want the same heads, [R, T, H, S], padded at the end."""
         positions = self._padded([range(part.begin, part.end) for part in parts])  # [R, T]
-        columns = self._padded([part.wanted.columns for part in parts])  # [R, S]
-        shape = (*positions.shape, len(heads), columns.shape[1])
-        rows = torch.zeros(shape, device=self.device)
+        columns = self._padded([part.wanted.columns for part in parts])[:, None, None]
+        rows = torch.zeros(
+            *positions.shape, len(heads), columns.shape[-1], device=self.device
+        )  # [R, T, H, S]
+        for readings in self._readings(heads):
+            weights = self._weights(readings, parts, positions, tokens)  # [R, h, T, L]
+            wanted = columns.expand(*weights.shape[:3], -1)
+            places = [place for reading in readings for place in reading.places]
+            rows[:, :, places] = weights.gather(-1, wanted).transpose(1, 2)
+        return rows
+
+    def _readings(self, heads: Sequence[Sequence[int]]) -> list[list[Reading]]:
+        """Return what is read of each layer; layers together that weigh their keys alike."""
+        alike: dict[tuple[object, ...], list[Reading]] = {}
         for index, layer in self.layers.items():
             places = [n for n, head in enumerate(heads) if head[0] == index and layer.has(head[1])]
             if places:
-                here = [heads[n][1] - layer.first_head for n in places]
-                weights = self._weights(layer, here, parts, positions, tokens)  # [R, h, T, L]
-                wanted = columns[:, None, None].expand(*weights.shape[:3], -1)
-                rows[:, :, places] = weights.gather(-1, wanted).transpose(1, 2)
-        return rows
+                here = torch.tensor([heads[n][1] - layer.first_head for n in places])
+                group = layer.heads // layer.key_heads
+                reading = Reading(layer, places, here.to(self.device), (here // group).tolist())
+                alike.setdefault(layer.kind, []).append(reading)
+        return list(alike.values())
 
     def _weights(
-        self,
-        layer: Layer,
-        heads: list[int],
-        parts: Sequence[Part],
-        positions: Tensor,
-        tokens: int,
+        self, readings: Sequence[Reading], parts: Sequence[Part], positions: Tensor, tokens: int
     ) -> Tensor:
-        """Return whole rows of some heads at positions [R, T], shape [R, h, T, L]."""
-        size = layer.keys.block_size
-        tables = self._padded([_table(part, layer, size) for part in parts])  # [R, B]
-        slots = tables.gather(1, positions // size) * size + positions % size
-        query = layer.tap.at(slots, tokens)[:, :, heads].transpose(1, 2)  # [R, h, T, d]
-        group = layer.heads // layer.key_heads
-        products = layer.keys.products(query, [head // group for head in heads], tables)
+        """Return whole rows at positions [R, T] of layers of one kind, shape [R, h, T, L]."""
+        span = self._span(readings[0].layer, parts, positions)
+        products = torch.cat(
+            [
+                reading.layer.keys.products(
+                    reading.layer.tap.at(span.slots, tokens, reading.heads).transpose(1, 2),
+                    reading.key_heads,
+                    span.tables,
+                )
+                for reading in readings
+            ],
+            dim=1,
+        )
+        form = readings[0].layer.form
         distance = positions[:, :, None] - torch.arange(products.shape[-1], device=self.device)
         mask = distance < 0
-        if layer.form.window is not None:
-            mask |= distance >= layer.form.window
-        sinks = None if layer.form.sinks is None else layer.form.sinks[heads]
-        return masked_rows(products, mask[:, None], layer.form, sinks)
+        if form.window is not None:
+            mask |= distance >= form.window
+        return masked_rows(products, mask[:, None], form, _sinks(readings))
+
+    def _span(self, layer: Layer, parts: Sequence[Part], positions: Tensor) -> Span:
+        size = layer.keys.block_size
+        tables = self._padded([_table(part, layer, size) for part in parts])
+        return Span(tables, tables.gather(1, positions // size) * size + positions % size)
 
     def _padded(self, lists: Sequence[Sequence[int]]) -> Tensor:
         """Stack lists of whole numbers, the shorter ones filled up with 0."""
         width = max(map(len, lists))
         filled = [[*numbers, *[0] * (width - len(numbers))] for numbers in lists]
         return torch.tensor(filled, dtype=torch.long).to(self.device, non_blocking=True)
+
+
+def _sinks(readings: Sequence[Reading]) -> Tensor | None:
+    """Return the sinks of the heads read, shape [h], if the layers have any."""
+    sinks = [
+        reading.layer.form.sinks[reading.heads]
+        for reading in readings
+        if reading.layer.form.sinks is not None
+    ]
+    return torch.cat(sinks) if sinks else None
 
 
 def _table(part: Part, layer: Layer, size: int) -> list[int]:
