@@ -1,6 +1,5 @@
 """Parts of the vLLM engine that need no vLLM: keys, rows, the ledger, the wire, the chooser."""
 
-from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 import numpy as np
@@ -73,11 +72,11 @@ def test_keys_are_read_from_whatever_order_a_backend_keeps(order, dtype):
     table = torch.tensor([[7, 2, 9]])
     slots = (table[0][:, None] * BLOCK + torch.arange(BLOCK)).flatten()
     layer.update(layer, keys, keys + 1, layer.kv_cache, slots)
-    heads, query = [1, 0, 1], torch.randn(1, 3, 2, SIZE).to(dtype)
-    found = cache.products(query, heads, table)
-    right = query.float() @ keys[:, heads].permute(1, 2, 0).float()
-    assert found.dtype == torch.float32
-    torch.testing.assert_close(found, right)
+    query = torch.randn(1, 3, 2, SIZE).to(dtype)
+    for head in range(KEY_HEADS):
+        found = cache.products(query, head, table)
+        assert found.dtype == torch.float32
+        torch.testing.assert_close(found, query.float() @ keys[:, head].T.float())
 
 
 def test_an_order_without_strides_is_refused_by_name():
@@ -108,15 +107,17 @@ def test_a_backend_that_stores_keys_unseen_is_refused():
         KeyCache(layer)
 
 
-@dataclass
 class FakeTap:
-    """Queries by slot."""
+    """Queries of a step, in the order in which they came."""
 
-    queries: dict = field(default_factory=dict)
+    def __init__(self):
+        self.queries = torch.full((9, HEADS, SIZE), torch.nan)
+        self.slots, self.count = torch.full((9,), -1), 1
 
-    def at(self, slots, tokens, heads):
-        rows = [[self.queries[int(slot)][heads] for slot in line] for line in slots]
-        return torch.stack([torch.stack(line) for line in rows])
+    def keep(self, query, slots):
+        there = slice(self.count, self.count + len(slots))
+        self.queries[there], self.slots[there] = query, torch.tensor(slots)
+        self.count += len(slots)
 
 
 @pytest.mark.parametrize("windows", [(None, None), (11, 11), (None, 11)])
@@ -124,10 +125,11 @@ class FakeTap:
 def test_rows_of_a_mixed_step_are_those_of_each_stream(windows, rank):
     torch.manual_seed(1)
     first = rank * HEADS
-    layers = {}
+    layers, fakes = {}, {}
     for index, window in zip((3, 5), windows, strict=True):
         form = AttentionForm(0.2, window, 8.0, torch.randn(HEADS))
-        keys = KeyCache(FakeLayer("kunj"))
+        fakes[index] = FakeLayer("kunj")
+        keys = KeyCache(fakes[index])
         layers[index] = Layer(
             FakeTap(), keys, form, first, HEADS, KEY_HEADS, group=1, block_size=2 * BLOCK
         )
@@ -140,21 +142,23 @@ def test_rows_of_a_mixed_step_are_those_of_each_stream(windows, rank):
         right = torch.zeros(end - begin, len(heads), len(columns))
         for index, layer in layers.items():
             query, key = torch.randn(HEADS, end - begin, SIZE), torch.randn(KEY_HEADS, end, SIZE)
-            fake = layer.keys._layer
+            fake = fakes[index]
             fake.update(
                 fake, key.transpose(0, 1), key.transpose(0, 1), fake.kv_cache, torch.tensor(slots)
             )
-            layer.tap.queries |= dict(zip(slots[begin:], query.transpose(0, 1), strict=True))
-            layer.tap.queries.setdefault(slots[0], query[:, 0])  # what padding looks up
+            layer.tap.keep(query.transpose(0, 1), slots[begin:])
             rows = attention_rows(query, key, range(HEADS), layer.form)[..., columns]
             for place, (of, head) in enumerate(heads):
                 if of == index and layer.has(head):
                     right[:, place] = rows[head - first]
         parts.append(Part(Wanted("key", begin, heads, columns, [[], blocks]), begin, end))
         expected.append(right)
-    found = StepRows(layers, torch.device("cpu")).compute(parts, 5)
-    for rows, right in zip(found, expected, strict=True):
+    step = StepRows(layers, torch.device("cpu"))
+    for rows, right in zip(step.compute(parts, 5), expected, strict=True):
         torch.testing.assert_close(rows, right)
+    layers[5].tap.slots[1] = -1  # as a layer that did not see the first token
+    rows, *_ = step.compute(parts, 5)
+    assert rows[0, 1].isnan().all() and not rows[0, (0, 2, 3)].isnan().any()
 
 
 def scheduled(new=(), cached=(), counts=None, resumed=()):

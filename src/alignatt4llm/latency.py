@@ -42,7 +42,7 @@ LATENCIES = {
     "low": Latency(
         0.5,
         AlignAttSettings(max_inaccessible=0.5),
-        SessionSettings(SourceSettings(trust=0.5)),
+        SessionSettings(SourceSettings(trust=0.3)),
     ),
     "medium": Latency(0.7, AlignAttSettings(max_inaccessible=0.3)),
     "high": Latency(1.4, AlignAttSettings(max_inaccessible=0.1)),

@@ -29,16 +29,17 @@ class QueryTap:
     Attributes
     ----------
     queries
-        After norm and rotary embedding, shape [tokens, H_q, d].
+        After norm and rotary embedding, shape [1 + tokens, H_q, d]; the first is NaN, no token's.
     slots
-        Slot of each, shape [tokens]; -1 for padding and beyond the step's tokens.
+        Slot of each, shape [1 + tokens]; -1 for the first, padding and beyond the step's tokens.
     """
 
     def __init__(self, name: str, layer: Any, tokens: int, device: torch.device) -> None:
         self.queries = torch.zeros(
-            tokens, layer.num_heads, layer.head_size, dtype=layer.dtype, device=device
+            1 + tokens, layer.num_heads, layer.head_size, dtype=layer.dtype, device=device
         )
-        self.slots = torch.full((tokens,), NOWHERE, dtype=torch.long, device=device)
+        self.queries[0] = torch.nan
+        self.slots = torch.full((1 + tokens,), NOWHERE, dtype=torch.long, device=device)
         forward = layer.impl.forward
 
         def tapped(module: Any, query: Tensor, *rest: Any, **options: Any) -> Any:
@@ -53,29 +54,5 @@ class QueryTap:
         """Copy a step's queries [T, H_q, d] and slots [T'], of which the shorter counts."""
         count = min(len(query), len(slots))
         self.slots.fill_(NOWHERE)
-        self.slots[:count].copy_(slots[:count])
-        self.queries[:count].copy_(query[:count])
-
-    def at(self, slots: Tensor, tokens: int, heads: Tensor) -> Tensor:
-        """Return the queries of some heads at some slots; NaN where the step had none.
-
-        Parameters
-        ----------
-        slots
-            Shape [R, T].
-        tokens
-            How many tokens the step had, padding apart.
-        heads
-            Query heads, shape [h].
-
-        Returns
-        -------
-        Tensor
-            Shape [R, T, h, d].
-        """
-        same = slots[..., None] == self.slots[:tokens]
-        index = same.to(torch.uint8).argmax(-1)
-        absent = self.slots[index] != slots
-        return self.queries[index[..., None], heads].masked_fill_(
-            absent[..., None, None], torch.nan
-        )
+        self.slots[1 : 1 + count].copy_(slots[:count])
+        self.queries[1 : 1 + count].copy_(query[:count])

@@ -1,6 +1,5 @@
 """Keys read back from vLLM's paged cache, in whatever order a backend keeps them."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -32,10 +31,14 @@ class KeyCache:
     ------
     AlignattError
         If the backend does not keep every key, unaltered, within its own block and head.
+
+    Attributes
+    ----------
+    block_size
+        Positions in a block, N.
     """
 
     def __init__(self, layer: Any) -> None:
-        self._layer = layer
         order = _find_order(layer)  # [N, d]
         self._first, self._last = int(order.min()), int(order.max())
         self._positions, self._components = _strides(order[:, 0]), _strides(order[0])
@@ -45,21 +48,19 @@ class KeyCache:
         ):
             raise _refusal(layer)
         self._base = base - self._first
+        numbers = layer.kv_cache.flatten(2)[..., self._first : self._last + 1]
+        self._numbers = numbers.unbind(1)  # of each key head, by block
+        self.block_size = int(layer.kv_cache.shape[2])
 
-    @property
-    def block_size(self) -> int:
-        """Positions in a block."""
-        return int(self._layer.kv_cache.shape[2])
-
-    def products(self, query: Tensor, heads: Sequence[int], blocks: Tensor) -> Tensor:
+    def products(self, query: Tensor, head: int, blocks: Tensor) -> Tensor:
         """Return q·k over all positions of some blocks, in float32.
 
         Parameters
         ----------
         query
             Queries after norm and rotary embedding of R sequences, shape [R, H, T, d].
-        heads
-            Key head of each of the H query heads.
+        head
+            The key head that they read.
         blocks
             Blocks of each sequence in the order of their positions, shape [R, B].
 
@@ -68,29 +69,21 @@ class KeyCache:
         Tensor
             Shape [R, H, T, B * N].
         """
-        length = blocks.shape[1] * self.block_size
-        found = query.new_empty(*query.shape[:3], length, dtype=torch.float32)
-        for head in sorted(set(heads)):
-            group = [n for n, key_head in enumerate(heads) if key_head == head]
-            together = query[:, group].flatten(1, 2).float()  # [R, G T, d]
-            by_block = together[:, None] @ self._read(blocks, head).float()  # [R, B, G T, N]
-            joined = by_block.transpose(1, 2).flatten(2)  # [R, G T, B * N]
-            found[:, group] = joined.view(len(query), len(group), -1, length)
-        return found
+        together = query.flatten(1, 2).float()  # [R, H T, d]
+        return (together @ self._read(blocks, head)).view(*query.shape[:3], -1)
 
     def _read(self, blocks: Tensor, head: int) -> Tensor:
-        """Return the keys of a head in some blocks [R, B], shape [R, B, d, N]."""
-        cache: Tensor = self._layer.kv_cache
-        numbers = cache.flatten(2)[:, head, self._first : self._last + 1]
-        stored = numbers[blocks]  # [R, B, numbers from the first key to the last]
+        """Return the keys of a head in some blocks [R, B] in float32, shape [R, d, B * N]."""
+        stored = self._numbers[head][blocks]  # [R, B, numbers from the first key to the last]
         (sizes, steps), (of_components, apart) = self._positions, self._components
+        (streams, count), (stream, block, _) = blocks.shape, stored.stride()
         view = stored.as_strided(
-            (*stored.shape[:2], *of_components, *sizes),
-            (*stored.stride()[:2], *apart, *steps),
+            (streams, *of_components, count, *sizes),
+            (stream, *apart, block, *steps),
             self._base,
         )
-        split = 2 + len(of_components)
-        return view.flatten(split).flatten(2, split - 1)
+        keys = torch.empty(view.shape, dtype=torch.float32, device=view.device)
+        return keys.copy_(view).view(streams, -1, count * self.block_size)
 
 
 def _strides(places: Tensor) -> _Strides:

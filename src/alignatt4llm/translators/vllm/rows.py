@@ -1,7 +1,7 @@
 """Rows of a step, read beside it: which are wanted, and one batched computation a layer."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from alignatt4llm.translators.vllm.capture import QueryTap
     from alignatt4llm.translators.vllm.keys import KeyCache
 
+HEAD_SETS = 64
+"""Head sets for which it is kept what to read."""
 EXTRA = "alignatt"
 """Where a request's ``extra_args`` say which rows it wants."""
 
@@ -131,38 +133,83 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Which rows are read of one layer.
+    """Rows read with one key head of one layer.
 
     Attributes
     ----------
-    layer
-        What they are read from.
+    layer, key_head
+        Where the keys are.
+    heads
+        Query heads, shape [h].
     places
-        Where in the rows its heads stand, length h.
-    heads, key_heads
-        Query head of each, shape [h], and the key head it reads, length h.
+        Where in the rows they stand, length h.
     """
 
     layer: Layer
-    places: list[int]
+    key_head: int
     heads: Tensor
-    key_heads: list[int]
+    places: list[int]
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Where the parts of a step lie in one group of the cache.
+class Alike:
+    """Readings of layers that weigh their keys alike, in one operation for all their H heads.
 
     Attributes
     ----------
-    tables
-        Blocks of each part in the order of their positions, shape [R, B].
-    slots
-        Slot of each position, shape [R, T].
+    form
+        Scale, window and softcap of the layers.
+    places
+        Where in the rows the heads stand, shape [H].
+    sinks
+        Sink of each head, shape [H], if the layers have any.
     """
 
-    tables: Tensor
-    slots: Tensor
+    def __init__(self, readings: Sequence[Reading], device: torch.device) -> None:
+        self.readings = readings
+        self.layer = readings[0].layer
+        self.form = self.layer.form
+        places = [place for reading in readings for place in reading.places]
+        self.places = torch.tensor(places, device=device)
+        sinks = [(reading.layer.form.sinks, reading.heads) for reading in readings]
+        found = [sink[heads] for sink, heads in sinks if sink is not None]
+        self.sinks = torch.cat(found) if found else None
+
+    def weights(self, tables: Tensor, positions: Tensor, tokens: int) -> Tensor:
+        """Return whole rows after a step of so many tokens, NaN where it had no query for them.
+
+        Parameters
+        ----------
+        tables
+            Blocks of each of R streams in the order of their positions, shape [R, B].
+        positions
+            Whose rows are wanted, shape [R, T].
+
+        Returns
+        -------
+        Tensor
+            Shape [R, H, T, L].
+        """
+        size = self.layer.keys.block_size
+        slots = tables.gather(1, positions // size) * size + positions % size  # [R, T]
+        known = torch.stack([each.layer.tap.slots[: 1 + tokens] for each in self.readings])
+        same = slots[..., None] == known[:, None, None]  # [readings, R, T, 1 + tokens]
+        found = same.to(torch.uint8).argmax(-1, keepdim=True)  # the first, NaN, if there is none
+        products = torch.cat(
+            [
+                each.layer.keys.products(
+                    each.layer.tap.queries[index, each.heads].transpose(1, 2),
+                    each.key_head,
+                    tables,
+                )
+                for each, index in zip(self.readings, found, strict=True)
+            ],
+            dim=1,
+        )
+        distance = positions[..., None] - torch.arange(products.shape[-1], device=positions.device)
+        mask = distance < 0
+        if self.form.window is not None:
+            mask |= distance >= self.form.window
+        return masked_rows(products, mask[:, None], self.form, self.sinks)
 
 
 @dataclass(slots=True)
@@ -171,6 +218,7 @@ class StepRows:
 
     layers: dict[int, Layer]
     device: torch.device
+    _alike: dict[Sequence[Sequence[int]], list[Alike]] = field(default_factory=dict)
 
     @torch.inference_mode()
     def compute(self, parts: Sequence[Part], tokens: int) -> list[Tensor]:
@@ -197,68 +245,43 @@ class StepRows:
         rows = torch.zeros(
             *positions.shape, len(heads), columns.shape[-1], device=self.device
         )  # [R, T, H, S]
-        for readings in self._readings(heads):
-            weights = self._weights(readings, parts, positions, tokens)  # [R, h, T, L]
+        for alike in self._alike_of(heads):
+            size = alike.layer.keys.block_size
+            tables = self._padded([_table(part, alike.layer, size) for part in parts])
+            weights = alike.weights(tables, positions, tokens)  # [R, h, T, L]
             wanted = columns.expand(*weights.shape[:3], -1)
-            places = [place for reading in readings for place in reading.places]
-            rows[:, :, places] = weights.gather(-1, wanted).transpose(1, 2)
+            rows[:, :, alike.places] = weights.gather(-1, wanted).transpose(1, 2)
         return rows
 
-    def _readings(self, heads: Sequence[Sequence[int]]) -> list[list[Reading]]:
-        """Return what is read of each layer; layers together that weigh their keys alike."""
-        alike: dict[tuple[object, ...], list[Reading]] = {}
+    def _alike_of(self, heads: Sequence[Sequence[int]]) -> list[Alike]:
+        """Return what is read for some heads; it is found once for each head set."""
+        if heads not in self._alike:
+            if len(self._alike) >= HEAD_SETS:
+                self._alike.clear()
+            kinds: dict[tuple[object, ...], list[Reading]] = {}
+            for reading in self._readings(heads):
+                kinds.setdefault(reading.layer.kind, []).append(reading)
+            self._alike[heads] = [Alike(readings, self.device) for readings in kinds.values()]
+        return self._alike[heads]
+
+    def _readings(self, heads: Sequence[Sequence[int]]) -> Iterator[Reading]:
         for index, layer in self.layers.items():
-            places = [n for n, head in enumerate(heads) if head[0] == index and layer.has(head[1])]
-            if places:
-                here = torch.tensor([heads[n][1] - layer.first_head for n in places])
-                group = layer.heads // layer.key_heads
-                reading = Reading(layer, places, here.to(self.device), (here // group).tolist())
-                alike.setdefault(layer.kind, []).append(reading)
-        return list(alike.values())
-
-    def _weights(
-        self, readings: Sequence[Reading], parts: Sequence[Part], positions: Tensor, tokens: int
-    ) -> Tensor:
-        """Return whole rows at positions [R, T] of layers of one kind, shape [R, h, T, L]."""
-        span = self._span(readings[0].layer, parts, positions)
-        products = torch.cat(
-            [
-                reading.layer.keys.products(
-                    reading.layer.tap.at(span.slots, tokens, reading.heads).transpose(1, 2),
-                    reading.key_heads,
-                    span.tables,
-                )
-                for reading in readings
-            ],
-            dim=1,
-        )
-        form = readings[0].layer.form
-        distance = positions[:, :, None] - torch.arange(products.shape[-1], device=self.device)
-        mask = distance < 0
-        if form.window is not None:
-            mask |= distance >= form.window
-        return masked_rows(products, mask[:, None], form, _sinks(readings))
-
-    def _span(self, layer: Layer, parts: Sequence[Part], positions: Tensor) -> Span:
-        size = layer.keys.block_size
-        tables = self._padded([_table(part, layer, size) for part in parts])
-        return Span(tables, tables.gather(1, positions // size) * size + positions % size)
+            own = {
+                place: head - layer.first_head
+                for place, (of, head) in enumerate(heads)
+                if of == index and layer.has(head)
+            }
+            group = layer.heads // layer.key_heads
+            for key_head in sorted({head // group for head in own.values()}):
+                places = [place for place, head in own.items() if head // group == key_head]
+                here = torch.tensor([own[place] for place in places], device=self.device)
+                yield Reading(layer, key_head, here, places)
 
     def _padded(self, lists: Sequence[Sequence[int]]) -> Tensor:
         """Stack lists of whole numbers, the shorter ones filled up with 0."""
         width = max(map(len, lists))
         filled = [[*numbers, *[0] * (width - len(numbers))] for numbers in lists]
         return torch.tensor(filled, dtype=torch.long).to(self.device, non_blocking=True)
-
-
-def _sinks(readings: Sequence[Reading]) -> Tensor | None:
-    """Return the sinks of the heads read, shape [h], if the layers have any."""
-    sinks = [
-        reading.layer.form.sinks[reading.heads]
-        for reading in readings
-        if reading.layer.form.sinks is not None
-    ]
-    return torch.cat(sinks) if sinks else None
 
 
 def _table(part: Part, layer: Layer, size: int) -> list[int]:
