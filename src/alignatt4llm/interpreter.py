@@ -183,9 +183,7 @@ class Interpreter:
             from alignatt4llm.translators.transformers import TransformersTranslator
         except ImportError as problem:
             raise _missing(problem) from problem
-        return TransformersTranslator(
-            weights.location, revision=weights.revision, threads=self.threads
-        )
+        return TransformersTranslator(weights.location, revision=weights.revision)
 
 
 def _missing(problem: ImportError) -> AlignattError:

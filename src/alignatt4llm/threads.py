@@ -1,7 +1,8 @@
 """How many CPU threads decode a token fastest on this machine, now.
 
-More is not always faster: on shared virtual CPUs, threads that wait for one another while one of
-them is not running can make two threads ten times slower than one.
+More is not always faster: threads that wait for one another after every small product lose more
+than they share, and on shared virtual CPUs, where one of them may not be running, two can be ten
+times slower than one.
 """
 
 import os
@@ -14,7 +15,9 @@ from alignatt4llm.errors import UsageError
 if TYPE_CHECKING:
     from torch import Tensor
 
-_ROUNDS = 40
+WIDTH = 640
+"""Numbers that describe a token inside a small model."""
+_ROUNDS = 100
 _SECONDS = 0.15
 """The longest that one number of threads is measured."""
 _WORTH = 0.95
@@ -30,15 +33,20 @@ def prepare_environment() -> None:
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
 
 
-def best_threads() -> int:
+def best_threads(width: int = WIDTH) -> int:
     """Return ``ALIGNATT_THREADS``, or the number of threads that was measured to be fastest.
+
+    Parameters
+    ----------
+    width
+        Numbers that describe a token inside the model.
 
     Raises
     ------
     UsageError
         If ``ALIGNATT_THREADS`` is not a number of threads.
     """
-    return chosen_threads() or fastest(measure())
+    return chosen_threads() or fastest(measure(width))
 
 
 def chosen_threads() -> int | None:
@@ -51,21 +59,20 @@ def chosen_threads() -> int | None:
     return int(chosen)
 
 
-def measure() -> dict[int, float]:
-    """Return the milliseconds that work shaped like decoding takes, by number of threads.
+def measure(width: int = WIDTH) -> dict[int, float]:
+    """Return the milliseconds that a layer of a decoder takes for a token, by number of threads.
 
     It takes less than a second; torch's own number of threads is as before afterwards.
     """
     import torch
 
-    shapes = [(2048, 640), (640, 2048), (1024, 640), (16384, 640)]  # output, input
-    layers = [torch.zeros(shape, dtype=torch.bfloat16) for shape in shapes]
-    tokens = [torch.zeros((1, size), dtype=torch.bfloat16) for _, size in shapes]
+    shapes = [(width, width), (width, width), (3 * width, width), (width, 3 * width)]
+    layers = [torch.zeros(shape, dtype=torch.bfloat16) for shape in shapes]  # output, input
     before = torch.get_num_threads()
     taken = {}
     for threads in candidates(available_cpus()):
         torch.set_num_threads(threads)
-        taken[threads] = _milliseconds(layers, tokens)
+        taken[threads] = _milliseconds(layers)
     torch.set_num_threads(before)
     return taken
 
@@ -91,15 +98,24 @@ def available_cpus() -> int:
     return os.cpu_count() or 1
 
 
-def _milliseconds(layers: "list[Tensor]", tokens: "list[Tensor]") -> float:
+def _milliseconds(layers: "list[Tensor]") -> float:
     """Return the median duration of a round; the first one, which starts threads, is left out."""
-    from torch.nn.functional import linear
+    import torch
 
+    token = torch.ones(1, layers[0].shape[1], dtype=torch.bfloat16)
     durations: list[float] = []
     deadline = time.perf_counter() + _SECONDS
-    while len(durations) <= _ROUNDS and (len(durations) < 3 or time.perf_counter() < deadline):
-        begin = time.perf_counter()
-        for layer, token in zip(layers, tokens, strict=True):
-            linear(token, layer)
-        durations.append(1000 * (time.perf_counter() - begin))
+    with torch.inference_mode():
+        while len(durations) <= _ROUNDS and (len(durations) < 3 or time.perf_counter() < deadline):
+            begin = time.perf_counter()
+            state = token
+            for layer in layers:
+                state = torch.nn.functional.linear(_normed(state), layer)
+            durations.append(1000 * (time.perf_counter() - begin))
     return median(durations[1:])
+
+
+def _normed(state: "Tensor") -> "Tensor":
+    """Do the small things that happen between the products of a layer."""
+    wide = state.float()
+    return (wide * (wide.square().mean() + 1e-6).rsqrt()).to(state.dtype)

@@ -158,13 +158,12 @@ def _audio(args: argparse.Namespace) -> None:
 def _calibrate(args: argparse.Namespace) -> None:
     from alignatt4llm.heads.calibrate import calibrate
     from alignatt4llm.heads.model import load
-    from alignatt4llm.threads import best_threads
 
     pair = Pair.parse(args.pair)
     corpus = _corpus(args, pair)
     if not args.out.absolute().parent.is_dir():
         raise UsageError(f"There is no folder '{args.out.absolute().parent}' to write into.")
-    model = load(args.model, pair, args.prompt, best_threads(), _tell)
+    model = load(args.model, pair, args.prompt, _tell)
     heads = calibrate(model, pair, corpus, _tell, args.row)
     heads.save(args.out)
     _print_set(heads)
@@ -195,14 +194,13 @@ def _score(args: argparse.Namespace) -> None:
     from alignatt4llm.heads.align import read_sentences
     from alignatt4llm.heads.measure import measure
     from alignatt4llm.heads.model import check, load
-    from alignatt4llm.threads import best_threads
 
     heads = find_head_set(args.artefact)
     pair = Pair.parse(heads.pair)
     sentences = read_sentences(args.src, args.tgt, args.gold, pair)
     if not any(sentence.links for sentence in sentences):
         raise UsageError(f"'{args.gold}' holds no links; there is nothing to measure.")
-    model = load(args.model or heads.model, pair, args.prompt, best_threads(), _tell)
+    model = load(args.model or heads.model, pair, args.prompt, _tell)
     check(heads, model.layout)
     figures = measure(model, pair, heads, sentences, _tell)
     _print_figures(figures)

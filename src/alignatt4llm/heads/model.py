@@ -85,7 +85,7 @@ class Model:
     form: PromptForm
 
 
-def load(name: str, pair: Pair, prompt: str, threads: int, tell: "Tell") -> Model:
+def load(name: str, pair: Pair, prompt: str, tell: "Tell") -> Model:
     """Load a model with all of its heads watched.
 
     On a CPU it runs in float32, which computes whole sentences several times faster there than
@@ -98,13 +98,13 @@ def load(name: str, pair: Pair, prompt: str, threads: int, tell: "Tell") -> Mode
     """
     weights = resolve_llm(name, tell)
     layout = layout_of(weights)
-    translator = _translator(weights, threads)
+    translator = _translator(weights)
     every = HeadSet(weights.name, str(pair), tuple(layout.every))
     form = translator.prompt_form(pair, prompt)
     return Model(weights.name, weights.revision, layout, translator.open(pair, every), form)
 
 
-def _translator(weights: Weights, threads: int) -> Any:
+def _translator(weights: Weights) -> Any:
     try:
         import torch
 
@@ -112,9 +112,7 @@ def _translator(weights: Weights, threads: int) -> Any:
     except ImportError as problem:
         raise _missing(problem) from problem
     dtype = "auto" if torch.cuda.is_available() else torch.float32
-    return TransformersTranslator(
-        weights.location, revision=weights.revision, threads=threads, dtype=dtype
-    )
+    return TransformersTranslator(weights.location, revision=weights.revision, dtype=dtype)
 
 
 def _missing(problem: ImportError) -> AlignattError:

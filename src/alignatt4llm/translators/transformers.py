@@ -14,6 +14,7 @@ from alignatt4llm.errors import AlignattError
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.languages import Pair
 from alignatt4llm.prompts import Prompt, PromptForm, prompt_form, source_columns
+from alignatt4llm.threads import best_threads
 from alignatt4llm.translators.base import Draft, Forced, Stop
 from alignatt4llm.translators.drafting import (
     Choice,
@@ -38,7 +39,7 @@ class TransformersTranslator:
     revision
         Hub revision.
     threads
-        CPU threads for the model; 0 leaves torch's own choice.
+        CPU threads for the model; 0 measures which number suits it.
     dtype
         Weight type; the device's by default.
     device
@@ -59,8 +60,6 @@ class TransformersTranslator:
         dtype: str | torch.dtype | None = None,
         device: Device | None = None,
     ) -> None:
-        if threads:
-            torch.set_num_threads(threads)
         device = device or Device.best()
         logging.disable_progress_bar()
         try:
@@ -72,6 +71,8 @@ class TransformersTranslator:
             reason = str(problem).strip().splitlines()[0]
             raise AlignattError(f"The model '{location}' cannot be loaded: {reason}") from problem
         self.model.to(device.name).eval().requires_grad_(False)
+        width = self.model.config.get_text_config().hidden_size
+        torch.set_num_threads(threads or best_threads(width))
         self.vocabulary = Vocabulary(self.tokenizer, self.model.generation_config)
         self.packed = PackedModel(self.model)
         self.stepper = Stepper(self.packed.run)
