@@ -21,26 +21,21 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class AlignAttSettings:
-    """Thresholds of the gate.
+    """The threshold of the gate.
 
     Attributes
     ----------
     max_inaccessible
         Largest share of a token's source attention that may lie on inaccessible words.
-    min_source_mass
-        Smallest share of a token's whole attention that must lie on the source; below it the row
-        says nothing about where the token comes from.
     """
 
     max_inaccessible: float = 0.15
-    min_source_mass: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("max_inaccessible", "min_source_mass"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise UsageError(
-                    f"{name} is {getattr(self, name)}; it is a share and must lie in 0..1."
-                )
+        if not 0 <= self.max_inaccessible <= 1:
+            raise UsageError(
+                f"max_inaccessible is {self.max_inaccessible}; it is a share and must lie in 0..1."
+            )
 
 
 def words_from_columns(rows: Array, words: NDArray[np.int64], count: int) -> Array:
@@ -119,8 +114,8 @@ def hold_reason(token: TokenEvidence, frontier: int, settings: AlignAttSettings)
     shares = (token.accessible, token.inaccessible, token.source_mass)
     if not np.isfinite(shares).all():
         return "nonfinite"
-    if token.word < 0 or token.source_mass < settings.min_source_mass:
-        return "source_mass_weak"
+    if token.word < 0:
+        return "source_unseen"
     if token.word >= frontier:
         return "peak_inaccessible"
     if token.inaccessible > settings.max_inaccessible:

@@ -3,7 +3,7 @@
 const REASONS = {
   peak_inaccessible: "held: it looks most at a word that may still change",
   mass_inaccessible: "held: too much of its attention is on words that may still change",
-  source_mass_weak: "held: it hardly looks at the source",
+  source_unseen: "held: it does not look at the source",
   nonfinite: "held: its attention could not be read",
   unit_incomplete: "held: the word may not be complete",
   sentence_open: "held: the sentence may go on",
