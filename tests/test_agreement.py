@@ -43,6 +43,15 @@ def test_the_last_word_waits_for_what_follows() -> None:
     assert agreement.pending == ()
 
 
+def test_a_word_that_keeps_changing_keeps_nobody_waiting() -> None:
+    agreement = Agreement()
+    said = [
+        texts(agreement.update(timed(f"{name} and others"), clock))
+        for name, clock in [("Lubeck", 2.0), ("Lubach", 2.5), ("Lubeck", 2.9), ("Lübeck", 3.0)]
+    ]
+    assert said == ["", "", "", "Lübeck"]
+
+
 def test_words_said_again_are_dropped_by_text_and_time() -> None:
     agreement = Agreement()
     agreement.update(timed("one two three four"), 2.0)

@@ -9,6 +9,8 @@ from alignatt4llm.transcript import SourceWord
 HOLD_BACK = 0.3
 """Seconds of audio that must follow a word before it may become final."""
 
+PATIENCE = 2.5
+"""Seconds of audio after a word, at which the newest of several readings of it will do."""
 _SEAM_WORDS = 8
 
 
@@ -50,18 +52,19 @@ class Agreement:
         """
         previous, self.pending = self.pending, self._beyond_committed(hypothesis)
         agreed = min(self._agreed(previous), max(0, len(self.pending) - 1))
-        limit = clock - self._hold_back
-        count = 0
-        while count < agreed and self.pending[count].end <= limit:
-            count += 1
-        return self._commit(count)
+        count = min(agreed, self._ended_by(clock - self._hold_back))
+        seen = min(len(previous), len(self.pending) - 1)
+        overdue = min(seen, self._ended_by(clock - PATIENCE))
+        return self._commit(max(count, overdue))
 
     def flush(self, until: float = float("inf")) -> list[SourceWord]:
         """Commit the pending words that end by ``until``, agreed upon or not."""
-        count = 0
-        while count < len(self.pending) and self.pending[count].end <= until:
-            count += 1
-        return self._commit(count)
+        return self._commit(self._ended_by(until))
+
+    def _ended_by(self, until: float) -> int:
+        """Count the first pending words that end by a time."""
+        late = (n for n, word in enumerate(self.pending) if word.end > until)
+        return next(late, len(self.pending))
 
     def _agreed(self, previous: Sequence[SourceWord]) -> int:
         """Count the pending words that are no longer expected to change."""
