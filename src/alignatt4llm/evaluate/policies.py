@@ -118,6 +118,8 @@ class Setup:
 
     def described(self) -> dict[str, Any]:
         """Describe the system for the manifest of a run."""
+        import torch
+
         described: dict[str, Any] = {
             "pair": str(self.pair),
             "policy": self.policy,
@@ -128,7 +130,7 @@ class Setup:
             described |= {"settings": asdict(self.settings), "heads": heads}
             described["hearing"] = asdict(self.hearing) if self.hearing else None
         described["hardware"] = f"{platform.machine()}, {os.cpu_count()} CPUs"
-        described["threads"] = self.interpreter.threads
+        described["threads"] = torch.get_num_threads()
         described["versions"] = {name: _version(name) for name in _PACKAGES}
         return described
 

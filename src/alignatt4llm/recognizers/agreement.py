@@ -8,18 +8,19 @@ from alignatt4llm.transcript import SourceWord
 
 HOLD_BACK = 0.3
 """Seconds of audio that must follow a word before it may become final."""
-
 PATIENCE = 2.5
 """Seconds of audio after a word, at which the newest of several readings of it will do."""
+
 _SEAM_WORDS = 8
 
 
 class Agreement:
     """Commits words once two successive hypotheses say them and enough audio has followed.
 
-    The words are compared without case and punctuation; the newer text is committed. The last
-    word of a hypothesis is never committed by `update`: it may be cut off, and its full stop is
-    often only the end of the audio.
+    The words are compared without case and punctuation; the newer text is committed. A word that
+    keeps changing is committed after PATIENCE seconds, as it was heard last. The last word of a
+    hypothesis is never committed by `update`: it may be cut off, and its full stop is often only
+    the end of the audio.
 
     Parameters
     ----------

@@ -40,15 +40,15 @@ class KeyCache:
 
     def __init__(self, layer: Any) -> None:
         order = _find_order(layer)  # [N, d]
-        self._first, self._last = int(order.min()), int(order.max())
+        first, last = int(order.min()), int(order.max())
         self._positions, self._components = _strides(order[:, 0]), _strides(order[0])
         base = int(order[0, 0])
         if not torch.equal(
             _places(self._positions)[:, None] + _places(self._components), order - base
         ):
             raise _refusal(layer)
-        self._base = base - self._first
-        numbers = layer.kv_cache.flatten(2)[..., self._first : self._last + 1]
+        self._base = base - first
+        numbers = layer.kv_cache.flatten(2)[..., first : last + 1]
         self._numbers = numbers.unbind(1)  # of each key head, by block
         self.block_size = int(layer.kv_cache.shape[2])
 
