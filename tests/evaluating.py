@@ -56,7 +56,6 @@ class ScriptedInterpreter:
     """Stands in for `Interpreter`: models without weights; sessions need a recogniser."""
 
     translator: ScriptedTranslator = field(default_factory=ScriptedTranslator)
-    threads: int = 1
 
     def open(self, pair, settings, *, heads, prompt, policy, recognizer):
         return Session(

@@ -67,7 +67,6 @@ class Interpreter:
         self._finality = finality
         self._recognizer_engine = recognizer_engine
         self._tell = tell
-        self.threads = best_threads()
         self._weights, self.translator = self._load(model, engine, heads)
         cards = [card for card in TRANSLATORS.values() if card.model == self._weights.name]
         self._prompt = cards[0].prompt if cards else "auto"
@@ -152,7 +151,7 @@ class Interpreter:
                     audio_heads=self._audio_heads,
                     finality=self._finality,
                     engine=self._recognizer_engine,
-                    threads=self.threads,
+                    threads=best_threads(),
                     tell=self._tell,
                 )
         return self._ears.open(pair.source, hold_back)

@@ -134,7 +134,7 @@ def run(model: str, pair: Pair, latency: str, minutes: float, repeats: int, tell
             "latency": latency,
             "minutes": minutes,
             "repeats": repeats,
-            "threads": interpreter.threads,
+            "threads": torch.get_num_threads(),
             "hardware": f"{platform.machine()}, {os.cpu_count()} CPUs, {_device(translator.model)}",
             "dtype": str(translator.model.dtype).removeprefix("torch."),
             "versions": {name: version(name) for name in ("alignatt4llm", "torch", "transformers")},
