@@ -47,7 +47,7 @@ class ScriptedTranslator:
     def prompt_form(self, pair, form="auto"):
         return FewShotPrompt(pair)
 
-    def open(self, pair, heads):
+    def open(self, pair, heads, beginning=""):
         return ScriptedDrafter()
 
 

@@ -1,6 +1,7 @@
 """Drafts that reuse what is there are the drafts from scratch, alone and in a crowd."""
 
 import random
+from dataclasses import replace
 from threading import Thread
 
 import numpy as np
@@ -93,6 +94,31 @@ def test_reused_keys_and_recycled_drafts_change_nothing(translator, row, seed):
     assert len(reused) == len(fresh) == 12
     for one, other in zip(reused, fresh, strict=True):
         assert_same(one, other)
+
+
+def test_what_every_prompt_begins_with_is_read_once_for_all_streams(translator):
+    beginning = "English: we found\nDeutsch: wir fanden\n\nEnglish: "
+
+    def asked(words):
+        return replace(prompt(words), prefix=beginning)
+
+    plain = fresh_draft(translator, asked(["the", "train"]))
+    first = translator.open(PAIR, head_set(), beginning)
+    before = translator.stepper.counters.tokens
+    second = translator.open(PAIR, head_set(), beginning)
+    assert translator.stepper.counters.tokens == before
+    other = asked(["at", "seven"])
+    assert_same(first.draft(other, 8), fresh_draft(translator, other))
+    before = translator.stepper.counters.tokens
+    assert_same(second.draft(asked(["the", "train"]), 8), plain)
+    ids, _ = translator.vocabulary.encode(beginning)
+    every, _ = translator.vocabulary.encode(asked(["the", "train"]).text)
+    fed = translator.stepper.counters.tokens - before
+    assert fed < len(every) - len(ids) + 8 + 2
+
+
+def fresh_draft(translator, asked):
+    return translator.open(PAIR, head_set()).draft(asked, 8)
 
 
 def test_streams_that_step_together_say_what_they_say_alone(translator):

@@ -15,7 +15,7 @@ from alignatt4llm.attention.rows import AttentionForm, attention_rows
 from alignatt4llm.errors import AlignattError, PromptTooLong
 from alignatt4llm.translators.transformers import TransformersTranslator
 from alignatt4llm.translators.vllm.keys import KeyCache
-from alignatt4llm.translators.vllm.rows import Layer, Ledger, Part, StepRows, Wanted
+from alignatt4llm.translators.vllm.rows import Layer, Ledger, Part, StepQueries, StepRows, Wanted
 from alignatt4llm.translators.vllm.steps import Ask, Served, Step
 from alignatt4llm.translators.vllm.translator import VllmTranslator
 from alignatt4llm.translators.vllm.wire import error_to_line, step_from_line, step_to_line
@@ -23,20 +23,21 @@ from alignatt4llm.translators.vllm.wire import error_to_line, step_from_line, st
 BLOCKS, KEY_HEADS, HEADS, BLOCK, SIZE = 12, 2, 4, 8, 64
 
 
-ORDERS = {  # of position, component's upper and lower digit, and keys before values
-    "position by position": "nujk",
-    "values beside keys": "nkuj",
-    "component by component": "kujn",
-    "pairs of components": "kunj",
-    "all mixed": "jnku",
+ORDERS = {  # of position's and component's upper and lower digits, and keys before values
+    "position by position": "onujk",
+    "values beside keys": "onkuj",
+    "component by component": "kujon",
+    "pairs of components": "kuonj",
+    "pairs in runs of positions": "kounj",
+    "all mixed": "jonku",
 }
 
 
 def places(order):
     """Where a key's and a value's component lies in a block: [2, position, component]."""
-    sizes = {"n": BLOCK, "u": SIZE // 2, "j": 2, "k": 2}
+    sizes = {"o": 2, "n": BLOCK // 2, "u": SIZE // 2, "j": 2, "k": 2}
     counted = torch.arange(2 * BLOCK * SIZE).view([sizes[letter] for letter in order])
-    return counted.permute([order.index(letter) for letter in "knuj"]).reshape(2, BLOCK, SIZE)
+    return counted.permute([order.index(letter) for letter in "konuj"]).reshape(2, BLOCK, SIZE)
 
 
 class FakeLayer:
@@ -46,7 +47,7 @@ class FakeLayer:
     kv_cache_dtype = "auto"
     attn_backend = SimpleNamespace(get_name=lambda: "FAKE_ATTN")
 
-    def __init__(self, order="kujn", dtype=torch.float32, write=lambda keys: keys):
+    def __init__(self, order="kujon", dtype=torch.float32, write=lambda keys: keys):
         self.dtype = dtype
         self.kv_cache = torch.zeros(BLOCKS, KEY_HEADS, BLOCK, 2 * SIZE, dtype=dtype)
         self.places = places(order) if isinstance(order, str) else order
@@ -72,11 +73,11 @@ def test_keys_are_read_from_whatever_order_a_backend_keeps(order, dtype):
     table = torch.tensor([[7, 2, 9]])
     slots = (table[0][:, None] * BLOCK + torch.arange(BLOCK)).flatten()
     layer.update(layer, keys, keys + 1, layer.kv_cache, slots)
-    query = torch.randn(1, 3, 2, SIZE).to(dtype)
+    query = torch.randn(1, 3, 2, SIZE).to(dtype).float()
     for head in range(KEY_HEADS):
         found = cache.products(query, head, table)
-        assert found.dtype == torch.float32
-        torch.testing.assert_close(found, query.float() @ keys[:, head].T.float())
+        in_order = found.permute(0, 3, 1, 2, 4).reshape(1, 3, 2, 3 * BLOCK)
+        torch.testing.assert_close(in_order, query @ keys[:, head].T.float())
 
 
 def test_an_order_without_strides_is_refused_by_name():
@@ -107,56 +108,56 @@ def test_a_backend_that_stores_keys_unseen_is_refused():
         KeyCache(layer)
 
 
-class FakeTap:
-    """Queries of a step, in the order in which they came."""
-
-    def __init__(self):
-        self.queries = torch.full((9, HEADS, SIZE), torch.nan)
-        self.slots, self.count = torch.full((9,), -1), 1
-
-    def keep(self, query, slots):
-        there = slice(self.count, self.count + len(slots))
-        self.queries[there], self.slots[there] = query, torch.tensor(slots)
-        self.count += len(slots)
-
-
 @pytest.mark.parametrize("windows", [(None, None), (11, 11), (None, 11)])
 @pytest.mark.parametrize("rank", [0, 1])
-def test_rows_of_a_mixed_step_are_those_of_each_stream(windows, rank):
+@pytest.mark.parametrize("groups", [(1, 1), (1, 0)], ids=["one group", "two groups"])
+def test_rows_of_a_mixed_step_are_those_of_each_stream(windows, rank, groups):
     torch.manual_seed(1)
     first = rank * HEADS
     layers, fakes = {}, {}
-    for index, window in zip((3, 5), windows, strict=True):
+    kept = StepQueries(2, 8, (HEADS, SIZE), torch.float32, torch.device("cpu"))
+    for place, (index, window) in enumerate(zip((3, 5), windows, strict=True)):
         form = AttentionForm(0.2, window, 8.0, torch.randn(HEADS))
-        fakes[index] = FakeLayer("kunj")
+        fakes[index] = FakeLayer("kounj")
         keys = KeyCache(fakes[index])
         layers[index] = Layer(
-            FakeTap(), keys, form, first, HEADS, KEY_HEADS, group=1, block_size=2 * BLOCK
+            kept,
+            place,
+            keys,
+            form,
+            first,
+            HEADS,
+            KEY_HEADS,
+            group=groups[place],
+            block_size=2 * BLOCK,
         )
     heads = [(3, HEADS * (1 - rank)), (5, first + 2), (3, first), (3, first + 3)]
-    parts, expected = [], []
+    parts, expected, fed = [], [], {3: [], 5: []}
     for blocks, (begin, end) in [([2, 4], (20, 23)), ([1], (5, 6)), ([5, 3], (17, 18))]:
-        table = [block * 2 + half for block in blocks for half in (0, 1)]
-        slots = [table[p // BLOCK] * BLOCK + p % BLOCK for p in range(end)]
+        allotted = [[6 - block for block in blocks], blocks]
         columns = list(range(0, end, 2))
         right = torch.zeros(end - begin, len(heads), len(columns))
         for index, layer in layers.items():
             query, key = torch.randn(HEADS, end - begin, SIZE), torch.randn(KEY_HEADS, end, SIZE)
+            table = [block * 2 + half for block in allotted[layer.group] for half in (0, 1)]
+            slots = [table[p // BLOCK] * BLOCK + p % BLOCK for p in range(end)]
             fake = fakes[index]
             fake.update(
                 fake, key.transpose(0, 1), key.transpose(0, 1), fake.kv_cache, torch.tensor(slots)
             )
-            layer.tap.keep(query.transpose(0, 1), slots[begin:])
+            fed[index].append((query.transpose(0, 1), torch.tensor(slots[begin:])))
             rows = attention_rows(query, key, range(HEADS), layer.form)[..., columns]
             for place, (of, head) in enumerate(heads):
                 if of == index and layer.has(head):
                     right[:, place] = rows[head - first]
-        parts.append(Part(Wanted("key", begin, heads, columns, [[], blocks]), begin, end))
+        parts.append(Part(Wanted("key", "ipc://rows", begin, heads, columns, allotted), begin, end))
         expected.append(right)
+    for index, layer in layers.items():
+        kept.keep(layer.place, *map(torch.cat, zip(*fed[index], strict=True)))
     step = StepRows(layers, torch.device("cpu"))
     for rows, right in zip(step.compute(parts, 5), expected, strict=True):
         torch.testing.assert_close(rows, right)
-    layers[5].tap.slots[1] = -1  # as a layer that did not see the first token
+    kept.slots[1, 1] = -1  # as a layer that did not see the first token
     rows, *_ = step.compute(parts, 5)
     assert rows[0, 1].isnan().all() and not rows[0, (0, 2, 3)].isnan().any()
 
@@ -184,8 +185,9 @@ def scheduled(new=(), cached=(), counts=None, resumed=()):
 
 def test_the_ledger_follows_chunks_growth_preemption_and_strangers():
     ledger = Ledger()
-    extra = {"alignatt": {"key": "k", "first": 9, "heads": [[0, 1]], "columns": [2]}}
-    step = scheduled([("a", [4], 0, extra), ("b", [5], 0, None)], counts={"a": 6, "b": 6})
+    extra = {"key": "k", "to": "ipc://rows", "first": 9, "heads": [[0, 1]], "columns": [2]}
+    requests = [("a", [4], 0, {"alignatt": extra}), ("b", [5], 0, {"alignatt": "no rows"})]
+    step = scheduled(requests, counts={"a": 6, "b": 6})
     assert ledger.parts(step) == []
     [part] = ledger.parts(
         scheduled(cached=[("a", [7], 6), ("b", None, 6)], counts={"a": 6, "b": 1})
@@ -196,7 +198,7 @@ def test_the_ledger_follows_chunks_growth_preemption_and_strangers():
     assert (part.begin, part.end, part.wanted.blocks) == (12, 13, [[4, 7]])
     [part] = ledger.parts(scheduled(cached=[("a", [1, 2], 0)], counts={"a": 14}, resumed=["a"]))
     assert (part.begin, part.end, part.wanted.blocks) == (9, 14, [[1, 2]])
-    assert ledger.finished(["b", "a", "a"]) == ["k"]
+    ledger.forget(["b", "a", "a"])
     assert ledger.parts(scheduled(cached=[("a", None, 14)], counts={"a": 1})) == []
 
 

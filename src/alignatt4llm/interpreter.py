@@ -114,7 +114,7 @@ class Interpreter:
         form = self.translator.prompt_form(pair, self._prompt if prompt == "auto" else prompt)
         return Session(
             recognizer or self._listen(pair, chosen.hold_back),
-            self.translator.open(pair, heads),
+            self.translator.open(pair, heads, form(()).prefix),
             policy or AlignAtt(heads, chosen.policy),
             ContextPrompt(form, context) if context else form,
             pair,

@@ -5,11 +5,15 @@ import os
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
 import numpy as np
 import torch
+import zmq
 from tiny import EVERY_HEAD, VOCABULARY, save_checkpoint, tiny_model
+
+from alignatt4llm.translators.vllm.mail import opened
 
 REQUESTS, LONGEST, NEW = 16, 150, 24
 _SIZES = {"head_dim": 32, "max_position_embeddings": 512}
@@ -80,6 +84,10 @@ class Crowd:
                 **options,
             )
         self._keys = map(str, count())
+        self._folder = TemporaryDirectory()
+        self._address = f"ipc://{self._folder.name}/rows"
+        self._socket = zmq.Context.instance().socket(zmq.PULL)
+        self._socket.bind(self._address)
 
     def run(self, asked: list[list[int]], new: int = NEW) -> Result:
         """Run all prompts at once; a second run finds the first one's prefixes."""
@@ -99,6 +107,7 @@ class Crowd:
         ]
         inputs = [{"prompt_token_ids": ids} for ids in asked]
         outputs = self.llm.generate(inputs, parameters, use_tqdm=False)
+        rows = self._received(keys) if self.rows else []
         tokens = [list(output.outputs[0].token_ids) for output in outputs]
         logprobs = [
             [entry[token].logprob for token, entry in zip(ids, o.outputs[0].logprobs, strict=True)]
@@ -106,31 +115,33 @@ class Crowd:
         ]
         cached = sum(output.num_cached_tokens for output in outputs)
         preemptions = self._preemptions() - before
-        return Result(tokens, logprobs, self._taken(keys), preemptions, cached)
+        return Result(tokens, logprobs, rows, preemptions, cached)
 
     def _wanted(self, key: str, ids: list[int]) -> dict:
         return {
             "key": key,
+            "to": self._address,
             "first": len(ids) - 1,
             "heads": [list(head) for head in self.heads],
             "columns": list(range(0, len(ids), 3)),
         }
 
-    def _taken(self, keys: list[str]) -> list[dict[int, np.ndarray]]:
-        if not self.rows:
-            return []
-        rows: dict[str, dict[int, np.ndarray]] = {key: {} for key in keys}
-        for taken in zip(*self.llm.collective_rpc("take_rows", args=(keys, [])), strict=True):
-            key, begin, shape, _ = taken[0]
-            whole = sum(np.frombuffer(part[3], np.float32).reshape(shape) for part in taken)
-            rows[key].update(enumerate(whole, begin))
-        return list(rows.values())
+    def _received(self, keys: list[str]) -> list[dict[int, np.ndarray]]:
+        """Return the rows that every worker has sent, summed, until nothing more comes."""
+        rows: dict[str, dict[int, dict[int, np.ndarray]]] = {key: {} for key in keys}
+        while self._socket.poll(500):
+            for key, worker, begin, part in opened(self._socket.recv()):
+                for position, row in enumerate(part, begin):
+                    rows[key].setdefault(position, {})[worker] = row
+        return [{at: sum(parts.values()) for at, parts in rows[key].items()} for key in keys]
 
     def _preemptions(self) -> int:
         named = (m for m in self.llm.get_metrics() if m.name == "vllm:num_preemptions")
         return sum(metric.value for metric in named)
 
     def close(self) -> None:
+        self._socket.close(linger=0)
+        self._folder.cleanup()
         self.llm.llm_engine.engine_core.shutdown(30)
         del self.llm
         gc.collect()

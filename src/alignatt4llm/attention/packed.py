@@ -56,6 +56,13 @@ class Stream:
         """Free everything."""
         self.ids, self._layers = [], {}
 
+    def begin(self, other: "Stream") -> None:
+        """Copy the tokens of another stream, their keys and values."""
+        self.ids = list(other.ids)
+        self._layers = {
+            layer: (keys.clone(), values.clone()) for layer, (keys, values) in other._layers.items()
+        }
+
     def append(self, layer: int, key: Tensor, value: Tensor) -> None:
         """Put keys and values, each [H_kv, T, d], behind the tokens held."""
         begin, end = len(self.ids), len(self.ids) + key.shape[1]

@@ -115,8 +115,15 @@ class Translator(Protocol):
         """Return the prompt that suits the model: ``auto``, ``chat`` or ``few-shot``."""
         ...
 
-    def open(self, pair: Pair, heads: HeadSet) -> Drafter:
+    def open(self, pair: Pair, heads: HeadSet, beginning: str = "") -> Drafter:
         """Start drafting for one stream.
+
+        Parameters
+        ----------
+        pair, heads
+            Translation direction, and the heads whose rows its drafts carry.
+        beginning
+            What prompts of all such streams begin with; it may be read already now, and kept.
 
         Raises
         ------

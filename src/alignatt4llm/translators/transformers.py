@@ -1,6 +1,7 @@
 """Drafts by any decoder-only model that transformers can load."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -27,6 +28,9 @@ from alignatt4llm.translators.drafting import (
 )
 from alignatt4llm.translators.stepper import Stepper
 from alignatt4llm.translators.vocabulary import Vocabulary
+
+BEGINNINGS = 8
+"""Prompts' beginnings of which the keys and values are kept for the next stream."""
 
 
 class TransformersTranslator:
@@ -76,6 +80,7 @@ class TransformersTranslator:
         self.vocabulary = Vocabulary(self.tokenizer, self.model.generation_config)
         self.packed = PackedModel(self.model)
         self.stepper = Stepper(self.packed.run)
+        self._read = lru_cache(BEGINNINGS)(self._read_once)
 
     @property
     def context(self) -> int:
@@ -86,15 +91,24 @@ class TransformersTranslator:
         """Return the prompt of a name; see `prompts.prompt_form`."""
         return prompt_form(self.tokenizer, pair, form)
 
-    def open(self, pair: Pair, heads: HeadSet) -> "TransformersDrafter":
-        """Start drafting for one stream.
+    def open(self, pair: Pair, heads: HeadSet, beginning: str = "") -> "TransformersDrafter":
+        """Start drafting for one stream, its prompts' beginning already read.
 
         Raises
         ------
         AlignattError
             If the head set does not fit the model.
         """
-        return TransformersDrafter(self, pair, heads)
+        drafter = TransformersDrafter(self, pair, heads)
+        if beginning:
+            drafter.begin(self._read(beginning))
+        return drafter
+
+    def _read_once(self, text: str) -> Stream:
+        """Return a stream that holds a text."""
+        stream = Stream()
+        self.stepper.step(Feed(stream, self.vocabulary.encode(text)[0]))
+        return stream
 
 
 class TransformersDrafter:
@@ -149,6 +163,10 @@ class TransformersDrafter:
         self._translator.stepper.step(feed)
         spans = tuple((max(0, start - begin), end - begin) for start, end in offsets[first:])
         return Forced(spans, feed.rows.cpu().numpy(), positions, words)
+
+    def begin(self, read: Stream) -> None:
+        """Take over what another stream has read."""
+        self._stream.begin(read)
 
     def close(self) -> None:
         """Free the keys and values of this stream."""

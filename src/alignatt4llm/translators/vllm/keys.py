@@ -41,12 +41,11 @@ class KeyCache:
     def __init__(self, layer: Any) -> None:
         order = _find_order(layer)  # [N, d]
         first, last = int(order.min()), int(order.max())
-        self._positions, self._components = _strides(order[:, 0]), _strides(order[0])
+        positions, components = _strides(order[:, 0]), _strides(order[0])
         base = int(order[0, 0])
-        if not torch.equal(
-            _places(self._positions)[:, None] + _places(self._components), order - base
-        ):
+        if not torch.equal(_places(positions)[:, None] + _places(components), order - base):
             raise _refusal(layer)
+        self._digits = _in_runs(positions, components)
         self._base = base - first
         numbers = layer.kv_cache.flatten(2)[..., first : last + 1]
         self._numbers = numbers.unbind(1)  # of each key head, by block
@@ -58,7 +57,7 @@ class KeyCache:
         Parameters
         ----------
         query
-            Queries after norm and rotary embedding of R sequences, shape [R, H, T, d].
+            Queries after norm and rotary embedding of R sequences, float32, shape [R, H, T, d].
         head
             The key head that they read.
         blocks
@@ -67,24 +66,31 @@ class KeyCache:
         Returns
         -------
         Tensor
-            Shape [R, H, T, B * N].
+            Shape [R, B, O, H T, n]: a block's positions are O runs of n.
         """
-        together = query.flatten(1, 2).float()  # [R, H T, d]
-        by_block = together[:, None] @ self._read(blocks, head).float()  # [R, B, H T, N]
-        return by_block.transpose(1, 2).reshape(*query.shape[:3], -1)
+        streams, size, packed = len(query), query.shape[-1], self._digits[0][-1]
+        if packed == 1:
+            return query.reshape(streams, 1, 1, -1, size) @ self._read(blocks, head)
+        apart = query.reshape(streams, 1, 1, -1, size // packed, packed).transpose(-2, -1)
+        every = apart.flatten(3, 4) @ self._read(blocks, head)  # [R, B, O, H T p, n p]
+        paired = every.view(*every.shape[:3], -1, packed, every.shape[-1] // packed, packed)
+        return paired.diagonal(dim1=4, dim2=6).sum(-1)
 
     def _read(self, blocks: Tensor, head: int) -> Tensor:
-        """Return the keys of a head in some blocks [R, B], shape [R, B, d, N]."""
+        """Return the keys of a head in some blocks [R, B], in float32.
+
+        Components may be packed, p of a key together, as matrix instructions want them: shape
+        [R, B, O, d / p, n p], in all usual orders a view of one copy.
+        """
         # on CPUs index_select copies whole rows; indexing with the tensor takes five times as long
-        stored = self._numbers[head].index_select(0, blocks.flatten())
-        (sizes, steps), (of_components, apart) = self._positions, self._components
-        streams, count = blocks.shape
+        stored = self._numbers[head].index_select(0, blocks.flatten()).float()
+        (streams, count), (sizes, steps) = blocks.shape, self._digits
+        whole = stored.shape[1]
         view = stored.as_strided(
-            (streams, count, *of_components, *sizes),
-            (count * stored.shape[1], stored.shape[1], *apart, *steps),
-            self._base,
+            (streams, count, *sizes), (count * whole, whole, *steps), self._base
         )
-        keys: Tensor = view.reshape(streams, count, -1, self.block_size)
+        run, packed = sizes[-2:]
+        keys: Tensor = view.reshape(streams, count, self.block_size // run, -1, run * packed)
         return keys
 
 
@@ -101,6 +107,17 @@ def _strides(places: Tensor) -> _Strides:
         strides.insert(0, stride)
         rest = rest[::size]
     return tuple(sizes) or (1,), tuple(strides) or (0,)
+
+
+def _in_runs(positions: _Strides, components: _Strides) -> _Strides:
+    """Return the digits of runs, of a key's components, of a run, and of components packed."""
+    (sizes, steps), (counts, apart) = positions, components
+    if len(counts) == 1 or (steps[-1], apart[-1]) != (counts[-1], 1):
+        counts, apart = (*counts, 1), (*apart, 1)  # none packed
+    return (
+        (*sizes[:-1], *counts[:-1], sizes[-1], counts[-1]),
+        (*steps[:-1], *apart[:-1], steps[-1], 1),
+    )
 
 
 def _places(strides: _Strides) -> Tensor:

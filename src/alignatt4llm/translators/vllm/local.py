@@ -71,8 +71,8 @@ class LocalEngine:
             settings = {**engine_settings(layers), "use_tqdm_on_load": False, **(options or {})}
             arguments = AsyncEngineArgs(model=str(location), **settings)
             self._client = self._run(_started(arguments))
-            self._source = StepSource(self._client)
-            self.served = self._run(self._source.describe())
+            self._source = self._run(StepSource.connect(self._client))
+            self.served = self._source.served
         except AlignattError:
             self.close()
             raise
@@ -105,7 +105,10 @@ class LocalEngine:
             self._loop.close()
 
     async def _shut(self) -> None:
-        client, self._client, self._source = self._client, None, None
+        client, self._client = self._client, None
+        source, self._source = self._source, None
+        if source is not None:
+            source.close()
         if client is not None:
             client.shutdown(PARTING)
 

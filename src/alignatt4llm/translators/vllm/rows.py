@@ -1,7 +1,9 @@
 """Rows of a step, read beside it: which are wanted, and one batched computation a layer."""
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -10,11 +12,12 @@ from torch import Tensor
 from alignatt4llm.attention.rows import AttentionForm, masked_rows
 
 if TYPE_CHECKING:
-    from alignatt4llm.translators.vllm.capture import QueryTap
     from alignatt4llm.translators.vllm.keys import KeyCache
 
 HEAD_SETS = 64
 """Head sets for which it is kept what to read."""
+NOWHERE = -1
+"""The slot of padding."""
 EXTRA = "alignatt"
 """Where a request's ``extra_args`` say which rows it wants."""
 
@@ -25,8 +28,8 @@ class Wanted:
 
     Attributes
     ----------
-    key
-        Under which they are kept until taken.
+    key, to
+        Under which name, and to which address, they are sent.
     first
         The first position whose row is wanted.
     heads
@@ -38,6 +41,7 @@ class Wanted:
     """
 
     key: str
+    to: str
     first: int
     heads: Sequence[Sequence[int]]
     columns: list[int]
@@ -67,9 +71,9 @@ class Ledger:
         found = []
         for request in scheduled.scheduled_new_reqs:
             extra = getattr(request.sampling_params, "extra_args", None) or {}
-            if EXTRA in extra:
+            if isinstance(asked := extra.get(EXTRA), dict):  # HTTP clients can send no dict
                 blocks = [list(group) for group in request.block_ids]
-                self._wanted[request.req_id] = Wanted(**extra[EXTRA], blocks=blocks)
+                self._wanted[request.req_id] = Wanted(**asked, blocks=blocks)
                 found.append((request.req_id, request.num_computed_tokens))
         cached = scheduled.scheduled_cached_reqs
         for name, new, computed in zip(
@@ -88,10 +92,55 @@ class Ledger:
         wanted = self._wanted[name]
         return Part(wanted, max(computed, wanted.first), computed + count)
 
-    def finished(self, names: Iterable[str]) -> list[str]:
-        """Forget requests; return the keys under which their rows are kept."""
-        gone = [self._wanted.pop(name) for name in names if name in self._wanted]
-        return [wanted.key for wanted in gone]
+    def forget(self, names: Iterable[str]) -> None:
+        """Forget requests that are finished."""
+        for name in names:
+            self._wanted.pop(name, None)
+
+
+class StepQueries:
+    """Queries of layers of one shape as they were in the last step.
+
+    Parameters
+    ----------
+    layers
+        How many.
+    tokens
+        Most tokens in a step, padding included.
+    shape
+        Query heads and their size.
+    dtype, device
+        As the model has them.
+
+    Attributes
+    ----------
+    queries
+        After norm and rotary embedding, shape [layers, 1 + tokens, H_q, d]; the first of each
+        layer is no token's, but NaN.
+    slots
+        Slot of each, shape [layers, 1 + tokens]; -1 for the first, padding and beyond the step.
+    """
+
+    def __init__(
+        self,
+        layers: int,
+        tokens: int,
+        shape: tuple[int, int],
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        self.queries = torch.zeros(layers, 1 + tokens, *shape, dtype=dtype, device=device)
+        self.queries[:, 0] = torch.nan
+        self.slots = torch.full((layers, 1 + tokens), NOWHERE, device=device)
+        self._of_layer = list(zip(self.queries.unbind(), self.slots.unbind(), strict=True))
+
+    def keep(self, layer: int, query: Tensor, slots: Tensor) -> None:
+        """Copy a layer's queries [T, H_q, d] and slots [T'], of which the shorter counts."""
+        count = min(len(query), len(slots))
+        queries, places = self._of_layer[layer]
+        places.fill_(NOWHERE)
+        places[1 : 1 + count].copy_(slots[:count])
+        queries[1 : 1 + count].copy_(query[:count])
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +149,10 @@ class Layer:
 
     Attributes
     ----------
-    tap, keys
-        Its queries and keys.
+    queries, place
+        Where its queries are kept, and its place there.
+    keys
+        Its keys.
     form
         Scale, window, softcap and sinks.
     first_head, heads, key_heads
@@ -110,7 +161,8 @@ class Layer:
         Its cache group, and positions in one of the group's blocks as vLLM allots them.
     """
 
-    tap: "QueryTap"
+    queries: StepQueries
+    place: int
     keys: "KeyCache"
     form: AttentionForm
     first_head: int
@@ -121,10 +173,10 @@ class Layer:
 
     @property
     def kind(self) -> tuple[object, ...]:
-        """The same for layers whose keys lie at the same places and are weighed alike."""
+        """The same for layers of one shape whose keys are weighed alike, but for the window."""
         form = self.form
-        weighing = form.scale, form.window, form.softcap, form.sinks is None
-        return (*weighing, self.group, self.keys.block_size)
+        weighing = form.scale, form.softcap, form.sinks is None
+        return (*weighing, self.keys.block_size, id(self.queries))
 
     def has(self, head: int) -> bool:
         """Whether this worker has a query head of the layer."""
@@ -152,64 +204,81 @@ class Reading:
 
 
 class Alike:
-    """Readings of layers that weigh their keys alike, in one operation for all their H heads.
+    """Readings of layers of one kind, in one operation for all their H heads.
 
     Attributes
     ----------
-    form
-        Scale, window and softcap of the layers.
+    layer
+        One of the layers, for what they have in common.
+    grouped
+        A layer of each of the G cache groups that they are in.
     places
         Where in the rows the heads stand, shape [H].
-    sinks
-        Sink of each head, shape [H], if the layers have any.
+    sinks, windows
+        Sink of each head, shape [H], and window, shape [H, 1, 1], if the layers have any.
     """
 
     def __init__(self, readings: Sequence[Reading], device: torch.device) -> None:
         self.readings = readings
         self.layer = readings[0].layer
-        self.form = self.layer.form
+        groups = {reading.layer.group: reading.layer for reading in readings}
+        self.grouped = list(groups.values())
+        self._groups = [list(groups).index(reading.layer.group) for reading in readings]
+        self._group_of = torch.tensor(self._groups, device=device)
         places = [place for reading in readings for place in reading.places]
         self.places = torch.tensor(places, device=device)
+        self._counts = [len(reading.places) for reading in readings]
+        owners = [n for n, count in enumerate(self._counts) for _ in range(count)]
+        self._owners = torch.tensor(owners, device=device)  # which reading each head is of, [H]
+        self._layers = torch.tensor([reading.layer.place for reading in readings], device=device)
+        self._heads = torch.cat([reading.heads for reading in readings])  # [H]
         sinks = [(reading.layer.form.sinks, reading.heads) for reading in readings]
         found = [sink[heads] for sink, heads in sinks if sink is not None]
         self.sinks = torch.cat(found) if found else None
+        windows = [readings[n].layer.form.window for n in owners]
+        seen = [sys.maxsize if window is None else window for window in windows]
+        self.windows = torch.tensor(seen, device=device)[:, None, None] if any(windows) else None
 
-    def weights(self, tables: Tensor, positions: Tensor, tokens: int) -> Tensor:
+    def weights(self, tables: Tensor, slots: Tensor, positions: Tensor, tokens: int) -> Tensor:
         """Return whole rows after a step of so many tokens, NaN where it had no query for them.
 
         Parameters
         ----------
         tables
-            Blocks of each of R streams in the order of their positions, shape [R, B].
-        positions
-            Whose rows are wanted, shape [R, T].
+            Blocks in each group of each of R streams, in the order of positions, shape [G, R, B].
+        slots, positions
+            Whose rows are wanted, shapes [G, R, T] and [R, T].
 
         Returns
         -------
         Tensor
             Shape [R, H, T, L].
         """
-        size = self.layer.keys.block_size
-        slots = tables.gather(1, positions // size) * size + positions % size  # [R, T]
-        known = torch.stack([each.layer.tap.slots[: 1 + tokens] for each in self.readings])
-        same = slots[..., None] == known[:, None, None]  # [readings, R, T, 1 + tokens]
-        found = same.to(torch.uint8).argmax(-1, keepdim=True)  # the first, NaN, if there is none
-        products = torch.cat(
-            [
-                each.layer.keys.products(
-                    each.layer.tap.queries[index, each.heads].transpose(1, 2),
-                    each.key_head,
-                    tables,
-                )
-                for each, index in zip(self.readings, found, strict=True)
-            ],
-            dim=1,
-        )
-        distance = positions[..., None] - torch.arange(products.shape[-1], device=positions.device)
+        queries = self._queries(slots, tokens)  # [R, H, T, d]
+        parts = torch.split(queries, self._counts, dim=1)
+        found = [
+            each.layer.keys.products(part, each.key_head, tables[group])
+            for each, part, group in zip(self.readings, parts, self._groups, strict=True)
+        ]
+        products = torch.cat(found, dim=3).permute(0, 3, 1, 2, 4)
+        products = products.reshape(*queries.shape[:3], -1)  # [R, H, T, L]
+        keys = torch.arange(products.shape[-1], device=positions.device)
+        distance = (positions[..., None] - keys)[:, None]  # [R, 1, T, L]
         mask = distance < 0
-        if self.form.window is not None:
-            mask |= distance >= self.form.window
-        return masked_rows(products, mask[:, None], self.form, self.sinks)
+        if self.windows is not None:
+            mask = mask | (distance >= self.windows)
+        return masked_rows(products, mask, self.layer.form, self.sinks)
+
+    def _queries(self, slots: Tensor, tokens: int) -> Tensor:
+        """Return the queries in slots [G, R, T], shape [R, H, T, d]; NaN where there are none."""
+        kept = self.layer.queries
+        known = kept.slots[self._layers, : 1 + tokens]
+        same = slots[self._group_of, ..., None] == known[:, None, None]  # of each reading
+        found = same.to(torch.uint8).argmax(-1).flatten(1)  # the first, NaN, if there is none
+        chosen = kept.queries[
+            self._layers[self._owners, None], found[self._owners], self._heads[:, None]
+        ]  # [H, R T, d]
+        return chosen.float().view(len(chosen), *slots.shape[1:], -1).transpose(0, 1)
 
 
 @dataclass(slots=True)
@@ -246,9 +315,12 @@ class StepRows:
             *positions.shape, len(heads), columns.shape[-1], device=self.device
         )  # [R, T, H, S]
         for alike in self._alike_of(heads):
+            blocks = [_blocks(part, layer) for layer in alike.grouped for part in parts]
             size = alike.layer.keys.block_size
-            tables = self._padded([_table(part, alike.layer, size) for part in parts])
-            weights = alike.weights(tables, positions, tokens)  # [R, h, T, L]
+            places = [_slots(part, table, size) for part, table in zip(cycle(parts), blocks)]
+            shape = len(alike.grouped), len(parts), -1
+            tables, slots = self._padded(blocks).view(shape), self._padded(places).view(shape)
+            weights = alike.weights(tables, slots, positions, tokens)  # [R, h, T, L]
             wanted = columns.expand(*weights.shape[:3], -1)
             rows[:, :, alike.places] = weights.gather(-1, wanted).transpose(1, 2)
         return rows
@@ -284,9 +356,15 @@ class StepRows:
         return torch.tensor(filled, dtype=torch.long).to(self.device, non_blocking=True)
 
 
-def _table(part: Part, layer: Layer, size: int) -> list[int]:
+def _blocks(part: Part, layer: Layer) -> list[int]:
     """Return the cache's own blocks, of which vLLM may allot several as one, up to the end."""
+    size = layer.keys.block_size
     ratio = layer.block_size // size
     allotted = part.wanted.blocks[layer.group]
     table = [block * ratio + n for block in allotted for n in range(ratio)]
     return table[: -(-part.end // size)]
+
+
+def _slots(part: Part, blocks: Sequence[int], size: int) -> list[int]:
+    """Return the slots of a part's positions."""
+    return [blocks[at // size] * size + at % size for at in range(part.begin, part.end)]

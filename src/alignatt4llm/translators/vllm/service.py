@@ -66,9 +66,8 @@ class StepsEndpoint:
 
     async def init_state(self, engine_client: Any, state: Any, args: Namespace) -> None:
         """Find out what the engine can do; raise AlignattError if it cannot read rows."""
-        state.alignatt = StepSource(engine_client)
-        state.alignatt_served = await state.alignatt.describe()
-        state.alignatt_model = _description(engine_client.model_config, args, state.alignatt_served)
+        state.alignatt = source = await StepSource.connect(engine_client)
+        state.alignatt_model = _description(engine_client.model_config, args, source.served)
 
 
 async def model(request: Request) -> dict[str, Any]:
@@ -79,12 +78,10 @@ async def model(request: Request) -> dict[str, Any]:
 
 async def steps(ask: Ask, request: Request) -> StreamingResponse:
     """Answer with one line a step; a client that goes away ends the work."""
-    served: Served = request.app.state.alignatt_served
-    if problem := _problem(ask, served):
+    source: StepSource = request.app.state.alignatt
+    if problem := _problem(ask, source.served):
         raise HTTPException(400, problem)
-    return StreamingResponse(
-        _lines(request.app.state.alignatt, ask), media_type="application/x-ndjson"
-    )
+    return StreamingResponse(_lines(source, ask), media_type="application/x-ndjson")
 
 
 async def _lines(source: StepSource, ask: Ask) -> AsyncIterator[str]:

@@ -88,8 +88,8 @@ class VllmTranslator:
         """Return the prompt that suits the model: chat where it has a template, else few-shot."""
         return prompt_form(self.tokenizer, pair, form)
 
-    def open(self, pair: Pair, heads: HeadSet) -> "VllmDrafter":
-        """Start drafting for one stream.
+    def open(self, pair: Pair, heads: HeadSet, beginning: str = "") -> "VllmDrafter":
+        """Start drafting for one stream; vLLM itself keeps what prompts begin with.
 
         Raises
         ------

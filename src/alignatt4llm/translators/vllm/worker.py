@@ -1,30 +1,24 @@
 """A vLLM worker that also reads attention rows: ``--worker-cls`` of every engine here."""
 
-from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from torch import Tensor
+import torch
 from vllm.model_executor.layers.attention import Attention
 from vllm.platforms import current_platform
 from vllm.v1.attention.backend import AttentionType
 
 from alignatt4llm.attention.rows import AttentionForm
 from alignatt4llm.errors import AlignattError
-from alignatt4llm.translators.vllm.capture import QueryTap
+from alignatt4llm.translators.vllm.capture import tap
 from alignatt4llm.translators.vllm.keys import KeyCache
-from alignatt4llm.translators.vllm.rows import EXTRA, Layer, Ledger, StepRows
+from alignatt4llm.translators.vllm.mail import Outbox
+from alignatt4llm.translators.vllm.rows import EXTRA, Layer, Ledger, StepQueries, StepRows
 
 if current_platform.is_cpu():
     from vllm.v1.worker.cpu_worker import CPUWorker as PlatformWorker
 else:
     from vllm.v1.worker.gpu_worker import Worker as PlatformWorker
-
-LEFT_BEHIND = 256
-"""Finished requests whose rows are kept in case that they are still taken."""
-
-Taken = tuple[str, int, tuple[int, ...], bytes]
-"""Key, first position, shape [T, H, S] and float32 rows."""
 
 
 class RowWorker(PlatformWorker):  # type: ignore[misc]
@@ -38,10 +32,10 @@ class RowWorker(PlatformWorker):  # type: ignore[misc]
         """Load the model and tap its layers, so that the buffers count as the model's memory."""
         super().load_model(**options)
         self._problem = ""
-        self._ledger, self._kept = Ledger(), dict[str, list[tuple[int, Tensor]]]()
-        self._finished = deque[str]()
+        self._ledger = Ledger()
+        self._outbox = Outbox(self._rank, self.device)
         self._rows = StepRows({}, self.device)
-        self._taps: dict[int, tuple[str, Attention, QueryTap]] = {}
+        self._taps: dict[int, tuple[str, Attention, StepQueries, int]] = {}
         try:
             _refuse(self.vllm_config)
             self._tap()
@@ -58,15 +52,12 @@ class RowWorker(PlatformWorker):  # type: ignore[misc]
                 self._problem = str(problem)
 
     def execute_model(self, scheduler_output: Any) -> Any:
-        """Run a step, then read its rows before the next one may overwrite anything."""
+        """Run a step, then read and send its rows before the next one may overwrite anything."""
         output = super().execute_model(scheduler_output)
-        self._finished.extend(self._ledger.finished(scheduler_output.finished_req_ids))
-        while len(self._finished) > LEFT_BEHIND:
-            self._kept.pop(self._finished.popleft(), None)
-        parts = self._ledger.parts(scheduler_output)
-        computed = self._rows.compute(parts, scheduler_output.total_num_scheduled_tokens)
-        for part, rows in zip(parts, computed, strict=True):
-            self._kept.setdefault(part.wanted.key, []).append((part.begin, rows))
+        self._ledger.forget(scheduler_output.finished_req_ids)
+        if parts := self._ledger.parts(scheduler_output):
+            rows = self._rows.compute(parts, scheduler_output.total_num_scheduled_tokens)
+            self._outbox.send(parts, rows)
         return output
 
     def describe_rows(self) -> dict[str, Any]:
@@ -79,15 +70,15 @@ class RowWorker(PlatformWorker):  # type: ignore[misc]
             "heads": config.model_arch_config.total_num_attention_heads,
         }
 
-    def take_rows(self, keys: Sequence[str], gone: Sequence[str]) -> list[Taken]:
-        """Hand over the rows kept under some keys; forget those of others."""
-        for key in gone:
-            self._kept.pop(key, None)
-        return [
-            (key, begin, tuple(rows.shape), rows.cpu().numpy().tobytes())
-            for key in keys
-            for begin, rows in self._kept.pop(key, ())
-        ]
+    def shutdown(self) -> None:
+        """Stop sending."""
+        self._outbox.close()
+        super().shutdown()
+
+    @property
+    def _rank(self) -> int:
+        """Which of the workers that share the model's heads this is."""
+        return int(self.rank) % int(self.parallel_config.tensor_parallel_size)
 
     def _tap(self) -> None:
         found = _attention_layers(self.vllm_config)
@@ -100,9 +91,16 @@ class RowWorker(PlatformWorker):  # type: ignore[misc]
             )
         tokens = self.scheduler_config.max_num_batched_tokens
         tokens += self.parallel_config.tensor_parallel_size  # padding to a multiple of the ranks
+        alike: dict[tuple[int, int, torch.dtype], list[int]] = {}
         for index in chosen:
-            name, layer = found[index]
-            self._taps[index] = name, layer, QueryTap(name, layer, tokens, self.device)
+            layer = found[index][1]
+            alike.setdefault((layer.num_heads, layer.head_size, layer.dtype), []).append(index)
+        for (heads, size, dtype), indices in alike.items():
+            kept = StepQueries(len(indices), tokens, (heads, size), dtype, self.device)
+            for place, index in enumerate(indices):
+                name, layer = found[index]
+                tap(name, layer, kept, place)
+                self._taps[index] = name, layer, kept, place
 
     def _layers(self, config: Any) -> dict[int, Layer]:
         groups = {
@@ -110,12 +108,12 @@ class RowWorker(PlatformWorker):  # type: ignore[misc]
             for number, group in enumerate(config.kv_cache_groups)
             for name in group.layer_names
         }
-        rank = self.rank % self.parallel_config.tensor_parallel_size
         layers = {}
-        for index, (name, layer, tap) in self._taps.items():
+        for index, (name, layer, kept, place) in self._taps.items():
             group = groups[name]
             layers[index] = Layer(
-                tap=tap,
+                queries=kept,
+                place=place,
                 keys=KeyCache(layer),
                 form=AttentionForm(
                     float(layer.impl.scale),
@@ -123,7 +121,7 @@ class RowWorker(PlatformWorker):  # type: ignore[misc]
                     getattr(layer.impl, "logits_soft_cap", None) or None,
                     getattr(layer.impl, "sinks", None),
                 ),
-                first_head=rank * layer.num_heads,
+                first_head=self._rank * layer.num_heads,
                 heads=layer.num_heads,
                 key_heads=layer.num_kv_heads,
                 group=group,
@@ -154,6 +152,7 @@ def _refuse(config: Any) -> None:
         "decode context parallelism": parallel.decode_context_parallel_size > 1,
         "prefill context parallelism": parallel.prefill_context_parallel_size > 1,
         "batches overlapping batches": parallel.use_ubatching,
+        "workers on several machines": parallel.nnodes > 1,
         "speculative decoding": config.speculative_config is not None,
     }
     for name, used in unsupported.items():
