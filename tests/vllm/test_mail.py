@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+pytest.importorskip(
+    "vllm.sampling_params", reason="vLLM is not installed; 'make test-vllm' brings it"
+)
+
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.translators.vllm import mail
-from alignatt4llm.translators.vllm.mail import Inbox, Outbox
 from alignatt4llm.translators.vllm.rows import Part, Wanted
 
 HEADS, COLUMNS = [(0, 0), (1, 0)], [0, 1, 2]
@@ -31,7 +34,7 @@ def expected(begin, end):
 
 @pytest.fixture
 def workers():
-    outboxes = [Outbox(n, torch.device("cpu")) for n in range(2)]
+    outboxes = [mail.Outbox(n, torch.device("cpu")) for n in range(2)]
     yield outboxes
     for outbox in outboxes:
         outbox.close()
@@ -39,7 +42,7 @@ def workers():
 
 def test_rows_of_all_workers_are_put_together_and_repeated_steps_count_once(workers):
     async def taken():
-        inbox = Inbox(2)
+        inbox = mail.Inbox(2)
         with inbox.expecting("a") as one, inbox.expecting("b") as other:
             for begin, end in [(4, 7), (7, 8), (6, 8)]:  # the last as after a preemption
                 asked = [part(key, inbox.address, begin, end) for key in ("a", "b", "nobody's")]
@@ -61,7 +64,7 @@ def test_rows_that_do_not_come_are_missed(workers, monkeypatch):
     monkeypatch.setattr(mail, "PATIENCE", 0.2)
 
     async def taken():
-        inbox = Inbox(2)
+        inbox = mail.Inbox(2)
         try:
             with inbox.expecting("a") as arriving:
                 workers[0].send([part("a", inbox.address, 4, 6)], [rows(4, 6, 0)])
