@@ -72,7 +72,8 @@ class RowWorker(PlatformWorker):  # type: ignore[misc]
 
     def shutdown(self) -> None:
         """Stop sending."""
-        self._outbox.close()
+        if hasattr(self, "_outbox"):  # not if the model could not be loaded
+            self._outbox.close()
         super().shutdown()
 
     @property
