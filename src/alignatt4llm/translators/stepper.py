@@ -9,7 +9,8 @@ from threading import Condition
 from alignatt4llm.attention.packed import Feed
 
 PATIENCE = 0.02
-"""Seconds that streams ready to step wait for one that is between two steps."""
+"""Seconds that streams ready to step wait for one that is between two steps, from the end of the
+last pass on: whoever was in it comes back in a moment."""
 MOST_TOKENS = 512
 """New tokens in a pass, beyond which further streams wait for the next."""
 
@@ -49,6 +50,7 @@ class Stepper:
         self._waiting: list[_Ticket] = []
         self._drafting = 0
         self._running = False
+        self._ended = 0.0
         self.counters = Counters()
 
     @contextmanager
@@ -87,7 +89,7 @@ class Stepper:
         """Whether everybody is there, or those who are have waited long enough."""
         if not self._waiting:
             return False
-        waited = time.monotonic() - self._waiting[0].since
+        waited = time.monotonic() - max(self._waiting[0].since, self._ended)
         return len(self._waiting) >= self._drafting or waited >= PATIENCE
 
     def _lead(self) -> None:
@@ -99,7 +101,7 @@ class Stepper:
             self._serve(batch)
         finally:
             self._changed.acquire()
-            self._running = False
+            self._running, self._ended = False, time.monotonic()
             for ticket in batch:
                 ticket.done = True
             self._changed.notify_all()
