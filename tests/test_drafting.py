@@ -1,6 +1,7 @@
 """Drafts that reuse what is there are the drafts from scratch, alone and in a crowd."""
 
 import random
+import time
 from dataclasses import replace
 from threading import Thread
 
@@ -9,10 +10,12 @@ import pytest
 import torch
 from tiny import save_checkpoint
 
+from alignatt4llm.attention.packed import Feed, Stream
 from alignatt4llm.errors import PromptTooLong
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.languages import Pair
 from alignatt4llm.prompts import Prompt
+from alignatt4llm.translators import stepper as stepping
 from alignatt4llm.translators.stepper import Stepper
 from alignatt4llm.translators.transformers import TransformersTranslator
 
@@ -208,3 +211,30 @@ def test_one_feed_that_fails_does_not_harm_the_others():
         thread.join()
     assert sorted(served) == ["one", "two"]
     assert problems == [("bad", "no such token")]
+
+
+def test_streams_that_came_during_a_pass_wait_for_those_who_were_in_it(monkeypatch):
+    monkeypatch.setattr(stepping, "PATIENCE", 0.2)
+    passes = []
+
+    def run(feeds):
+        time.sleep(0.3)  # whoever comes meanwhile waits longer than anyone's patience
+        passes.append(len(feeds))
+
+    stepper = Stepper(run)
+
+    def draft():
+        with stepper.drafting():
+            for _ in range(4):
+                stepper.step(Feed(Stream(), [1]))
+                time.sleep(0.02)
+
+    threads = [Thread(target=draft) for _ in range(4)]
+    threads[0].start()
+    while not stepper.counters.passes:
+        time.sleep(0.001)
+    for thread in threads[1:]:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert passes == [1, 4, 4, 4, 3]
