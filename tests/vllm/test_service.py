@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import pytest
 
@@ -32,13 +33,12 @@ def free_port():
         return probe.getsockname()[1]
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory):
-    """A served tiny model and its address."""
-    folder = checkpoint(tmp_path_factory.mktemp("served"), "llama")
+@contextmanager
+def serving(folder, *more):
+    """Serve a model while this lasts; gives the address."""
     port = free_port()
     command = [sys.executable, "-m", "alignatt4llm.cli.main", "serve-engine"]
-    flags = ["--dtype", "float32", "--max-model-len", "512", "--api-key", "secret"]
+    flags = ["--dtype", "float32", "--max-model-len", "512", "--api-key", "secret", *more]
     process = subprocess.Popen(
         [*command, "--model", str(folder), "--port", str(port), "--", *flags],
         stdout=subprocess.DEVNULL,
@@ -51,9 +51,17 @@ def served(tmp_path_factory):
                 break
         except httpx.HTTPError:
             time.sleep(1)
-    yield address, folder
+    yield address
     process.terminate()
     process.wait(60)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """A served tiny model: its address and its folder."""
+    folder = checkpoint(tmp_path_factory.mktemp("served"), "llama")
+    with serving(folder) as address:
+        yield address, folder
 
 
 @pytest.fixture
@@ -61,18 +69,29 @@ def key(monkeypatch):
     monkeypatch.setenv(KEY, "secret")
 
 
-def test_drafts_from_afar_are_those_of_transformers(served, key):
-    address, folder = served
-    remote = VllmTranslator.remote(address)
-    assert remote.name == folder.name
+def assert_drafts_as_transformers(address, folder, rows, streams=1):
     reference = TransformersTranslator(folder, threads=1, dtype=torch.float32)
-    for row in ("predicting", "own"):
-        one, other = remote.open(PAIR, head_set(row)), reference.open(PAIR, head_set(row))
-        made = drafts(lambda drafter=one: drafter, 5)
+    for row in rows:
+        other = reference.open(PAIR, head_set(row))
         right = drafts(lambda drafter=other: drafter, 5)
-        for draft, expected in zip(made, right, strict=True):
-            assert_same(draft, expected)
-    remote.close()
+        for _ in range(streams):
+            remote = VllmTranslator.remote(address)
+            assert remote.name == folder.name
+            one = remote.open(PAIR, head_set(row))
+            made = drafts(lambda drafter=one: drafter, 5)
+            for draft, expected in zip(made, right, strict=True):
+                assert_same(draft, expected)
+            remote.close()
+
+
+def test_drafts_from_afar_are_those_of_transformers(served, key):
+    assert_drafts_as_transformers(*served, ("predicting", "own"))
+
+
+def test_whichever_server_process_answers_gets_its_rows(served, key):
+    folder = served[1]
+    with serving(folder, "--api-server-count", "2") as address:
+        assert_drafts_as_transformers(address, folder, ("predicting",), streams=4)
 
 
 def test_a_client_that_leaves_ends_its_work(served, key):
@@ -81,8 +100,10 @@ def test_a_client_that_leaves_ends_its_work(served, key):
     next(steps)
     begin = time.monotonic()
     steps.close()
-    assert VllmTranslator.remote(served[0]).open(PAIR, head_set()).draft(prompt(["the"]), 4).ids
+    remote = VllmTranslator.remote(served[0])
+    assert remote.open(PAIR, head_set()).draft(prompt(["the"]), 4).ids
     assert time.monotonic() - begin < 60
+    remote.close()
     engine.close()
 
 
@@ -102,6 +123,7 @@ def test_what_an_engine_refuses_is_told_in_a_sentence(served, key):
         served[0] + STEPS, json={"ids": 3}, headers={"Authorization": "Bearer secret"}
     )
     assert answer.status_code == 400
+    engine.close()
 
 
 def test_a_key_is_asked_for_and_vllms_own_routes_are_there(served, monkeypatch):

@@ -41,10 +41,14 @@ class RemoteEngine:
         self._client = httpx.Client(
             base_url=self._address, headers=headers, timeout=_PATIENCE, limits=limits
         )
-        with self._explained():
-            answer = self._client.get(MODEL)
-            self._check(answer)
-            model = answer.json()
+        try:
+            with self._explained():
+                answer = self._client.get(MODEL)
+                self._check(answer)
+                model = answer.json()
+        except AlignattError:
+            self.close()
+            raise
         self.name: str = model["name"]
         self.served = Served(**{**model["served"], "tapped": tuple(model["served"]["tapped"])})
         self._files: dict[str, str] = model["files"]

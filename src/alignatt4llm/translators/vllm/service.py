@@ -10,12 +10,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import uvloop
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import StreamingResponse
 from transformers import AutoTokenizer
-from vllm.entrypoints.launchers.api_server.entry import run_server
-from vllm.entrypoints.launchers.cli_args import make_arg_parser, validate_parsed_serve_args
+from vllm.entrypoints.cli.serve import ServeSubcommand
+from vllm.entrypoints.launchers.cli_args import make_arg_parser
 from vllm.utils.argparse_utils import FlexibleArgumentParser
 
 from alignatt4llm.errors import AlignattError
@@ -48,9 +47,9 @@ def serve(location: str, name: str, layers: Collection[int] | None, flags: Seque
     parser = make_arg_parser(FlexibleArgumentParser(prog="alignatt serve-engine ... --"))
     settings = {**engine_settings(layers), "served_model_name": name}
     args = parser.parse_args([location, *_flags(settings), *flags])
-    args.model = args.model_tag
-    validate_parsed_serve_args(args)
-    uvloop.run(run_server(args))
+    vllm_serve = ServeSubcommand()
+    vllm_serve.validate(args)
+    vllm_serve.cmd(args)
 
 
 class StepsEndpoint:
