@@ -54,12 +54,14 @@ def table(points: Sequence[Point]) -> str:
 def plot(points: Sequence[Point], path: Path) -> None:
     """Draw chrF over LongYAAL (CU), one line a pair and policy; offline runs lie across.
 
+    A policy's number is a point of its line, as every k of wait-k is.
+
     Raises
     ------
     UsageError
         If the file cannot be written or its name says no known format.
     """
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.add_subplot(xlabel="LongYAAL CU (s)", ylabel="chrF")
     lines: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
     for one in points:
@@ -67,12 +69,12 @@ def plot(points: Sequence[Point], path: Path) -> None:
         if quality is not None and one.policy == "offline":
             axes.axhline(quality, linestyle=":", color="grey", label=f"{one.pair} offline")
         elif quality is not None and latency is not None:
-            lines[one.pair, one.policy].append((latency / 1000, quality))
+            lines[one.pair, one.policy.partition(":")[0]].append((latency / 1000, quality))
     for (pair, policy), line in lines.items():
         axes.plot(*zip(*sorted(line), strict=True), marker="o", label=f"{pair} {policy}")
     axes.grid(alpha=0.3)
     if axes.get_legend_handles_labels()[1]:
-        axes.legend()
+        figure.legend(loc="outside right upper")
     try:
         figure.savefig(path)
     except (OSError, ValueError) as error:
