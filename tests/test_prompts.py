@@ -88,10 +88,10 @@ def test_offsets_of_another_text_are_refused():
 def test_the_few_shot_prompt_ends_with_the_accepted_text():
     history = [Closed("Hello.", "Hallo.")]
     prompt = FewShotPrompt(EN_DE)(["We", "saw"], "Wir", history)
-    assert prompt.text.endswith("English: Hello.\nGerman: Hallo.\n\nEnglish: We saw\nGerman: Wir")
-    assert FewShotPrompt(EN_DE)(["We"]).text.endswith("English: We\nGerman:")
-    assert FewShotPrompt(EN_ZH)(["We"], "我们").text.endswith("English: We\nChinese: 我们")
-    assert FewShotPrompt(ZH_EN)("我们", "We").text.endswith("Chinese: 我们\nEnglish: We")
+    assert prompt.text.endswith("English: Hello.\nDeutsch: Hallo.\n\nEnglish: We saw\nDeutsch: Wir")
+    assert FewShotPrompt(EN_DE)(["We"]).text.endswith("English: We\nDeutsch:")
+    assert FewShotPrompt(EN_ZH)(["We"], "我们").text.endswith("English: We\n中文: 我们")
+    assert FewShotPrompt(ZH_EN)("我们", "We").text.endswith("中文: 我们\nEnglish: We")
 
 
 def test_only_source_and_accepted_text_change_from_chunk_to_chunk():

@@ -364,9 +364,9 @@ def test_history_shows_the_model_what_was_closed_before():
     words = talk("Yes it is. No not now. Well then. Good", 8)
     events = play(session_of(TimedTextRecognizer(words), drafter=drafter, history=2), [SECOND] * 10)
     assert said(events) == "YES IT IS. NO NOT NOW. WELL THEN. GOOD"
-    assert "English: Yes it is.\nGerman: YES IT IS.\n" in drafter.prompts[-2].text
+    assert "English: Yes it is.\nDeutsch: YES IT IS.\n" in drafter.prompts[-2].text
     assert "Yes it is." not in drafter.prompts[-1].text
-    assert "English: Well then.\nGerman: WELL THEN.\n" in drafter.prompts[-1].text
+    assert "English: Well then.\nDeutsch: WELL THEN.\n" in drafter.prompts[-1].text
 
 
 def test_history_is_forgotten_rather_than_the_stream_ended():

@@ -15,7 +15,9 @@ class Language:
     code
         BCP-47 code, the only form used inside the package.
     name
-        English name, as prompts say it.
+        English name.
+    own_name
+        Its name in the language itself.
     separator
         What stands between two words or sentences: a space, or nothing in scripts without spaces.
     aliases
@@ -24,6 +26,7 @@ class Language:
 
     code: str
     name: str
+    own_name: str
     separator: str = " "
     aliases: tuple[str, ...] = ()
 
@@ -36,38 +39,38 @@ class Language:
 LANGUAGES = {
     language.code: language
     for language in (
-        Language("en", "English", aliases=("eng", "en-us", "en-gb")),
-        Language("de", "German", aliases=("deu", "ger", "de-de")),
-        Language("it", "Italian", aliases=("ita", "it-it")),
-        Language("zh", "Chinese", "", aliases=("zho", "chi", "cmn", "zh-cn", "zh-hans")),
-        Language("cs", "Czech", aliases=("ces", "cze", "cs-cz")),
-        Language("es", "Spanish", aliases=("spa", "es-es")),
-        Language("fr", "French", aliases=("fra", "fre", "fr-fr")),
-        Language("ja", "Japanese", "", aliases=("jpn", "ja-jp")),
-        Language("pt", "Portuguese", aliases=("por", "pt-pt", "pt-br")),
-        Language("ar", "Arabic", aliases=("ara", "arb")),
-        Language("da", "Danish", aliases=("dan",)),
-        Language("el", "Greek", aliases=("ell", "gre")),
-        Language("fa", "Persian", aliases=("fas", "per", "farsi")),
-        Language("fi", "Finnish", aliases=("fin",)),
-        Language("fil", "Filipino", aliases=("tl", "tagalog")),
-        Language("he", "Hebrew", aliases=("heb", "iw")),
-        Language("hi", "Hindi", aliases=("hin",)),
-        Language("hu", "Hungarian", aliases=("hun",)),
-        Language("id", "Indonesian", aliases=("ind",)),
-        Language("ko", "Korean", aliases=("kor", "ko-kr")),
-        Language("mk", "Macedonian", aliases=("mkd", "mac")),
-        Language("ms", "Malay", aliases=("msa", "may")),
-        Language("nl", "Dutch", aliases=("nld", "dut")),
-        Language("pl", "Polish", aliases=("pol",)),
-        Language("ro", "Romanian", aliases=("ron", "rum")),
-        Language("ru", "Russian", aliases=("rus",)),
-        Language("sv", "Swedish", aliases=("swe",)),
-        Language("th", "Thai", "", aliases=("tha", "th-th")),
-        Language("tr", "Turkish", aliases=("tur",)),
-        Language("uk", "Ukrainian", aliases=("ukr",)),
-        Language("vi", "Vietnamese", aliases=("vie",)),
-        Language("yue", "Cantonese", "", aliases=("zh-hk", "zh-yue")),
+        Language("en", "English", "English", aliases=("eng", "en-us", "en-gb")),
+        Language("de", "German", "Deutsch", aliases=("deu", "ger", "de-de")),
+        Language("it", "Italian", "Italiano", aliases=("ita", "it-it")),
+        Language("zh", "Chinese", "中文", "", aliases=("zho", "chi", "cmn", "zh-cn", "zh-hans")),
+        Language("cs", "Czech", "Čeština", aliases=("ces", "cze", "cs-cz")),
+        Language("es", "Spanish", "Español", aliases=("spa", "es-es")),
+        Language("fr", "French", "Français", aliases=("fra", "fre", "fr-fr")),
+        Language("ja", "Japanese", "日本語", "", aliases=("jpn", "ja-jp")),
+        Language("pt", "Portuguese", "Português", aliases=("por", "pt-pt", "pt-br")),
+        Language("ar", "Arabic", "العربية", aliases=("ara", "arb")),
+        Language("da", "Danish", "Dansk", aliases=("dan",)),
+        Language("el", "Greek", "Ελληνικά", aliases=("ell", "gre")),
+        Language("fa", "Persian", "فارسی", aliases=("fas", "per", "farsi")),
+        Language("fi", "Finnish", "Suomi", aliases=("fin",)),
+        Language("fil", "Filipino", "Filipino", aliases=("tl", "tagalog")),
+        Language("he", "Hebrew", "עברית", aliases=("heb", "iw")),
+        Language("hi", "Hindi", "हिन्दी", aliases=("hin",)),
+        Language("hu", "Hungarian", "Magyar", aliases=("hun",)),
+        Language("id", "Indonesian", "Bahasa Indonesia", aliases=("ind",)),
+        Language("ko", "Korean", "한국어", aliases=("kor", "ko-kr")),
+        Language("mk", "Macedonian", "Македонски", aliases=("mkd", "mac")),
+        Language("ms", "Malay", "Bahasa Melayu", aliases=("msa", "may")),
+        Language("nl", "Dutch", "Nederlands", aliases=("nld", "dut")),
+        Language("pl", "Polish", "Polski", aliases=("pol",)),
+        Language("ro", "Romanian", "Română", aliases=("ron", "rum")),
+        Language("ru", "Russian", "Русский", aliases=("rus",)),
+        Language("sv", "Swedish", "Svenska", aliases=("swe",)),
+        Language("th", "Thai", "ไทย", "", aliases=("tha", "th-th")),
+        Language("tr", "Turkish", "Türkçe", aliases=("tur",)),
+        Language("uk", "Ukrainian", "Українська", aliases=("ukr",)),
+        Language("vi", "Vietnamese", "Tiếng Việt", aliases=("vie",)),
+        Language("yue", "Cantonese", "粵語", "", aliases=("zh-hk", "zh-yue")),
     )
 }
 

@@ -135,7 +135,8 @@ class FewShotPrompt:
     header
         First line; ``{source}`` and ``{target}`` stand for the languages' names.
     shots
-        Whether parallel examples are shown; a model made for translation needs none.
+        How many parallel examples are shown. With any, languages are called by their own names:
+        both keep a base model from copying the source. A model made for translation needs none.
 
     Raises
     ------
@@ -145,7 +146,7 @@ class FewShotPrompt:
 
     pair: Pair
     header: str = "Translation of speech from {source} to {target}."
-    shots: bool = True
+    shots: int = 4
 
     def __post_init__(self) -> None:
         if self.shots and not examples(self.pair):
@@ -167,16 +168,19 @@ class FewShotPrompt:
         model continues what it sees last.
         """
         source, target = self.pair.source, self.pair.target
+        asks, answers = (
+            (source.own_name, target.own_name) if self.shots else (source.name, target.name)
+        )
         shown = "".join(
-            f"{source.name}: {pair.source}\n{target.name}: {pair.target}\n\n"
+            f"{asks}: {pair.source}\n{answers}: {pair.target}\n\n"
             for pair in (*_shown(self.pair, self.shots), *history)
         )
         header = self.header.format(source=source.name, target=target.name)
         gap = "\n" if shown or context else ""
         return Prompt(
-            prefix=f"{header}\n{gap}{_block(context)}{shown}{source.name}: ",
+            prefix=f"{header}\n{gap}{_block(context)}{shown}{asks}: ",
             words=tuple(words),
-            suffix=f"\n{target.name}:",
+            suffix=f"\n{answers}:",
             accepted=f" {accepted}" if accepted else "",
             separator=source.separator,
         )
@@ -198,12 +202,12 @@ class ChatStyle:
         Each user's turn, with the text to translate as ``{text}``, nothing of the source after it
         but the end of the turn if possible.
     shots
-        Whether parallel examples are shown as earlier turns.
+        How many parallel examples are shown as earlier turns.
     """
 
     first: str = ""
     ask: str = "{text}"
-    shots: bool = False
+    shots: int = 0
 
 
 STYLES = {
@@ -211,7 +215,7 @@ STYLES = {
         "You interpret live speech from {source} into {target}. "
         "Answer with the {target} translation only. The speech may stop in the middle "
         "of a sentence: translate what is there, add nothing, keep names as they are.\n\n",
-        shots=True,
+        shots=3,
     ),
     "hy-mt": ChatStyle(
         ask="Translate the following segment into {target}, without additional explanation.\n\n"
@@ -295,8 +299,8 @@ def messages(
     return said
 
 
-def _shown(pair: Pair, shots: bool) -> list[Closed]:
-    return [Closed(*example) for example in examples(pair)] if shots else []
+def _shown(pair: Pair, shots: int) -> list[Closed]:
+    return [Closed(*example) for example in examples(pair)[:shots]]
 
 
 def _block(context: str) -> str:
@@ -322,5 +326,5 @@ def prompt_form(tokenizer: Any, pair: Pair, form: str = "auto") -> PromptForm:
     if form == "few-shot":
         return FewShotPrompt(pair)
     if form == "milmmt":
-        return FewShotPrompt(pair, "Translate this from {source} to {target}:", shots=False)
+        return FewShotPrompt(pair, "Translate this from {source} to {target}:", shots=0)
     return ChatPrompt(pair, tokenizer, STYLES[form])
