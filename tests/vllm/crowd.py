@@ -16,7 +16,7 @@ from tiny import EVERY_HEAD, VOCABULARY, save_checkpoint, tiny_model
 from alignatt4llm.translators.vllm.mail import opened
 
 REQUESTS, LONGEST, NEW = 16, 150, 24
-_SIZES = {"head_dim": 32, "max_position_embeddings": 512}
+_SIZES = {"head_dim": 32, "max_position_embeddings": 1024}
 SIZES = {
     "gemma4": {**_SIZES, "global_head_dim": 64, "sliding_window": 48},
     "gemma3": {**_SIZES, "sliding_window": 48},

@@ -37,7 +37,7 @@ SPEECH = (
 @pytest.fixture(scope="module", params=["gemma3", pytest.param("llama", marks=SLOW)])
 def pair_of_translators(request, tmp_path_factory):
     folder = checkpoint(tmp_path_factory.mktemp("streams"), request.param)
-    options = {"dtype": "float32", "max_model_len": 512}
+    options = {"dtype": "float32", "max_model_len": 1024}
     served = VllmTranslator.local(folder, "tiny", [0, 1, 3], options)
     yield served, TransformersTranslator(folder, threads=1, dtype=torch.float32)
     served.close()
@@ -99,7 +99,7 @@ def test_heads_and_prompts_that_do_not_fit_are_refused(pair_of_translators):
     with pytest.raises(AlignattError, match="4 layers of 4 heads"):
         served.open(PAIR, HeadSet("tiny", "en-de", ((0, 9),)))
     with pytest.raises(PromptTooLong):
-        served.open(PAIR, head_set()).draft(prompt(["word"] * 300), 24)
+        served.open(PAIR, head_set()).draft(prompt(["word"] * 700), 24)
 
 
 @pytest.mark.parametrize(
