@@ -96,5 +96,5 @@ def test_no_sign_is_ever_cut(text, code):
 def test_every_language_of_the_examples_is_known_and_has_them_all():
     assert all(set(line) == set(EXAMPLES[0]) for line in EXAMPLES)
     assert set(EXAMPLES[0]) <= set(LANGUAGES)
-    assert len(examples(Pair.parse("th-ar"))) == 3
+    assert len(examples(Pair.parse("th-ar"))) == len(EXAMPLES)
     assert examples(Pair.parse("en-fa")) == []
