@@ -4,6 +4,26 @@ from alignatt4llm.languages import Pair
 
 EXAMPLES: tuple[dict[str, str], ...] = (
     {
+        "en": "So, as you can see here on the left, we asked more than two hundred people from twelve countries, and then we compared what they said with what our system, called Atlas, had predicted.",
+        "de": "Wie Sie hier links sehen, haben wir also mehr als zweihundert Menschen aus zwölf Ländern befragt und dann verglichen, was sie gesagt haben und was unser System namens Atlas vorhergesagt hatte.",
+        "it": "Quindi, come vedete qui a sinistra, abbiamo intervistato più di duecento persone di dodici paesi e poi abbiamo confrontato quello che hanno detto con quello che il nostro sistema, chiamato Atlas, aveva previsto.",
+        "zh": "所以，正如大家在左边看到的，我们询问了来自十二个国家的两百多人，然后把他们所说的与我们名为Atlas的系统所预测的进行了比较。",
+        "cs": "Takže, jak vidíte tady vlevo, zeptali jsme se více než dvou set lidí z dvanácti zemí a pak jsme porovnali, co řekli, s tím, co předpověděl náš systém zvaný Atlas.",
+        "es": "Así que, como pueden ver aquí a la izquierda, preguntamos a más de doscientas personas de doce países y luego comparamos lo que dijeron con lo que nuestro sistema, llamado Atlas, había predicho.",
+        "fr": "Donc, comme vous pouvez le voir ici à gauche, nous avons interrogé plus de deux cents personnes de douze pays, puis nous avons comparé ce qu'elles ont dit avec ce que notre système, appelé Atlas, avait prédit.",
+        "ja": "それで、この左側にあるように、私たちは十二か国の二百人以上の人々に質問し、その答えを、Atlasという私たちのシステムが予測したものと比較しました。",
+        "pt": "Então, como podem ver aqui à esquerda, perguntamos a mais de duzentas pessoas de doze países e depois comparamos o que elas disseram com o que o nosso sistema, chamado Atlas, tinha previsto.",
+        "ar": "إذن، كما ترون هنا على اليسار، سألنا أكثر من مئتي شخص من اثنتي عشرة دولة، ثم قارنّا ما قالوه بما توقعه نظامنا المسمى Atlas.",
+        "he": "אז כמו שאתם רואים כאן משמאל, שאלנו יותר ממאתיים אנשים משתים עשרה מדינות, ואז השווינו את מה שהם אמרו למה שהמערכת שלנו, שנקראת Atlas, חזתה.",
+        "ko": "그래서 여기 왼쪽에서 보시다시피, 우리는 열두 나라의 이백 명이 넘는 사람들에게 물어본 다음, 그들이 말한 것을 Atlas라는 우리 시스템이 예측한 것과 비교했습니다.",
+        "nl": "Dus, zoals jullie hier links kunnen zien, hebben we meer dan tweehonderd mensen uit twaalf landen ondervraagd, en daarna hebben we wat ze zeiden vergeleken met wat ons systeem, Atlas genaamd, had voorspeld.",
+        "pl": "Tak więc, jak widać tutaj po lewej, zapytaliśmy ponad dwieście osób z dwunastu krajów, a potem porównaliśmy to, co powiedziały, z tym, co przewidział nasz system o nazwie Atlas.",
+        "ru": "Итак, как вы видите здесь слева, мы опросили более двухсот человек из двенадцати стран, а затем сравнили то, что они сказали, с тем, что предсказала наша система под названием Atlas.",
+        "th": "ดังที่ทุกคนเห็นทางด้านซ้ายนี้ เราได้ถามคนกว่าสองร้อยคนจากสิบสองประเทศ แล้วเปรียบเทียบสิ่งที่พวกเขาพูดกับสิ่งที่ระบบของเราที่ชื่อ Atlas ได้คาดการณ์ไว้",
+        "tr": "Yani burada solda gördüğünüz gibi, on iki ülkeden iki yüzden fazla kişiye sorduk ve sonra söylediklerini Atlas adlı sistemimizin tahmin ettiği şeyle karşılaştırdık.",
+        "uk": "Отже, як ви бачите тут ліворуч, ми опитали понад двісті людей із дванадцяти країн, а потім порівняли те, що вони сказали, з тим, що передбачила наша система під назвою Atlas.",
+    },
+    {
         "en": "Good morning, everyone, and thank you for coming.",
         "de": "Guten Morgen zusammen und danke, dass Sie gekommen sind.",
         "it": "Buongiorno a tutti e grazie per essere venuti.",
@@ -63,28 +83,8 @@ EXAMPLES: tuple[dict[str, str], ...] = (
         "tr": "Yeni yöntemin daha hızlı olduğunu ama daha fazla bellek gerektirdiğini gördük.",
         "uk": "Ми виявили, що новий метод швидший, але потребує більше пам'яті.",
     },
-    {
-        "en": "So, as you can see here on the left, we asked more than two hundred people from twelve countries, and then we compared what they said with what our system, called Atlas, had predicted.",
-        "de": "Wie Sie hier links sehen, haben wir also mehr als zweihundert Menschen aus zwölf Ländern befragt und dann verglichen, was sie gesagt haben und was unser System namens Atlas vorhergesagt hatte.",
-        "it": "Quindi, come vedete qui a sinistra, abbiamo intervistato più di duecento persone di dodici paesi e poi abbiamo confrontato quello che hanno detto con quello che il nostro sistema, chiamato Atlas, aveva previsto.",
-        "zh": "所以，正如大家在左边看到的，我们询问了来自十二个国家的两百多人，然后把他们所说的与我们名为Atlas的系统所预测的进行了比较。",
-        "cs": "Takže, jak vidíte tady vlevo, zeptali jsme se více než dvou set lidí z dvanácti zemí a pak jsme porovnali, co řekli, s tím, co předpověděl náš systém zvaný Atlas.",
-        "es": "Así que, como pueden ver aquí a la izquierda, preguntamos a más de doscientas personas de doce países y luego comparamos lo que dijeron con lo que nuestro sistema, llamado Atlas, había predicho.",
-        "fr": "Donc, comme vous pouvez le voir ici à gauche, nous avons interrogé plus de deux cents personnes de douze pays, puis nous avons comparé ce qu'elles ont dit avec ce que notre système, appelé Atlas, avait prédit.",
-        "ja": "それで、この左側にあるように、私たちは十二か国の二百人以上の人々に質問し、その答えを、Atlasという私たちのシステムが予測したものと比較しました。",
-        "pt": "Então, como podem ver aqui à esquerda, perguntamos a mais de duzentas pessoas de doze países e depois comparamos o que elas disseram com o que o nosso sistema, chamado Atlas, tinha previsto.",
-        "ar": "إذن، كما ترون هنا على اليسار، سألنا أكثر من مئتي شخص من اثنتي عشرة دولة، ثم قارنّا ما قالوه بما توقعه نظامنا المسمى Atlas.",
-        "he": "אז כמו שאתם רואים כאן משמאל, שאלנו יותר ממאתיים אנשים משתים עשרה מדינות, ואז השווינו את מה שהם אמרו למה שהמערכת שלנו, שנקראת Atlas, חזתה.",
-        "ko": "그래서 여기 왼쪽에서 보시다시피, 우리는 열두 나라의 이백 명이 넘는 사람들에게 물어본 다음, 그들이 말한 것을 Atlas라는 우리 시스템이 예측한 것과 비교했습니다.",
-        "nl": "Dus, zoals jullie hier links kunnen zien, hebben we meer dan tweehonderd mensen uit twaalf landen ondervraagd, en daarna hebben we wat ze zeiden vergeleken met wat ons systeem, Atlas genaamd, had voorspeld.",
-        "pl": "Tak więc, jak widać tutaj po lewej, zapytaliśmy ponad dwieście osób z dwunastu krajów, a potem porównaliśmy to, co powiedziały, z tym, co przewidział nasz system o nazwie Atlas.",
-        "ru": "Итак, как вы видите здесь слева, мы опросили более двухсот человек из двенадцати стран, а затем сравнили то, что они сказали, с тем, что предсказала наша система под названием Atlas.",
-        "th": "ดังที่ทุกคนเห็นทางด้านซ้ายนี้ เราได้ถามคนกว่าสองร้อยคนจากสิบสองประเทศ แล้วเปรียบเทียบสิ่งที่พวกเขาพูดกับสิ่งที่ระบบของเราที่ชื่อ Atlas ได้คาดการณ์ไว้",
-        "tr": "Yani burada solda gördüğünüz gibi, on iki ülkeden iki yüzden fazla kişiye sorduk ve sonra söylediklerini Atlas adlı sistemimizin tahmin ettiği şeyle karşılaştırdık.",
-        "uk": "Отже, як ви бачите тут ліворуч, ми опитали понад двісті людей із дванадцяти країн, а потім порівняли те, що вони сказали, з тим, що передбачила наша система під назвою Atlas.",
-    },
 )
-"""The same four sentences in every language that has them, by code; the last is long, as speech is."""
+"""The same four sentences in every language that has them, by code; the first is long, as speech is."""
 
 
 def examples(pair: Pair) -> list[tuple[str, str]]:

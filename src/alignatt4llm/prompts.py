@@ -300,7 +300,7 @@ def messages(
 
 
 def _shown(pair: Pair, shots: int) -> list[Closed]:
-    return [Closed(*example) for example in examples(pair)[:shots]]
+    return [Closed(*example) for example in examples(pair)[-shots:]] if shots else []
 
 
 def _block(context: str) -> str:
