@@ -14,7 +14,7 @@ from alignatt4llm.languages import Language
 from alignatt4llm.policy.alignatt import weigh
 from alignatt4llm.policy.base import TokenEvidence, View
 from alignatt4llm.target import unit_spans, units
-from alignatt4llm.translators.base import Draft
+from alignatt4llm.translators.base import Draft, Stop
 
 CHARACTERS_PER_WORD = 1.9
 """Target characters that wait-k says for a source word, where the target unit is a character."""
@@ -36,8 +36,9 @@ class Rival:
             for token, end in zip(evidence, draft.ends, strict=True)
         ]
 
-    def stop(self, view: View) -> None:
-        """Drafts are never ended early."""
+    def stop(self, view: View) -> Stop | None:
+        """Never end a draft early."""
+        return None
 
     def allowed(self, draft: Draft, view: View) -> tuple[int, str]:
         """Return how many characters of the draft may be said, and why no more."""
@@ -115,6 +116,10 @@ class LocalAgreement(Rival):
 @dataclass
 class Sentence(Rival):
     """Say nothing before the utterance has ended."""
+
+    def stop(self, view: View) -> Stop:
+        """End every draft at once: nothing of it would be said."""
+        return lambda rows, words: 0
 
     def allowed(self, draft: Draft, view: View) -> tuple[int, str]:
         """Allow nothing."""
