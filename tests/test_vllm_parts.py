@@ -80,6 +80,19 @@ def test_keys_are_read_from_whatever_order_a_backend_keeps(order, dtype):
         torch.testing.assert_close(in_order, query @ keys[:, head].T.float())
 
 
+@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
+@pytest.mark.parametrize("shared", [1, 2])
+def test_a_beginning_that_streams_share_is_read_once_and_multiplied_alike(order, shared):
+    layer = FakeLayer(order)
+    cache = KeyCache(layer)
+    layer.kv_cache.normal_()
+    tables = torch.tensor([[7, 2, 9]] * 4)
+    tables[1:, shared:] = torch.tensor([[1, 3], [4, 4], [5, 6]])[:, : 3 - shared]
+    query = torch.randn(4, 3, 2, SIZE)
+    apart = cache.products(query, 1, tables)
+    torch.testing.assert_close(cache.products(query, 1, tables, shared), apart)
+
+
 def test_an_order_without_strides_is_refused_by_name():
     chance = torch.Generator().manual_seed(3)
     shuffled = torch.randperm(2 * BLOCK * SIZE, generator=chance).view(2, BLOCK, SIZE)

@@ -47,12 +47,20 @@ def reference(family: str):
 
 
 def prompts() -> list[list[int]]:
-    """Prompts of many lengths; half of them share their first 70 tokens."""
+    """Prompts of many lengths; some share their first 70 tokens."""
     random = torch.Generator().manual_seed(11)
     shared = torch.randint(3, VOCABULARY, (70,), generator=random).tolist()
     lengths = torch.randint(20, LONGEST, (REQUESTS,), generator=random).tolist()
     own = [torch.randint(3, VOCABULARY, (n,), generator=random).tolist() for n in lengths]
     return [[*shared, *ids[: LONGEST - 70]] if n % 2 else ids for n, ids in enumerate(own)]
+
+
+def sharing() -> list[list[int]]:
+    """Return those of the prompts that begin alike."""
+    groups: dict[tuple[int, ...], list[list[int]]] = {}
+    for ids in prompts():
+        groups.setdefault(tuple(ids[:70]), []).append(ids)
+    return max(groups.values(), key=len)
 
 
 @dataclass

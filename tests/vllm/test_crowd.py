@@ -6,7 +6,7 @@ pytest.importorskip(
     "vllm.sampling_params", reason="vLLM is not installed; 'make test-vllm' brings it"
 )
 
-from crowd import NEW, TINY, Crowd, checkpoint, largest_difference, prompts, reference
+from crowd import NEW, TINY, Crowd, checkpoint, largest_difference, prompts, reference, sharing
 
 FAMILIES = ["qwen3", "llama", "gemma3", "gemma4"]
 COMPILED = {"enforce_eager": False}
@@ -37,6 +37,19 @@ def test_rows_are_the_models_own_weights_and_outputs_are_untouched(tmp_path, fam
     with_rows, without = results(tmp_path, family)
     holds(family, with_rows, without)
     assert with_rows[1].cached > with_rows[0].cached >= 0
+
+
+def test_a_beginning_that_a_crowd_shares_is_read_once(tmp_path, monkeypatch):
+    from alignatt4llm.translators.vllm import rows
+
+    found, count = [], rows._shared
+    monkeypatch.setattr(rows, "_shared", lambda tables: found.append(count(tables)) or found[-1])
+    crowd = Crowd(checkpoint(tmp_path, "gemma3"), rows=True, **TINY)
+    crowd.run(sharing())
+    result = crowd.run(sharing())  # from the prefix cache, so in the very same blocks
+    crowd.close()
+    assert len(sharing()) >= rows.SHARERS and max(found) >= 2
+    assert largest_difference(reference("gemma3"), sharing(), result) < 1e-4
 
 
 @pytest.mark.parametrize(("family", "blocks"), [("qwen3", 14), ("gemma4", 26)])

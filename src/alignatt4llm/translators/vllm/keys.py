@@ -51,7 +51,7 @@ class KeyCache:
         self._numbers = numbers.unbind(1)  # of each key head, by block
         self.block_size = int(layer.kv_cache.shape[2])
 
-    def products(self, query: Tensor, head: int, blocks: Tensor) -> Tensor:
+    def products(self, query: Tensor, head: int, blocks: Tensor, shared: int = 0) -> Tensor:
         """Return q·k over all positions of some blocks, in float32.
 
         Parameters
@@ -62,12 +62,23 @@ class KeyCache:
             The key head that they read.
         blocks
             Blocks of each sequence in the order of their positions, shape [R, B].
+        shared
+            How many blocks, from the first on, all sequences have in common, fewer than B; they are
+            read once.
 
         Returns
         -------
         Tensor
             Shape [R, B, O, H T, n]: a block's positions are O runs of n.
         """
+        if not shared:
+            return self._multiplied(query, head, blocks)
+        one = query.reshape(1, 1, -1, query.shape[-1])
+        [common] = self._multiplied(one, head, blocks[:1, :shared])  # [s, O, R H T, n]
+        common = common.view(*common.shape[:2], len(query), -1, common.shape[-1]).movedim(2, 0)
+        return torch.cat([common, self._multiplied(query, head, blocks[:, shared:])], dim=1)
+
+    def _multiplied(self, query: Tensor, head: int, blocks: Tensor) -> Tensor:
         streams, size, packed = len(query), query.shape[-1], self._digits[0][-1]
         if packed == 1:
             return query.reshape(streams, 1, 1, -1, size) @ self._read(blocks, head)

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import cycle
+from itertools import cycle, takewhile
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 HEAD_SETS = 64
 """Head sets for which it is kept what to read."""
+SHARERS = 4
+"""Streams from which on the blocks they have in common are read once."""
 NOWHERE = -1
 """The slot of padding."""
 EXTRA = "alignatt"
@@ -239,13 +241,22 @@ class Alike:
         seen = [sys.maxsize if window is None else window for window in windows]
         self.windows = torch.tensor(seen, device=device)[:, None, None] if any(windows) else None
 
-    def weights(self, tables: Tensor, slots: Tensor, positions: Tensor, tokens: int) -> Tensor:
+    def weights(
+        self,
+        tables: Tensor,
+        shared: Sequence[int],
+        slots: Tensor,
+        positions: Tensor,
+        tokens: int,
+    ) -> Tensor:
         """Return whole rows after a step of so many tokens, NaN where it had no query for them.
 
         Parameters
         ----------
         tables
             Blocks in each group of each of R streams, in the order of positions, shape [G, R, B].
+        shared
+            How many of them, from the first on, the streams have in common, length G.
         slots, positions
             Whose rows are wanted, shapes [G, R, T] and [R, T].
 
@@ -257,7 +268,7 @@ class Alike:
         queries = self._queries(slots, tokens)  # [R, H, T, d]
         parts = torch.split(queries, self._counts, dim=1)
         found = [
-            each.layer.keys.products(part, each.key_head, tables[group])
+            each.layer.keys.products(part, each.key_head, tables[group], shared[group])
             for each, part, group in zip(self.readings, parts, self._groups, strict=True)
         ]
         products = torch.cat(found, dim=3).permute(0, 3, 1, 2, 4)
@@ -315,12 +326,14 @@ class StepRows:
             *positions.shape, len(heads), columns.shape[-1], device=self.device
         )  # [R, T, H, S]
         for alike in self._alike_of(heads):
-            blocks = [_blocks(part, layer) for layer in alike.grouped for part in parts]
+            grouped = [[_blocks(part, layer) for part in parts] for layer in alike.grouped]
+            shared = [_shared(blocks) for blocks in grouped]
+            blocks = [table for tables in grouped for table in tables]
             size = alike.layer.keys.block_size
             places = [_slots(part, table, size) for part, table in zip(cycle(parts), blocks)]
             shape = len(alike.grouped), len(parts), -1
             tables, slots = self._padded(blocks).view(shape), self._padded(places).view(shape)
-            weights = alike.weights(tables, slots, positions, tokens)  # [R, h, T, L]
+            weights = alike.weights(tables, shared, slots, positions, tokens)  # [R, h, T, L]
             wanted = columns.expand(*weights.shape[:3], -1)
             rows[:, :, alike.places] = weights.gather(-1, wanted).transpose(1, 2)
         return rows
@@ -363,6 +376,17 @@ def _blocks(part: Part, layer: Layer) -> list[int]:
     allotted = part.wanted.blocks[layer.group]
     table = [block * ratio + n for block in allotted for n in range(ratio)]
     return table[: -(-part.end // size)]
+
+
+def _shared(tables: Sequence[Sequence[int]]) -> int:
+    """Count the blocks, but the last, with which all tables begin: a prompt's cached beginning.
+
+    None if they are too few for what is saved to be worth a product of its own.
+    """
+    if len(tables) < SHARERS:
+        return 0
+    same = takewhile(lambda column: len(set(column)) == 1, zip(*tables, strict=False))
+    return min(sum(1 for _ in same), max(map(len, tables)) - 1)
 
 
 def _slots(part: Part, blocks: Sequence[int], size: int) -> list[int]:
