@@ -381,7 +381,7 @@ def _blocks(part: Part, layer: Layer) -> list[int]:
 def _shared(tables: Sequence[Sequence[int]]) -> int:
     """Count the blocks, but the last, with which all tables begin: a prompt's cached beginning.
 
-    None if they are too few for what is saved to be worth a product of its own.
+    0 for a few streams, where a product of its own costs more than it saves.
     """
     if len(tables) < SHARERS:
         return 0
