@@ -287,7 +287,7 @@ def test_a_client_that_does_not_come_back_gives_its_place_away(tmp_path):
     async def talk():
         client = await Client(server).open()
         await client.play(speech(range(8)))
-        client.socket.transport.abort()
+        await client.socket.close()  # closed, so that all that was sent arrives
         while server.registry.taken:
             await asyncio.sleep(0.02)
         await client.resume()
