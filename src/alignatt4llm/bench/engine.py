@@ -34,7 +34,7 @@ ACCEPTED = ("", "Ich denke, dass")
 """Each sentence is translated from the beginning, and once more after a few tokens."""
 
 Speeds = dict[str, dict[str, float]]
-"""Milliseconds a token, by the number of streams: ``plain``, and with ``rows``."""
+"""By number of streams: milliseconds a token ``plain`` and with ``rows``, and their ``ratio``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def run(model: str, pair: Pair, repeats: int, tell: Callable[[str], None]) -> di
     speeds = crowded(translator.engine, heads.heads, asked, repeats)
     translator.close()
     return {
-        "capture_overhead": median(found["rows"] / found["plain"] for found in speeds.values()),
+        "capture_overhead": median(found["ratio"] for found in speeds.values()),
         "ms_per_token": speeds,
         "settings": {
             "model": model,
@@ -89,7 +89,8 @@ def crowded(engine: Engine, heads: Sequence[Head], asked: Sequence[Asked], repea
     Returns
     -------
     Speeds
-        The median, over repeats, of the time for all drafts divided by their tokens.
+        Medians over repeats: of the time for all drafts divided by their tokens, and of the ratio
+        of two runs that follow each other, which a machine that changes its speed blurs less.
     """
     arms: dict[str, Sequence[Head]] = {"plain": [], "rows": heads}
     found: Speeds = {}
@@ -101,7 +102,10 @@ def crowded(engine: Engine, heads: Sequence[Head], asked: Sequence[Asked], repea
                     begin = time.perf_counter()
                     tokens = sum(pool.map(lambda each, w=wanted: draft(engine, each, w), asked))
                     taken[name].append(1000 * (time.perf_counter() - begin) / tokens)
-        found[str(streams)] = {name: median(times[1:]) for name, times in taken.items()}
+        measured = {name: times[1:] for name, times in taken.items()}
+        ratios = [b / a for a, b in zip(measured["plain"], measured["rows"], strict=True)]
+        medians = {name: median(times) for name, times in measured.items()}
+        found[str(streams)] = {**medians, "ratio": median(ratios)}
     return found
 
 

@@ -1,6 +1,7 @@
 """A vLLM worker that also reads attention rows: ``--worker-cls`` of every engine here."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,10 +11,11 @@ from vllm.v1.attention.backend import AttentionType
 
 from alignatt4llm.attention.rows import AttentionForm
 from alignatt4llm.errors import AlignattError
+from alignatt4llm.translators.vllm.beside import Beside
 from alignatt4llm.translators.vllm.capture import tap
 from alignatt4llm.translators.vllm.keys import KeyCache
 from alignatt4llm.translators.vllm.mail import Outbox
-from alignatt4llm.translators.vllm.rows import EXTRA, Layer, Ledger, StepQueries, StepRows
+from alignatt4llm.translators.vllm.rows import EXTRA, Layer, Ledger, Part, StepQueries, StepRows
 
 if current_platform.is_cpu():
     from vllm.v1.worker.cpu_worker import CPUWorker as PlatformWorker
@@ -22,7 +24,9 @@ else:
 
 
 class RowWorker(PlatformWorker):  # type: ignore[misc]
-    """The platform's own worker; rows are computed right after each step.
+    """The platform's own worker; rows are computed after each step, before the next one.
+
+    On CPUs that is done beside the sampling of the step's tokens; a GPU queues it anyway.
 
     ``additional_config["alignatt"]["layers"]`` names the layers to tap; all of them if it does
     not.
@@ -34,6 +38,7 @@ class RowWorker(PlatformWorker):  # type: ignore[misc]
         self._problem = ""
         self._ledger = Ledger()
         self._outbox = Outbox(self._rank, self.device)
+        self._beside = Beside()
         self._rows = StepRows({}, self.device)
         self._taps: dict[int, tuple[str, Attention, StepQueries, int]] = {}
         try:
@@ -52,12 +57,16 @@ class RowWorker(PlatformWorker):  # type: ignore[misc]
                 self._problem = str(problem)
 
     def execute_model(self, scheduler_output: Any) -> Any:
-        """Run a step, then read and send its rows before the next one may overwrite anything."""
+        """Run a step and have its rows read, all before the next one may overwrite anything."""
+        self._beside.finish()
         output = super().execute_model(scheduler_output)
         self._ledger.forget(scheduler_output.finished_req_ids)
         if parts := self._ledger.parts(scheduler_output):
-            rows = self._rows.compute(parts, scheduler_output.total_num_scheduled_tokens)
-            self._outbox.send(parts, rows)
+            give = partial(self._give, parts, scheduler_output.total_num_scheduled_tokens)
+            if self.device.type == "cpu":
+                self._beside.begin(give)
+            else:
+                give()
         return output
 
     def describe_rows(self) -> dict[str, Any]:
@@ -73,8 +82,13 @@ class RowWorker(PlatformWorker):  # type: ignore[misc]
     def shutdown(self) -> None:
         """Stop sending."""
         if hasattr(self, "_outbox"):  # not if the model could not be loaded
+            self._beside.close()
             self._outbox.close()
         super().shutdown()
+
+    def _give(self, parts: Sequence[Part], tokens: int) -> None:
+        """Compute and send the rows of the parts of a step of so many tokens."""
+        self._outbox.send(parts, self._rows.compute(parts, tokens))
 
     @property
     def _rank(self) -> int:
