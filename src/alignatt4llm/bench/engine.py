@@ -97,16 +97,23 @@ def crowded(engine: Engine, heads: Sequence[Head], asked: Sequence[Asked], repea
     for streams in STREAMS:
         taken: dict[str, list[float]] = {name: [] for name in arms}
         with ThreadPoolExecutor(streams) as pool:
-            for _ in range(1 + repeats):
-                for name, wanted in arms.items():
-                    begin = time.perf_counter()
-                    tokens = sum(pool.map(lambda each, w=wanted: draft(engine, each, w), asked))
-                    taken[name].append(1000 * (time.perf_counter() - begin) / tokens)
+            for n in range(1 + repeats):
+                for name in sorted(arms, reverse=n % 2 == 1):  # each is first in turn
+                    taken[name].append(_milliseconds(pool, engine, arms[name], asked))
         measured = {name: times[1:] for name, times in taken.items()}
         ratios = [b / a for a, b in zip(measured["plain"], measured["rows"], strict=True)]
         medians = {name: median(times) for name, times in measured.items()}
         found[str(streams)] = {**medians, "ratio": median(ratios)}
     return found
+
+
+def _milliseconds(
+    pool: ThreadPoolExecutor, engine: Engine, heads: Sequence[Head], asked: Sequence[Asked]
+) -> float:
+    """Draft all prompts; return the time divided by their tokens."""
+    begin = time.perf_counter()
+    tokens = sum(pool.map(lambda each: draft(engine, each, heads), asked))
+    return 1000 * (time.perf_counter() - begin) / tokens
 
 
 def draft(engine: Engine, asked: Asked, heads: Sequence[Head]) -> int:

@@ -1,9 +1,11 @@
-"""A CPU worker's own work beside vLLM's, which leaves processors idle between two steps."""
+"""A CPU worker's own work beside vLLM's sampling, for which vLLM leaves processors idle."""
 
 import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from multiprocessing import parent_process
 
 from torch import set_num_threads  # imported before vLLM makes it do nothing
 
@@ -31,11 +33,13 @@ class Beside:
 
 
 def _unbind() -> None:
-    """Let this thread run on any one processor that the worker's parent may use.
+    """Let this thread, and no others of its own, run wherever vLLM's engine may.
 
-    vLLM binds the worker, and with it the threads that it starts, to the processors that compute
-    steps.
+    vLLM binds the process of a worker, and with it the threads that it starts, to the processors
+    that compute steps.
     """
     set_num_threads(1)
-    if sys.platform == "linux":
-        os.sched_setaffinity(0, os.sched_getaffinity(os.getppid()))
+    engine = parent_process()
+    if sys.platform == "linux" and engine is not None and engine.pid is not None:
+        with suppress(OSError):
+            os.sched_setaffinity(0, os.sched_getaffinity(engine.pid))

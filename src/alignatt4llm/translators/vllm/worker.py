@@ -24,9 +24,9 @@ else:
 
 
 class RowWorker(PlatformWorker):  # type: ignore[misc]
-    """The platform's own worker; rows are computed after each step, before the next one.
+    """The platform's own worker; rows are computed right after each step.
 
-    On CPUs that is done beside the sampling of the step's tokens; a GPU queues it anyway.
+    On a CPU that is done beside the sampling of the step's tokens; a GPU queues it anyway.
 
     ``additional_config["alignatt"]["layers"]`` names the layers to tap; all of them if it does
     not.
@@ -57,16 +57,21 @@ class RowWorker(PlatformWorker):  # type: ignore[misc]
                 self._problem = str(problem)
 
     def execute_model(self, scheduler_output: Any) -> Any:
-        """Run a step and have its rows read, all before the next one may overwrite anything."""
-        self._beside.finish()
+        """Run a step, then read and send its rows before the next one may overwrite anything."""
         output = super().execute_model(scheduler_output)
         self._ledger.forget(scheduler_output.finished_req_ids)
         if parts := self._ledger.parts(scheduler_output):
             give = partial(self._give, parts, scheduler_output.total_num_scheduled_tokens)
-            if self.device.type == "cpu":
+            if output is None and self.device.type == "cpu":  # sampling comes next
                 self._beside.begin(give)
             else:
                 give()
+        return output
+
+    def sample_tokens(self, grammar_output: Any) -> Any:
+        """Sample the step's tokens; its rows are read by then."""
+        output = super().sample_tokens(grammar_output)
+        self._beside.finish()
         return output
 
     def describe_rows(self) -> dict[str, Any]:
