@@ -1,5 +1,7 @@
 """The device: the best there is, or the one asked for."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -9,10 +11,12 @@ from alignatt4llm.errors import UsageError
 
 @pytest.fixture
 def machine(monkeypatch):
-    def have(cuda=False, mps=False, bf16=True, asked=""):
+    def have(cuda=False, mps=False, bf16=True, cpu_bf16=True, asked=""):
         monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
         monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
         monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: bf16)
+        routines = SimpleNamespace(_is_mkldnn_bf16_supported=lambda: cpu_bf16)
+        monkeypatch.setattr(torch.ops, "mkldnn", routines)
         monkeypatch.setenv("ALIGNATT_DEVICE", asked)
 
     return have
@@ -25,6 +29,8 @@ def machine(monkeypatch):
         ({"cuda": True, "bf16": False}, Device("cuda", "float32")),
         ({"mps": True}, Device("mps")),
         ({}, Device("cpu")),
+        ({"cpu_bf16": False}, Device("cpu", "float32")),
+        ({"cuda": True, "cpu_bf16": False}, Device("cuda")),
         ({"cuda": True, "asked": "cpu"}, Device("cpu")),
         ({"cuda": True, "asked": "cuda:1"}, Device("cuda:1")),
     ],
@@ -32,6 +38,12 @@ def machine(monkeypatch):
 def test_the_best_device_is_found_or_the_one_asked_for_taken(machine, there, found):
     machine(**there)
     assert Device.best() == found
+
+
+def test_a_cpu_without_matrix_routines_gets_float32(machine, monkeypatch):
+    machine()
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    assert Device.best() == Device("cpu", "float32")
 
 
 def test_a_device_that_is_not_there_is_told(machine):

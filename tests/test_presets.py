@@ -21,6 +21,7 @@ from alignatt4llm.attention.packed import Feed, PackedModel, Stream
 from alignatt4llm.audio.decode import chunks, read
 from alignatt4llm.cards import ALIGNERS, RECOGNIZERS, TRANSLATORS
 from alignatt4llm.cli.main import main
+from alignatt4llm.device import Device
 from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.events import Close, Trace
 from alignatt4llm.heads.headset import HeadSet
@@ -193,13 +194,21 @@ def test_a_dry_run_prints_the_whole_configuration(capsys):
         "Qwen/Qwen3-ASR-1.7B-hf",
         "Qwen/Qwen3-ForcedAligner-0.6B-hf",
         "16.0 GB",
-        "21.8 GB of weights",
         "chunk 0.85",
         "hold_back 0.25",
         "(11, 3)",
         "⟦what has been heard so far⟧",
     ):
         assert part in text
+
+
+@pytest.mark.parametrize(
+    ("dtype", "told"),
+    [("auto", "21.8 GB of weights in bfloat16"), ("float32", "43.6 GB of weights in float32")],
+)
+def test_a_dry_run_tells_the_memory_of_the_type_here(capsys, monkeypatch, dtype, told):
+    monkeypatch.setattr(Device, "best", lambda: Device("cpu", dtype))
+    assert told in dry_run(capsys, "--preset", "paper-low")
 
 
 def test_a_dry_run_takes_what_is_asked_for(capsys):

@@ -33,8 +33,8 @@ class Device:
     def best(cls) -> "Device":
         """Return the fastest device here, or the one that ``ALIGNATT_DEVICE`` names.
 
-        Weights stay in the type they are stored in, bfloat16 for most models, except on GPUs
-        that cannot compute with it. Those get float32: float16 overflows in several families.
+        Weights stay in the type they are stored in, bfloat16 for most models, except where that
+        cannot be computed with. There they get float32: float16 overflows in several families.
 
         Raises
         ------
@@ -53,9 +53,7 @@ class Device:
         is_there = there.get(name.partition(":")[0])
         if is_there is not None and not is_there():
             raise UsageError(f"ALIGNATT_DEVICE is '{name}', but torch finds no such device here.")
-        if name.startswith("cuda") and not torch.cuda.is_bf16_supported(including_emulation=False):
-            return cls(name, "float32")
-        return device
+        return device if computes_bfloat16(name) else cls(name, "float32")
 
     @property
     def torch_dtype(self) -> Any:
@@ -63,3 +61,15 @@ class Device:
         import torch
 
         return self.dtype if self.dtype == "auto" else getattr(torch, self.dtype)
+
+
+def computes_bfloat16(name: str = "cpu") -> bool:
+    """Whether a device has instructions, or library routines, for matrices of bfloat16."""
+    import torch
+
+    if name.startswith("cuda"):
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if name == "cpu":
+        has_routines: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+        return has_routines and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return True

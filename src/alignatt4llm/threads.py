@@ -10,6 +10,7 @@ import time
 from statistics import median
 from typing import TYPE_CHECKING
 
+from alignatt4llm.device import computes_bfloat16
 from alignatt4llm.errors import UsageError
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def measure(width: int = WIDTH) -> dict[int, float]:
     import torch
 
     shapes = [(width, width), (width, width), (3 * width, width), (width, 3 * width)]
-    layers = [torch.zeros(shape, dtype=torch.bfloat16) for shape in shapes]  # output, input
+    dtype = torch.bfloat16 if computes_bfloat16() else torch.float32
+    layers = [torch.zeros(shape, dtype=dtype) for shape in shapes]  # output, input
     before = torch.get_num_threads()
     taken = {}
     for threads in candidates(available_cpus()):
@@ -102,7 +104,7 @@ def _milliseconds(layers: "list[Tensor]") -> float:
     """Return the median duration of a round; the first one, which starts threads, is left out."""
     import torch
 
-    token = torch.ones(1, layers[0].shape[1], dtype=torch.bfloat16)
+    token = torch.ones(1, layers[0].shape[1], dtype=layers[0].dtype)
     durations: list[float] = []
     deadline = time.perf_counter() + _SECONDS
     with torch.inference_mode():

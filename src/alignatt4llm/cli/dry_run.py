@@ -6,6 +6,7 @@ from typing import Any
 
 from alignatt4llm.cards import ALIGNERS, RECOGNIZERS, TRANSLATORS, Card
 from alignatt4llm.cli.system import System
+from alignatt4llm.device import Device
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.models import EMBEDDED
 from alignatt4llm.prompts import SOURCE_MARK, STYLES, Prompt, messages, prompt_form
@@ -26,7 +27,7 @@ def describe(system: System, context: str = "", schedule: str = "alternating") -
     schedule
         Name of the schedule.
     """
-    chosen = system.preset
+    chosen, device = system.preset, _best_device()
     lines = [
         _line("preset", f"{chosen.name}: {chosen.title}"),
         _line("direction", f"{system.pair.source.name} to {system.pair.target.name}"),
@@ -35,8 +36,8 @@ def describe(system: System, context: str = "", schedule: str = "alternating") -
     ]
     lines += [_line("aligner", _card(card)) for card in system.cards if card.name in ALIGNERS]
     lines += [
-        _line("memory", _memory(system)),
-        _line("device", _device()),
+        _line("memory", _memory(system, device)),
+        _line("device", _device(device)),
         _line("schedule", schedule),
         _line("settings", _settings(chosen.latency)),
         _line("policy", "AlignAtt" if chosen.policy == "alignatt" else "AlignAtt as published"),
@@ -65,23 +66,28 @@ def _card(card: Card) -> str:
     return f"{card.name}: {card.hub}{revision}, {card.licence}, {card.gigabytes:.1f} GB in bfloat16"
 
 
-def _memory(system: System) -> str:
+def _memory(system: System, device: Device | None) -> str:
     unique = {card.repository: card for card in system.cards}.values()
     if not unique:
-        return "under 2 GB"
-    weights = sum(card.gigabytes for card in unique)
+        return "under 3 GB"
+    wide = bool(device and device.dtype == "float32")
+    weights = sum(card.gigabytes for card in unique) * (2 if wide else 1)
     return (
-        f"{weights:.1f} GB of weights in bfloat16, about {1.25 * weights + 2:.0f} GB with keys, "
-        "values and working memory"
+        f"{weights:.1f} GB of weights in {'float32' if wide else 'bfloat16'}, "
+        f"about {1.25 * weights + 2:.0f} GB with keys, values and working memory"
     )
 
 
-def _device() -> str:
+def _best_device() -> Device | None:
+    """Return the device that would be used; None where torch is not installed."""
     try:
-        from alignatt4llm.device import Device
-
-        device = Device.best()
+        return Device.best()
     except ImportError:
+        return None
+
+
+def _device(device: Device | None) -> str:
+    if device is None:
         return "torch is not installed; pip install 'alignatt4llm[transformers]'"
     return f"{device.name}, weights {'as stored' if device.dtype == 'auto' else device.dtype}"
 

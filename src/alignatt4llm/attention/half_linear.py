@@ -1,0 +1,56 @@
+"""Linear layers on CPUs without bfloat16: weights of 16 bits, computed with in float32.
+
+Decoding a token reads every weight once, so half the bytes are half the time. FBGEMM, which comes
+with torch on x86, widens them as it reads them.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from alignatt4llm.device import Device
+
+
+class HalfLinear(nn.Module):
+    """Stands in for a linear layer whose weights are in bfloat16 or float16.
+
+    They are kept in float16, which has more digits than bfloat16 but a smaller range: what is
+    below 6e-8 becomes 0. Products and sums are in float32.
+
+    Parameters
+    ----------
+    layer
+        The layer, weight [D_out, D_in].
+    """
+
+    def __init__(self, layer: nn.Linear) -> None:
+        super().__init__()
+        bias = None if layer.bias is None else layer.bias.detach().float()
+        self._packed: Any = torch.ops.quantized.linear_prepack_fp16(
+            layer.weight.detach().float(), bias
+        )
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Return float32 [..., D_out] for float32 [..., D_in]."""
+        out: Tensor = torch.ops.quantized.linear_dynamic_fp16(states, self._packed)
+        return out
+
+
+def suits(device: Device) -> bool:
+    """Whether models are faster so: a CPU that would compute in float32, with FBGEMM."""
+    return (
+        device == Device("cpu", "float32")
+        and "fbgemm" in torch.backends.quantized.supported_engines
+    )
+
+
+def halve(model: PreTrainedModel) -> None:
+    """Compute in float32, the weights of linear layers staying in 16 bits if they are."""
+    if model.dtype in (torch.bfloat16, torch.float16):
+        for module in list(model.modules()):
+            for name, child in module.named_children():
+                if type(child) is nn.Linear:
+                    setattr(module, name, HalfLinear(child))
+    model.float()
