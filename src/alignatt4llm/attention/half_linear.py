@@ -23,11 +23,17 @@ class HalfLinear(nn.Module):
     ----------
     layer
         The layer, weight [D_out, D_in].
+
+    Attributes
+    ----------
+    weight_bytes
+        Bytes of its weight.
     """
 
     def __init__(self, layer: nn.Linear) -> None:
         super().__init__()
         bias = None if layer.bias is None else layer.bias.detach().float()
+        self.weight_bytes = 2 * layer.weight.numel()
         self._packed: Any = torch.ops.quantized.linear_prepack_fp16(
             layer.weight.detach().float(), bias
         )

@@ -8,6 +8,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
 
 from alignatt4llm.attention.packed import Feed, Head, Stream
+from alignatt4llm.device import Device
 from alignatt4llm.translators.transformers import TransformersTranslator
 
 Arm = Callable[[list[int], int], list[int]]
@@ -27,11 +28,11 @@ class Plain:
 
     def __init__(self, location: str, attention: str) -> None:
         self._weights = attention == "eager"
-        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-            location, dtype="auto", attn_implementation=attention
+        device = Device.best()
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            location, dtype=device.torch_dtype, attn_implementation=attention
         )
-        device: Any = "cuda" if torch.cuda.is_available() else "cpu"
-        self._model = model.to(device).eval()
+        self._model: PreTrainedModel = model.to(device.name).eval()
         self.rows: list[Tensor] = []
 
     @torch.inference_mode()

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from alignatt4llm.attention.half_linear import HalfLinear
 from alignatt4llm.attention.packed import Feed, Stream
 from alignatt4llm.bench.arms import Arm, Packed, Plain
 from alignatt4llm.bench.measure import bytes_per_second, interleaved, seconds
@@ -194,7 +195,11 @@ def _row_error(bench: Bench, eager: Plain) -> float:
 
 
 def _weight_bytes(model: torch.nn.Module) -> int:
-    return sum(weight.numel() * weight.element_size() for weight in model.parameters())
+    """Count what a decode step reads: all weights but the embeddings, of which it takes one."""
+    modules = [part for part in model.modules() if not isinstance(part, torch.nn.Embedding)]
+    weights = {weight for part in modules for weight in part.parameters(recurse=False)}
+    halves = sum(part.weight_bytes for part in modules if isinstance(part, HalfLinear))
+    return halves + sum(weight.numel() * weight.element_size() for weight in weights)
 
 
 def _device(model: Any) -> str:
