@@ -118,6 +118,15 @@ def test_ways_of_running_without_rows_are_refused(tmp_path, options, sentence):
         VllmTranslator.local(folder, "tiny", None, {"max_model_len": 512, **options})
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="of CPUs")
+@pytest.mark.parametrize(("can", "dtype"), [(True, "auto"), (False, "float32")])
+def test_cpus_without_bfloat16_compute_in_float32(monkeypatch, can, dtype):
+    from alignatt4llm.translators.vllm import local
+
+    monkeypatch.setattr(local, "computes_bfloat16", lambda: can)
+    assert local.engine_settings(None)["dtype"] == dtype
+
+
 def test_layers_that_are_not_there_are_refused(tmp_path):
     with pytest.raises(AlignattError, match=r"Rows of layer 9 .* are 0, 1, 2, 3"):
         VllmTranslator.local(checkpoint(tmp_path, "llama"), "tiny", [0, 9], {"max_model_len": 512})

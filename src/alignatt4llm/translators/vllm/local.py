@@ -16,6 +16,7 @@ from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.platforms import current_platform
 from vllm.v1.engine.async_llm import AsyncLLM
 
+from alignatt4llm.device import computes_bfloat16
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.translators.drafting import CANDIDATES
 from alignatt4llm.translators.vllm.rows import EXTRA
@@ -136,6 +137,7 @@ def engine_settings(layers: Collection[int] | None) -> dict[str, Any]:
             "enforce_eager": True,  # starts in a third of the time
             "block_size": 32,
             "kv_cache_memory_bytes": CACHE_GIB << 30,
+            "dtype": "auto" if computes_bfloat16() else "float32",
         }
     return settings
 
