@@ -8,11 +8,13 @@ from importlib.metadata import distributions
 import numpy as np
 import pytest
 import torch
-from tiny import EVERY_HEAD, save_checkpoint
+from tiny import EVERY_HEAD, save_checkpoint, tiny_model
 
+from alignatt4llm.attention.half_linear import FBGEMM, widen
 from alignatt4llm.bench.arms import Packed, Plain
 from alignatt4llm.bench.engine import STREAMS, crowded, prompts
 from alignatt4llm.bench.measure import bytes_per_second, interleaved
+from alignatt4llm.bench.run import _weight_bytes
 from alignatt4llm.bench.streamed import (
     Bench,
     crowd,
@@ -24,6 +26,7 @@ from alignatt4llm.bench.streamed import (
 )
 from alignatt4llm.cli.main import main
 from alignatt4llm.delays import peak_memory_mb
+from alignatt4llm.device import Device
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.languages import Pair
 from alignatt4llm.latency import LATENCIES
@@ -75,6 +78,15 @@ def test_medians_leave_out_the_first_run():
     taken = interleaved({"one": lambda: calls.append(1), "two": lambda: calls.append(2)}, 3)
     assert calls == [1, 2] * 4
     assert set(taken) == {"one", "two"}
+
+
+@pytest.mark.skipif(not FBGEMM, reason="torch is without FBGEMM")
+def test_a_step_reads_16_bits_of_linear_layers_and_no_embeddings():
+    model = tiny_model("llama", tie_word_embeddings=False).to(torch.bfloat16)
+    numbers = sum(part.weight.numel() for part in model.modules() if type(part) is torch.nn.Linear)
+    norms = [part for name, part in model.named_parameters() if "norm" in name]
+    widen(model, Device("cpu", "float32"))
+    assert _weight_bytes(model) == 2 * numbers + 4 * sum(part.numel() for part in norms)
 
 
 def test_memory_has_a_speed():

@@ -6,14 +6,12 @@ from tiny import FAMILIES, save_checkpoint, tiny_model
 from torch import nn
 from transformers import AutoModelForCausalLM
 
-from alignatt4llm.attention import half_linear
-from alignatt4llm.attention.half_linear import HalfLinear, halve
+from alignatt4llm.attention.half_linear import FBGEMM, HalfLinear, widen
 from alignatt4llm.device import Device
 from alignatt4llm.translators.transformers import TransformersTranslator
 
-pytestmark = pytest.mark.skipif(
-    "fbgemm" not in torch.backends.quantized.supported_engines, reason="torch is without FBGEMM"
-)
+pytestmark = pytest.mark.skipif(not FBGEMM, reason="torch is without FBGEMM")
+CPU = Device("cpu", "float32")
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
@@ -23,8 +21,8 @@ def test_it_is_the_layer_computed_in_float32(dtype, bias, tokens):
     torch.manual_seed(0)
     layer = nn.Linear(72, 130, bias=bias).to(dtype)
     states = torch.randn(1, tokens, 72)
-    expected = layer.float()(states)
-    torch.testing.assert_close(HalfLinear(layer)(states), expected, rtol=1e-4, atol=1e-5)
+    found = HalfLinear(layer)(states)
+    torch.testing.assert_close(found, layer.float()(states), rtol=1e-4, atol=1e-5)
 
 
 def test_by_hand():
@@ -36,11 +34,11 @@ def test_by_hand():
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_halved_model_is_the_model_in_float32(family):
+def test_a_widened_model_is_the_model_in_float32(family):
     ids = torch.tensor([[5, 9, 2, 7, 30, 4]])
     stored = tiny_model(family).to(torch.bfloat16).eval()
     wide = tiny_model(family).to(torch.bfloat16).float().eval()
-    halve(stored)
+    widen(stored, CPU)
     assert not [module for module in stored.modules() if type(module) is nn.Linear]
     with torch.inference_mode():
         torch.testing.assert_close(stored(ids).logits, wide(ids).logits, rtol=1e-3, atol=1e-4)
@@ -48,20 +46,20 @@ def test_a_halved_model_is_the_model_in_float32(family):
 
 def test_a_model_stored_in_float32_loses_nothing():
     model = tiny_model("gemma3").eval()
-    halve(model)
-    assert any(type(module) is nn.Linear for module in model.modules())
+    widen(model, CPU)
+    assert not any(isinstance(module, HalfLinear) for module in model.modules())
+
+
+def test_other_devices_get_plain_float32():
+    model = tiny_model("gemma3").to(torch.bfloat16)
+    widen(model, Device("cuda", "float32"))
+    assert model.dtype == torch.float32
+    assert not any(isinstance(module, HalfLinear) for module in model.modules())
 
 
 def test_a_checkpoint_of_16_bits_is_loaded_so(tmp_path):
     folder = save_checkpoint(tmp_path, "gemma3")
     AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16).save_pretrained(folder)
-    device = Device("cpu", "float32")
-    model = TransformersTranslator(folder, threads=1, device=device).model
+    model = TransformersTranslator(folder, threads=1, device=CPU).model
     assert model.dtype == torch.float32
     assert any(isinstance(module, HalfLinear) for module in model.modules())
-
-
-def test_it_is_for_cpus_that_compute_in_float32():
-    assert half_linear.suits(Device("cpu", "float32"))
-    assert not half_linear.suits(Device("cpu"))
-    assert not half_linear.suits(Device("cuda", "float32"))

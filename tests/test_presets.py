@@ -204,7 +204,10 @@ def test_a_dry_run_prints_the_whole_configuration(capsys):
 
 @pytest.mark.parametrize(
     ("dtype", "told"),
-    [("auto", "21.8 GB of weights in bfloat16"), ("float32", "43.6 GB of weights in float32")],
+    [
+        ("auto", "21.8 GB of weights in bfloat16"),
+        ("float32", "43.6 GB of weights at most"),
+    ],
 )
 def test_a_dry_run_tells_the_memory_of_the_type_here(capsys, monkeypatch, dtype, told):
     monkeypatch.setattr(Device, "best", lambda: Device("cpu", dtype))

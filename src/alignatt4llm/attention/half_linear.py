@@ -12,12 +12,15 @@ from transformers import PreTrainedModel
 
 from alignatt4llm.device import Device
 
+FBGEMM = "fbgemm" in torch.backends.quantized.supported_engines
+"""Whether torch has it here."""
+
 
 class HalfLinear(nn.Module):
     """Stands in for a linear layer whose weights are in bfloat16 or float16.
 
     They are kept in float16, which has more digits than bfloat16 but a smaller range: what is
-    below 6e-8 becomes 0. Products and sums are in float32.
+    below 6e-8 becomes 0, what is above 65504 becomes that. Products and sums are in float32.
 
     Parameters
     ----------
@@ -44,18 +47,19 @@ class HalfLinear(nn.Module):
         return out
 
 
-def suits(device: Device) -> bool:
-    """Whether models are faster so: a CPU that would compute in float32, with FBGEMM."""
-    return (
-        device == Device("cpu", "float32")
-        and "fbgemm" in torch.backends.quantized.supported_engines
-    )
+def widen(model: PreTrainedModel, device: Device) -> None:
+    """Let a model compute in float32; weights of 16 bits stay so in linear layers, with FBGEMM.
 
-
-def halve(model: PreTrainedModel) -> None:
-    """Compute in float32, the weights of linear layers staying in 16 bits if they are."""
-    if model.dtype in (torch.bfloat16, torch.float16):
-        for module in list(model.modules()):
+    Parameters
+    ----------
+    model
+        The model as it is stored.
+    device
+        Where it will run.
+    """
+    if device.name == "cpu" and FBGEMM and model.dtype in (torch.bfloat16, torch.float16):
+        # the layers themselves are not in this list, so each is freed as it is replaced
+        for module in [part for part in model.modules() if type(part) is not nn.Linear]:
             for name, child in module.named_children():
                 if type(child) is nn.Linear:
                     setattr(module, name, HalfLinear(child))

@@ -69,11 +69,12 @@ def _card(card: Card) -> str:
 def _memory(system: System, device: Device | None) -> str:
     unique = {card.repository: card for card in system.cards}.values()
     if not unique:
-        return "under 3 GB"
-    wide = bool(device and device.dtype == "float32")
-    weights = sum(card.gigabytes for card in unique) * (2 if wide else 1)
+        return "under 4 GB"
+    stored = sum(card.gigabytes for card in unique)
+    wide = device is not None and device.dtype == "float32"
+    weights, kind = (2 * stored, "at most, in float32") if wide else (stored, "in bfloat16")
     return (
-        f"{weights:.1f} GB of weights in {'float32' if wide else 'bfloat16'}, "
+        f"{weights:.1f} GB of weights {kind}, "
         f"about {1.25 * weights + 2:.0f} GB with keys, values and working memory"
     )
 

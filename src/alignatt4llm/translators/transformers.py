@@ -9,7 +9,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
-from alignatt4llm.attention import half_linear
+from alignatt4llm.attention.half_linear import widen
 from alignatt4llm.attention.packed import Feed, PackedModel, Stream
 from alignatt4llm.device import Device
 from alignatt4llm.errors import AlignattError
@@ -66,21 +66,18 @@ class TransformersTranslator:
         device: Device | None = None,
     ) -> None:
         device = device or Device.best()
-        halves = dtype is None and half_linear.suits(device)
         logging.disable_progress_bar()
         try:
             self.tokenizer = AutoTokenizer.from_pretrained(str(location), revision=revision)
             self.model = AutoModelForCausalLM.from_pretrained(
-                str(location),
-                revision=revision,
-                dtype=dtype or ("auto" if halves else device.torch_dtype),
+                str(location), revision=revision, dtype=dtype or "auto"
             )
         except (OSError, ValueError) as problem:
             reason = str(problem).strip().splitlines()[0]
             raise AlignattError(f"The model '{location}' cannot be loaded: {reason}") from problem
+        if dtype is None and device.dtype == "float32":
+            widen(self.model, device)
         self.model.to(device.name).eval().requires_grad_(False)
-        if halves:
-            half_linear.halve(self.model)
         width = self.model.config.get_text_config().hidden_size
         torch.set_num_threads(threads or best_threads(width))
         self.vocabulary = Vocabulary(self.tokenizer, self.model.generation_config)
