@@ -15,7 +15,8 @@ from alignatt4llm.attention.rows import AttentionForm, attention_rows
 from alignatt4llm.errors import AlignattError, PromptTooLong
 from alignatt4llm.translators.transformers import TransformersTranslator
 from alignatt4llm.translators.vllm.keys import KeyCache
-from alignatt4llm.translators.vllm.rows import Layer, Ledger, Part, StepQueries, StepRows, Wanted
+from alignatt4llm.translators.vllm.ledger import Ledger, Part, Wanted
+from alignatt4llm.translators.vllm.rows import Layer, StepQueries, StepRows
 from alignatt4llm.translators.vllm.steps import Ask, Served, Step
 from alignatt4llm.translators.vllm.translator import VllmTranslator
 from alignatt4llm.translators.vllm.wire import error_to_line, step_from_line, step_to_line
@@ -168,10 +169,15 @@ def test_rows_of_a_mixed_step_are_those_of_each_stream(windows, rank, groups):
     for index, layer in layers.items():
         kept.keep(layer.place, *map(torch.cat, zip(*fed[index], strict=True)))
     step = StepRows(layers, torch.device("cpu"))
-    for rows, right in zip(step.compute(parts, 5), expected, strict=True):
+    [batch] = step.gather(parts, 5)
+    queries = kept.queries.clone()
+    kept.queries.zero_()  # as the next step may
+    for rows, right in zip(batch.rows(), expected, strict=True):
         torch.testing.assert_close(rows, right)
+    kept.queries.copy_(queries)
     kept.slots[1, 1] = -1  # as a layer that did not see the first token
-    rows, *_ = step.compute(parts, 5)
+    [batch] = step.gather(parts, 5)
+    rows, *_ = batch.rows()
     assert rows[0, 1].isnan().all() and not rows[0, (0, 2, 3)].isnan().any()
 
 
@@ -213,6 +219,27 @@ def test_the_ledger_follows_chunks_growth_preemption_and_strangers():
     assert (part.begin, part.end, part.wanted.blocks) == (9, 14, [[1, 2]])
     ledger.forget(["b", "a", "a"])
     assert ledger.parts(scheduled(cached=[("a", None, 14)], counts={"a": 1})) == []
+
+
+def test_the_ledger_knows_which_steps_write_where_rows_are_read():
+    ledger = Ledger()
+    extra = {"key": "k", "to": "ipc://rows", "first": 0, "heads": [[0, 1]], "columns": [0]}
+    requests = [("a", [4, 5], 0, {"alignatt": extra}), ("b", [6], 0, None)]
+    assert not ledger.overwritten_by(scheduled(requests))
+    ledger.parts(scheduled(requests, counts={"a": 12, "b": 6}))
+    on, into = ("a", None, 12), ("b", [5], 6)
+    for step, overwrites in [
+        (scheduled(cached=[on]), False),
+        (scheduled(cached=[on, ("b", [7], 6)]), False),
+        (scheduled(cached=[("a", [8], 12)]), False),
+        (scheduled(cached=[into]), True),
+        (scheduled(cached=[("b", [4, 9], 0)], resumed=["b"]), True),
+        (scheduled([("c", [3, 4], 0, None)], [on]), True),
+        (scheduled([("c", [3, 6], 0, None)], [on]), False),
+    ]:
+        assert ledger.overwritten_by(step) is overwrites
+    ledger.parts(scheduled(cached=[("b", None, 6)], counts={"b": 1}))
+    assert not ledger.overwritten_by(scheduled(cached=[into])), "no row of this step is wanted"
 
 
 @given(st.integers(1, 4), st.integers(0, 3), st.integers(0, 5))

@@ -20,21 +20,42 @@ def beside():
     beside.close()
 
 
-def test_work_runs_in_another_thread_and_is_done_when_it_is_finished(beside):
-    done = []
+def test_stages_run_in_another_thread_and_each_can_be_waited_for(beside):
+    done, may_end = [], threading.Event()
 
-    def work():
+    def first():
         time.sleep(0.05)
         done.append(threading.current_thread())
+        return "gathered"
 
-    beside.begin(work)
+    def then(gathered):
+        assert may_end.wait(60)
+        done.append(gathered)
+
+    beside.begin(first, then)
     assert not done
+    beside.settle()
+    assert len(done) == 1 and done[0] is not threading.current_thread()
+    may_end.set()
     beside.finish()
-    assert done and done[0] is not threading.current_thread()
+    assert done[1:] == ["gathered"]
+    beside.settle()
 
 
-def test_what_work_raises_is_raised_once(beside):
-    beside.begin(lambda: 1 / 0)
+def test_what_the_first_stage_raises_is_raised_and_the_second_does_not_begin(beside):
+    begun = []
+    beside.begin(lambda: 1 / 0, begun.append)
+    with pytest.raises(ZeroDivisionError):
+        beside.settle()
+    with pytest.raises(ZeroDivisionError):
+        beside.finish()
+    beside.finish()
+    assert not begun
+
+
+def test_what_the_second_stage_raises_is_raised_once(beside):
+    beside.begin(lambda: 0, lambda zero: 1 / zero)
+    beside.settle()
     with pytest.raises(ZeroDivisionError):
         beside.finish()
     beside.finish()
@@ -49,7 +70,7 @@ def test_it_runs_wherever_the_engine_of_a_bound_worker_may(monkeypatch):
         beside = Beside()
         try:
             os.sched_setaffinity(0, {min(every)})  # as vLLM binds a worker
-            beside.begin(lambda: found.append((os.sched_getaffinity(0), torch.get_num_threads())))
+            beside.begin(lambda: (os.sched_getaffinity(0), torch.get_num_threads()), found.append)
             beside.finish()
         finally:
             os.sched_setaffinity(0, every)
@@ -65,7 +86,7 @@ def test_a_processor_that_may_not_be_used_is_no_problem(monkeypatch):
     monkeypatch.setattr(beside_module, "parent_process", lambda: SimpleNamespace(pid=os.getppid()))
     monkeypatch.setattr(os, "sched_setaffinity", refused, raising=False)
     beside, done = Beside(), []
-    beside.begin(lambda: done.append(True))
+    beside.begin(lambda: True, done.append)
     beside.finish()
     beside.close()
     assert done

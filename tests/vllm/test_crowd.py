@@ -1,5 +1,7 @@
 """Rows of a crowd: exact, complete, and changing no bit of what vLLM computes."""
 
+from time import sleep
+
 import pytest
 
 pytest.importorskip(
@@ -53,7 +55,11 @@ def test_a_beginning_that_a_crowd_shares_is_read_once(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("family", "blocks"), [("qwen3", 14), ("gemma4", 26)])
-def test_rows_survive_preemption(tmp_path, family, blocks):
+def test_rows_survive_preemption_however_late_they_are_read(tmp_path, monkeypatch, family, blocks):
+    from alignatt4llm.translators.vllm import rows
+
+    read = rows.Batch.rows
+    monkeypatch.setattr(rows.Batch, "rows", lambda batch: sleep(0.05) or read(batch))
     with_rows, without = results(tmp_path, family, num_gpu_blocks_override=blocks)
     holds(family, with_rows, without)
     assert sum(result.preemptions for result in with_rows) > 0

@@ -12,7 +12,7 @@ pytest.importorskip(
 
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.translators.vllm import mail
-from alignatt4llm.translators.vllm.rows import Part, Wanted
+from alignatt4llm.translators.vllm.ledger import Part, Wanted
 
 HEADS, COLUMNS = [(0, 0), (1, 0)], [0, 1, 2]
 

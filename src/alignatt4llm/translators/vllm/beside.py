@@ -1,4 +1,4 @@
-"""A CPU worker's own work beside vLLM's sampling, for which vLLM leaves processors idle."""
+"""A CPU worker's own work beside vLLM's steps, on the processors that vLLM leaves idle."""
 
 import os
 import sys
@@ -6,26 +6,35 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from multiprocessing import parent_process
+from typing import Any, TypeVar
 
 from torch import set_num_threads  # imported before vLLM makes it do nothing
 
+T = TypeVar("T")
+
 
 class Beside:
-    """Does one piece of work at a time in a thread of its own."""
+    """Does one piece of work at a time in a thread of its own, in two stages."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, "rows", _unbind)
-        self._begun: Future[None] | None = None
+        self._begun: list[Future[Any]] = []
 
-    def begin(self, work: Callable[[], None]) -> None:
+    def begin(self, first: Callable[[], T], then: Callable[[T], None]) -> None:
         """Begin a piece of work; the last one must be finished."""
-        self._begun = self._pool.submit(work)
+        settled = self._pool.submit(first)
+        self._begun = [settled, self._pool.submit(lambda: then(settled.result()))]
+
+    def settle(self) -> None:
+        """Wait until the first stage of what was begun is done; raise what it has raised."""
+        if self._begun:
+            self._begun[0].result()
 
     def finish(self) -> None:
-        """Wait until what was begun is done; raise what it has raised."""
-        begun, self._begun = self._begun, None
-        if begun is not None:
-            begun.result()
+        """Wait until what was begun is done; raise what it has raised, once."""
+        begun, self._begun = self._begun, []
+        for stage in begun:
+            stage.result()
 
     def close(self) -> None:
         """Finish, and begin no more."""

@@ -19,7 +19,7 @@ from vllm.v1.engine.async_llm import AsyncLLM
 from alignatt4llm.device import computes_bfloat16
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.translators.drafting import CANDIDATES
-from alignatt4llm.translators.vllm.rows import EXTRA
+from alignatt4llm.translators.vllm.ledger import EXTRA
 from alignatt4llm.translators.vllm.source import StepSource
 from alignatt4llm.translators.vllm.steps import Ask, Step
 

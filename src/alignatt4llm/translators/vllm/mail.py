@@ -21,7 +21,7 @@ from torch import Tensor
 
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.translators.base import Rows
-from alignatt4llm.translators.vllm.rows import Part
+from alignatt4llm.translators.vllm.ledger import Part
 
 PATIENCE = 30.0
 """Seconds that rows may take longer than the tokens of their step."""

@@ -1,15 +1,16 @@
-"""Rows of a step, read beside it: which are wanted, and one batched computation a layer."""
+"""Rows of a step, from the queries that it left and the keys in the cache, in batches."""
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle, takewhile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from alignatt4llm.attention.rows import AttentionForm, masked_rows
+from alignatt4llm.translators.vllm.ledger import Part
 
 if TYPE_CHECKING:
     from alignatt4llm.translators.vllm.keys import KeyCache
@@ -20,84 +21,6 @@ SHARERS = 4
 """Streams from which on the blocks they have in common are read once."""
 NOWHERE = -1
 """The slot of padding."""
-EXTRA = "alignatt"
-"""Where a request's ``extra_args`` say which rows it wants."""
-
-
-@dataclass(slots=True)
-class Wanted:
-    """The rows that one running request wants.
-
-    Attributes
-    ----------
-    key, to
-        Under which name, and to which address, they are sent.
-    first
-        The first position whose row is wanted.
-    heads
-        (layer, head) of each row; lists of two, as they come over a wire, will do.
-    columns
-        Positions of the keys over which they are wanted.
-    blocks
-        Blocks of the cache that hold the request, one list for each cache group.
-    """
-
-    key: str
-    to: str
-    first: int
-    heads: Sequence[Sequence[int]]
-    columns: list[int]
-    blocks: list[list[int]]
-
-    def __post_init__(self) -> None:
-        self.heads = tuple((layer, head) for layer, head in self.heads)
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Positions ``begin`` to ``end`` of a request, computed in one step."""
-
-    wanted: Wanted
-    begin: int
-    end: int
-
-
-class Ledger:
-    """Knows, from what vLLM schedules, which rows each step has to give."""
-
-    def __init__(self) -> None:
-        self._wanted: dict[str, Wanted] = {}
-
-    def parts(self, scheduled: Any) -> list[Part]:
-        """Follow a ``SchedulerOutput``; return what is wanted of its step."""
-        found = []
-        for request in scheduled.scheduled_new_reqs:
-            extra = getattr(request.sampling_params, "extra_args", None) or {}
-            if isinstance(asked := extra.get(EXTRA), dict):  # HTTP clients can send no dict
-                blocks = [list(group) for group in request.block_ids]
-                self._wanted[request.req_id] = Wanted(**asked, blocks=blocks)
-                found.append((request.req_id, request.num_computed_tokens))
-        cached = scheduled.scheduled_cached_reqs
-        for name, new, computed in zip(
-            cached.req_ids, cached.new_block_ids, cached.num_computed_tokens, strict=True
-        ):
-            if wanted := self._wanted.get(name):
-                if name in cached.resumed_req_ids:
-                    wanted.blocks = [[] for _ in wanted.blocks]
-                for group, fresh in zip(wanted.blocks, new or (), strict=False):
-                    group.extend(fresh)
-                found.append((name, computed))
-        parts = [self._part(name, at, scheduled.num_scheduled_tokens[name]) for name, at in found]
-        return [part for part in parts if part.begin < part.end]
-
-    def _part(self, name: str, computed: int, count: int) -> Part:
-        wanted = self._wanted[name]
-        return Part(wanted, max(computed, wanted.first), computed + count)
-
-    def forget(self, names: Iterable[str]) -> None:
-        """Forget requests that are finished."""
-        for name in names:
-            self._wanted.pop(name, None)
 
 
 class StepQueries:
@@ -241,31 +164,44 @@ class Alike:
         seen = [sys.maxsize if window is None else window for window in windows]
         self.windows = torch.tensor(seen, device=device)[:, None, None] if any(windows) else None
 
+    def queries(self, slots: Tensor, tokens: int) -> Tensor:
+        """Return copies of the queries in slots [G, R, T] after a step of so many tokens.
+
+        Returns
+        -------
+        Tensor
+            Shape [R, H, T, d], float32; NaN where the step had none.
+        """
+        kept = self.layer.queries
+        known = kept.slots[self._layers, : 1 + tokens]
+        same = slots[self._group_of, ..., None] == known[:, None, None]  # of each reading
+        found = same.to(torch.uint8).argmax(-1).flatten(1)  # the first, NaN, if there is none
+        chosen = kept.queries[
+            self._layers[self._owners, None], found[self._owners], self._heads[:, None]
+        ]  # [H, R T, d]
+        return chosen.float().view(len(chosen), *slots.shape[1:], -1).transpose(0, 1)
+
     def weights(
-        self,
-        tables: Tensor,
-        shared: Sequence[int],
-        slots: Tensor,
-        positions: Tensor,
-        tokens: int,
+        self, queries: Tensor, tables: Tensor, shared: Sequence[int], positions: Tensor
     ) -> Tensor:
-        """Return whole rows after a step of so many tokens, NaN where it had no query for them.
+        """Return whole rows, NaN where the queries are.
 
         Parameters
         ----------
+        queries
+            Those of R streams, shape [R, H, T, d].
         tables
-            Blocks in each group of each of R streams, in the order of positions, shape [G, R, B].
+            Blocks in each group of each stream, in the order of positions, shape [G, R, B].
         shared
             How many of them, from the first on, the streams have in common, length G.
-        slots, positions
-            Whose rows are wanted, shapes [G, R, T] and [R, T].
+        positions
+            Where the queries stand, shape [R, T].
 
         Returns
         -------
         Tensor
             Shape [R, H, T, L].
         """
-        queries = self._queries(slots, tokens)  # [R, H, T, d]
         parts = torch.split(queries, self._counts, dim=1)
         found = [
             each.layer.keys.products(part, each.key_head, tables[group], shared[group])
@@ -280,63 +216,83 @@ class Alike:
             mask = mask | (distance >= self.windows)
         return masked_rows(products, mask, self.layer.form, self.sinks)
 
-    def _queries(self, slots: Tensor, tokens: int) -> Tensor:
-        """Return the queries in slots [G, R, T], shape [R, H, T, d]; NaN where there are none."""
-        kept = self.layer.queries
-        known = kept.slots[self._layers, : 1 + tokens]
-        same = slots[self._group_of, ..., None] == known[:, None, None]  # of each reading
-        found = same.to(torch.uint8).argmax(-1).flatten(1)  # the first, NaN, if there is none
-        chosen = kept.queries[
-            self._layers[self._owners, None], found[self._owners], self._heads[:, None]
-        ]  # [H, R T, d]
-        return chosen.float().view(len(chosen), *slots.shape[1:], -1).transpose(0, 1)
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What `Alike` needs for some rows; see `Alike.weights`."""
+
+    alike: Alike
+    queries: Tensor
+    tables: Tensor
+    shared: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Parts of a step that want the same heads; later steps change nothing of it but the keys.
+
+    Attributes
+    ----------
+    parts
+        R parts, of at most T positions.
+    asked
+        What their H heads are read from.
+    positions, columns
+        Positions of the queries and of the keys, padded at the end, shapes [R, T] and [R, S].
+    """
+
+    parts: Sequence[Part]
+    asked: Sequence[Asked]
+    positions: Tensor
+    columns: Tensor
+
+    @torch.inference_mode()
+    def rows(self) -> list[Tensor]:
+        """Compute the rows [T, H, S] of each part; heads of other workers are 0."""
+        heads = len(self.parts[0].wanted.heads)
+        rows = self.columns.new_zeros(
+            *self.positions.shape, heads, self.columns.shape[-1], dtype=torch.float32
+        )  # [R, T, H, S]
+        for each in self.asked:
+            weights = each.alike.weights(each.queries, each.tables, each.shared, self.positions)
+            wanted = self.columns[:, None, None].expand(*weights.shape[:3], -1)
+            rows[:, :, each.alike.places] = weights.gather(-1, wanted).transpose(1, 2)
+        return [
+            row[: part.end - part.begin, :, : len(part.wanted.columns)]
+            for row, part in zip(rows, self.parts, strict=True)
+        ]
 
 
 @dataclass(slots=True)
 class StepRows:
-    """Computes the rows of a step from the queries it left and the keys in the cache."""
+    """Finds what the rows of a step are computed from."""
 
     layers: dict[int, Layer]
     device: torch.device
     _alike: dict[Sequence[Sequence[int]], list[Alike]] = field(default_factory=dict)
 
     @torch.inference_mode()
-    def compute(self, parts: Sequence[Part], tokens: int) -> list[Tensor]:
-        """Return rows [T, H, S] of each part of a step of so many tokens.
+    def gather(self, parts: Sequence[Part], tokens: int) -> list[Batch]:
+        """Gather what belongs to the parts of a step of so many tokens; copy their queries."""
+        batches: dict[Sequence[Sequence[int]], list[Part]] = {}
+        for part in parts:
+            batches.setdefault(part.wanted.heads, []).append(part)
+        return [self._batch(heads, alike, tokens) for heads, alike in batches.items()]
 
-        Heads of other workers are 0.
-        """
-        rows: dict[int, Tensor] = {}
-        for heads in dict.fromkeys(part.wanted.heads for part in parts):
-            alike = [n for n, part in enumerate(parts) if part.wanted.heads == heads]
-            found = self._together(heads, [parts[n] for n in alike], tokens)
-            rows.update(zip(alike, found, strict=True))
-        return [
-            rows[n][: part.end - part.begin, :, : len(part.wanted.columns)]
-            for n, part in enumerate(parts)
-        ]
+    def _batch(self, heads: Sequence[Sequence[int]], parts: Sequence[Part], tokens: int) -> Batch:
+        asked = [self._asked(alike, parts, tokens) for alike in self._alike_of(heads)]
+        positions = self._padded([range(part.begin, part.end) for part in parts])
+        return Batch(parts, asked, positions, self._padded([part.wanted.columns for part in parts]))
 
-    def _together(
-        self, heads: Sequence[Sequence[int]], parts: Sequence[Part], tokens: int
-    ) -> Tensor:
-        """Return the rows of parts that want the same heads, [R, T, H, S], padded at the end."""
-        positions = self._padded([range(part.begin, part.end) for part in parts])  # [R, T]
-        columns = self._padded([part.wanted.columns for part in parts])[:, None, None]
-        rows = torch.zeros(
-            *positions.shape, len(heads), columns.shape[-1], device=self.device
-        )  # [R, T, H, S]
-        for alike in self._alike_of(heads):
-            grouped = [[_blocks(part, layer) for part in parts] for layer in alike.grouped]
-            shared = [_shared(blocks) for blocks in grouped]
-            blocks = [table for tables in grouped for table in tables]
-            size = alike.layer.keys.block_size
-            places = [_slots(part, table, size) for part, table in zip(cycle(parts), blocks)]
-            shape = len(alike.grouped), len(parts), -1
-            tables, slots = self._padded(blocks).view(shape), self._padded(places).view(shape)
-            weights = alike.weights(tables, shared, slots, positions, tokens)  # [R, h, T, L]
-            wanted = columns.expand(*weights.shape[:3], -1)
-            rows[:, :, alike.places] = weights.gather(-1, wanted).transpose(1, 2)
-        return rows
+    def _asked(self, alike: Alike, parts: Sequence[Part], tokens: int) -> Asked:
+        grouped = [[_blocks(part, layer) for part in parts] for layer in alike.grouped]
+        blocks = [table for tables in grouped for table in tables]
+        size = alike.layer.keys.block_size
+        places = [_slots(part, table, size) for part, table in zip(cycle(parts), blocks)]
+        shape = len(alike.grouped), len(parts), -1
+        tables, slots = self._padded(blocks).view(shape), self._padded(places).view(shape)
+        shared = [_shared(tables) for tables in grouped]
+        return Asked(alike, alike.queries(slots, tokens), tables, shared)
 
     def _alike_of(self, heads: Sequence[Sequence[int]]) -> list[Alike]:
         """Return what is read for some heads; it is found once for each head set."""

@@ -14,8 +14,9 @@ from alignatt4llm.errors import AlignattError
 from alignatt4llm.translators.vllm.beside import Beside
 from alignatt4llm.translators.vllm.capture import tap
 from alignatt4llm.translators.vllm.keys import KeyCache
+from alignatt4llm.translators.vllm.ledger import EXTRA, Ledger
 from alignatt4llm.translators.vllm.mail import Outbox
-from alignatt4llm.translators.vllm.rows import EXTRA, Layer, Ledger, Part, StepQueries, StepRows
+from alignatt4llm.translators.vllm.rows import Batch, Layer, StepQueries, StepRows
 
 if current_platform.is_cpu():
     from vllm.v1.worker.cpu_worker import CPUWorker as PlatformWorker
@@ -26,7 +27,7 @@ else:
 class RowWorker(PlatformWorker):  # type: ignore[misc]
     """The platform's own worker; rows are computed right after each step.
 
-    On a CPU that is done beside the sampling of the step's tokens; a GPU queues it anyway.
+    On a CPU that is done beside the next step, as long as it writes elsewhere; a GPU queues it.
 
     ``additional_config["alignatt"]["layers"]`` names the layers to tap; all of them if it does
     not.
@@ -57,21 +58,20 @@ class RowWorker(PlatformWorker):  # type: ignore[misc]
                 self._problem = str(problem)
 
     def execute_model(self, scheduler_output: Any) -> Any:
-        """Run a step, then read and send its rows before the next one may overwrite anything."""
+        """Run a step and begin to read its rows; nothing that they need is overwritten before."""
+        if self._ledger.overwritten_by(scheduler_output):
+            self._beside.finish()
+        self._beside.settle()
         output = super().execute_model(scheduler_output)
+        self._beside.finish()
         self._ledger.forget(scheduler_output.finished_req_ids)
         if parts := self._ledger.parts(scheduler_output):
-            give = partial(self._give, parts, scheduler_output.total_num_scheduled_tokens)
-            if output is None and self.device.type == "cpu":  # sampling comes next
-                self._beside.begin(give)
+            tokens = scheduler_output.total_num_scheduled_tokens
+            gather = partial(self._rows.gather, parts, tokens)
+            if self.device.type == "cpu":
+                self._beside.begin(gather, self._give)
             else:
-                give()
-        return output
-
-    def sample_tokens(self, grammar_output: Any) -> Any:
-        """Sample the step's tokens; its rows are read by then."""
-        output = super().sample_tokens(grammar_output)
-        self._beside.finish()
+                self._give(gather())
         return output
 
     def describe_rows(self) -> dict[str, Any]:
@@ -91,9 +91,10 @@ class RowWorker(PlatformWorker):  # type: ignore[misc]
             self._outbox.close()
         super().shutdown()
 
-    def _give(self, parts: Sequence[Part], tokens: int) -> None:
-        """Compute and send the rows of the parts of a step of so many tokens."""
-        self._outbox.send(parts, self._rows.compute(parts, tokens))
+    def _give(self, batches: Sequence[Batch]) -> None:
+        """Compute and send rows."""
+        for batch in batches:
+            self._outbox.send(batch.parts, batch.rows())
 
     @property
     def _rank(self) -> int:
