@@ -181,7 +181,7 @@ def test_rows_of_a_mixed_step_are_those_of_each_stream(windows, rank, groups):
     assert rows[0, 1].isnan().all() and not rows[0, (0, 2, 3)].isnan().any()
 
 
-def scheduled(new=(), cached=(), counts=None, resumed=()):
+def scheduled(new=(), cached=(), counts=None, resumed=(), zeroed=None, copied=None, linked=None):
     return SimpleNamespace(
         scheduled_new_reqs=[
             SimpleNamespace(
@@ -199,6 +199,9 @@ def scheduled(new=(), cached=(), counts=None, resumed=()):
             resumed_req_ids=set(resumed),
         ),
         num_scheduled_tokens=counts,
+        new_block_ids_to_zero=zeroed,
+        kv_cache_block_copies=copied,
+        kv_connector_metadata=linked,
     )
 
 
@@ -236,6 +239,9 @@ def test_the_ledger_knows_which_steps_write_where_rows_are_read():
         (scheduled(cached=[("b", [4, 9], 0)], resumed=["b"]), True),
         (scheduled([("c", [3, 4], 0, None)], [on]), True),
         (scheduled([("c", [3, 6], 0, None)], [on]), False),
+        (scheduled(cached=[on], zeroed=[9]), True),
+        (scheduled(cached=[on], copied=["of a block"]), True),
+        (scheduled(cached=[on], linked="another machine's keys"), True),
     ]:
         assert ledger.overwritten_by(step) is overwrites
     ledger.parts(scheduled(cached=[("b", None, 6)], counts={"b": 1}))

@@ -36,8 +36,10 @@ def test_stages_run_in_another_thread_and_each_can_be_waited_for(beside):
     assert not done
     beside.settle()
     assert len(done) == 1 and done[0] is not threading.current_thread()
+    assert beside.busy
     may_end.set()
     beside.finish()
+    assert not beside.busy
     assert done[1:] == ["gathered"]
     beside.settle()
 

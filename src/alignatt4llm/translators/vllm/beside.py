@@ -25,6 +25,11 @@ class Beside:
         settled = self._pool.submit(first)
         self._begun = [settled, self._pool.submit(lambda: then(settled.result()))]
 
+    @property
+    def busy(self) -> bool:
+        """Whether what was begun may not be done."""
+        return any(not stage.done() for stage in self._begun)
+
     def settle(self) -> None:
         """Wait until the first stage of what was begun is done; raise what it has raised."""
         if self._begun:
@@ -37,7 +42,7 @@ class Beside:
             stage.result()
 
     def close(self) -> None:
-        """Finish, and begin no more."""
+        """Wait until what was begun is done, and begin no more."""
         self._pool.shutdown()
 
 

@@ -51,7 +51,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self._wanted: dict[str, Wanted] = {}
-        self._read: set[int] = set()
+        self._parts: list[Part] = []
 
     def parts(self, scheduled: Any) -> list[Part]:
         """Follow a ``SchedulerOutput``; return what is wanted of its step."""
@@ -73,9 +73,8 @@ class Ledger:
                     group.extend(fresh)
                 found.append((name, computed))
         parts = [self._part(name, at, scheduled.num_scheduled_tokens[name]) for name, at in found]
-        parts = [part for part in parts if part.begin < part.end]
-        self._read = {block for part in parts for group in part.wanted.blocks for block in group}
-        return parts
+        self._parts = [part for part in parts if part.begin < part.end]
+        return self._parts
 
     def overwritten_by(self, scheduled: Any) -> bool:
         """Say whether the next step may write where the rows of the last one are read.
@@ -83,9 +82,13 @@ class Ledger:
         In blocks that its requests already have it writes behind what any row has seen. Others are
         given to it here, and may have been taken from requests of the last step.
         """
+        unseen = scheduled.new_block_ids_to_zero, scheduled.kv_cache_block_copies
+        if any(unseen) or scheduled.kv_connector_metadata is not None:
+            return True
+        read = {block for part in self._parts for group in part.wanted.blocks for block in group}
         given = [request.block_ids for request in scheduled.scheduled_new_reqs]
         given += filter(None, scheduled.scheduled_cached_reqs.new_block_ids)
-        return any(not self._read.isdisjoint(group) for groups in given for group in groups)
+        return any(not read.isdisjoint(group) for groups in given for group in groups)
 
     def _part(self, name: str, computed: int, count: int) -> Part:
         wanted = self._wanted[name]

@@ -277,7 +277,7 @@ class StepRows:
         batches: dict[Sequence[Sequence[int]], list[Part]] = {}
         for part in parts:
             batches.setdefault(part.wanted.heads, []).append(part)
-        return [self._batch(heads, alike, tokens) for heads, alike in batches.items()]
+        return [self._batch(heads, together, tokens) for heads, together in batches.items()]
 
     def _batch(self, heads: Sequence[Sequence[int]], parts: Sequence[Part], tokens: int) -> Batch:
         asked = [self._asked(alike, parts, tokens) for alike in self._alike_of(heads)]

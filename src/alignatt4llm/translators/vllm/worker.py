@@ -58,8 +58,8 @@ class RowWorker(PlatformWorker):  # type: ignore[misc]
                 self._problem = str(problem)
 
     def execute_model(self, scheduler_output: Any) -> Any:
-        """Run a step and begin to read its rows; nothing that they need is overwritten before."""
-        if self._ledger.overwritten_by(scheduler_output):
+        """Run a step and begin to read its rows, once those of the last one cannot suffer."""
+        if self._beside.busy and self._ledger.overwritten_by(scheduler_output):
             self._beside.finish()
         self._beside.settle()
         output = super().execute_model(scheduler_output)
@@ -73,6 +73,11 @@ class RowWorker(PlatformWorker):  # type: ignore[misc]
             else:
                 self._give(gather())
         return output
+
+    def execute_dummy_batch(self) -> None:
+        """Take part in a step of others, which overwrites the queries."""
+        self._beside.settle()
+        super().execute_dummy_batch()
 
     def describe_rows(self) -> dict[str, Any]:
         """Say which rows can be had: problem if none, layers tapped, layers and heads there are."""
