@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from evaluating import ScriptedInterpreter
 
-from alignatt4llm import interpreter
+from alignatt4llm import device, interpreter
 from alignatt4llm.cli.main import main, parser
 from alignatt4llm.errors import UsageError
 from alignatt4llm.evaluate.sweep import plans
@@ -58,6 +58,14 @@ def test_a_single_system_is_written_to_the_folder_itself(data):
     assert described["settings"]["chunk"] == LATENCIES["medium"].chunk
     assert described["hearing"]["seed"] == 13
     assert described["data"] == "data"
+
+
+@pytest.mark.parametrize(("able", "dtype"), [(True, "auto"), (False, "float32")])
+def test_the_manifest_says_in_which_number_type_was_computed(data, monkeypatch, able, dtype):
+    monkeypatch.setenv("ALIGNATT_DEVICE", "cpu")
+    monkeypatch.setattr(device, "computes_bfloat16", lambda name="cpu": able)
+    [plan] = planned(data, "--pair", "en-de")
+    assert plan.manifest["device"] == {"name": "cpu", "dtype": dtype}
 
 
 def test_every_combination_has_a_folder_and_offline_only_one(data):

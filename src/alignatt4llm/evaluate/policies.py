@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from alignatt4llm.device import Device
 from alignatt4llm.errors import UsageError
 from alignatt4llm.evaluate.corpus import Recording
 from alignatt4llm.evaluate.systems import Live, Offline, System
@@ -130,6 +131,7 @@ class Setup:
             described |= {"settings": asdict(self.settings), "heads": heads}
             described["hearing"] = asdict(self.hearing) if self.hearing else None
         described["hardware"] = f"{platform.machine()}, {os.cpu_count()} CPUs"
+        described["device"] = asdict(Device.best())
         described["threads"] = torch.get_num_threads()
         described["versions"] = {name: _version(name) for name in _PACKAGES}
         return described
