@@ -218,7 +218,7 @@ class Alike:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Gathered:
     """What `Alike` needs for some rows; see `Alike.weights`."""
 
     alike: Alike
@@ -235,14 +235,14 @@ class Batch:
     ----------
     parts
         R parts, of at most T positions.
-    asked
+    gathered
         What their H heads are read from.
     positions, columns
         Positions of the queries and of the keys, padded at the end, shapes [R, T] and [R, S].
     """
 
     parts: Sequence[Part]
-    asked: Sequence[Asked]
+    gathered: Sequence[Gathered]
     positions: Tensor
     columns: Tensor
 
@@ -253,7 +253,7 @@ class Batch:
         rows = self.columns.new_zeros(
             *self.positions.shape, heads, self.columns.shape[-1], dtype=torch.float32
         )  # [R, T, H, S]
-        for each in self.asked:
+        for each in self.gathered:
             weights = each.alike.weights(each.queries, each.tables, each.shared, self.positions)
             wanted = self.columns[:, None, None].expand(*weights.shape[:3], -1)
             rows[:, :, each.alike.places] = weights.gather(-1, wanted).transpose(1, 2)
@@ -280,11 +280,12 @@ class StepRows:
         return [self._batch(heads, together, tokens) for heads, together in batches.items()]
 
     def _batch(self, heads: Sequence[Sequence[int]], parts: Sequence[Part], tokens: int) -> Batch:
-        asked = [self._asked(alike, parts, tokens) for alike in self._alike_of(heads)]
+        gathered = [self._gathered(alike, parts, tokens) for alike in self._alike_of(heads)]
         positions = self._padded([range(part.begin, part.end) for part in parts])
-        return Batch(parts, asked, positions, self._padded([part.wanted.columns for part in parts]))
+        columns = self._padded([part.wanted.columns for part in parts])
+        return Batch(parts, gathered, positions, columns)
 
-    def _asked(self, alike: Alike, parts: Sequence[Part], tokens: int) -> Asked:
+    def _gathered(self, alike: Alike, parts: Sequence[Part], tokens: int) -> Gathered:
         grouped = [[_blocks(part, layer) for part in parts] for layer in alike.grouped]
         blocks = [table for tables in grouped for table in tables]
         size = alike.layer.keys.block_size
@@ -292,7 +293,7 @@ class StepRows:
         shape = len(alike.grouped), len(parts), -1
         tables, slots = self._padded(blocks).view(shape), self._padded(places).view(shape)
         shared = [_shared(tables) for tables in grouped]
-        return Asked(alike, alike.queries(slots, tokens), tables, shared)
+        return Gathered(alike, alike.queries(slots, tokens), tables, shared)
 
     def _alike_of(self, heads: Sequence[Sequence[int]]) -> list[Alike]:
         """Return what is read for some heads; it is found once for each head set."""

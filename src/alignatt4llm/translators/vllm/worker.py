@@ -61,7 +61,6 @@ class RowWorker(PlatformWorker):  # type: ignore[misc]
         """Run a step and begin to read its rows, once those of the last one cannot suffer."""
         if self._beside.busy and self._ledger.overwritten_by(scheduler_output):
             self._beside.finish()
-        self._beside.settle()
         output = super().execute_model(scheduler_output)
         self._beside.finish()
         self._ledger.forget(scheduler_output.finished_req_ids)
@@ -74,10 +73,11 @@ class RowWorker(PlatformWorker):  # type: ignore[misc]
                 self._give(gather())
         return output
 
-    def execute_dummy_batch(self) -> None:
-        """Take part in a step of others, which overwrites the queries."""
+    def sample_tokens(self, grammar_output: Any) -> Any:
+        """Sample the step's tokens; its queries are copied by then, and may be overwritten."""
+        output = super().sample_tokens(grammar_output)
         self._beside.settle()
-        super().execute_dummy_batch()
+        return output
 
     def describe_rows(self) -> dict[str, Any]:
         """Say which rows can be had: problem if none, layers tapped, layers and heads there are."""
