@@ -1,5 +1,6 @@
 """AlignAtt on rows computed by hand, and what must hold of any rows."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +17,7 @@ from alignatt4llm.policy.alignatt import (
     AlignAtt,
     AlignAttSettings,
     hold_reason,
+    repeats,
     weigh,
     words_from_columns,
 )
@@ -85,6 +87,59 @@ def test_the_first_test_that_fails_names_the_hold(token, reason):
 def test_an_impossible_threshold_names_itself(share):
     with pytest.raises(UsageError, match=f"max_inaccessible is {share}; .*must lie in 0..1"):
         AlignAttSettings(max_inaccessible=share)
+
+
+def test_an_impossible_count_of_copied_words_names_itself():
+    with pytest.raises(UsageError, match="copied is -1; it counts words, 0 or more"):
+        AlignAttSettings(copied=-1)
+
+
+@pytest.mark.parametrize(
+    ("target", "copies"),
+    [
+        ("We find", True),
+        ("we fi", True),
+        ("Find that", True),
+        ("We, find: that", True),
+        ("We found", False),
+        ("Wir", False),
+        ("find we", False),
+        ("nd that", False),
+        ("WE FIND", False),
+        (" ,", False),
+        ("", False),
+    ],
+)
+def test_a_target_copies_that_is_nothing_but_words_of_the_source_in_their_order(target, copies):
+    assert repeats(target, ("We", "find", "that")) is copies
+
+
+def word_by_word(text: str) -> Draft:
+    """A draft of up to three words, each of which looks at the source word in its place."""
+    tokens = re.findall(r" \w+", text)
+    rows = np.zeros((len(tokens), 1, 3), np.float32)
+    rows[range(len(tokens)), 0, range(len(tokens))] = 1
+    ends = tuple(np.cumsum([len(token) for token in tokens]).tolist())
+    blank = np.zeros(len(tokens), np.float32)
+    return Draft(text, tuple(range(len(tokens))), ends, rows, np.arange(3), False, blank)
+
+
+@pytest.mark.parametrize(
+    ("draft", "accepted", "frontier", "copied", "holds"),
+    [
+        (" We find", "", 2, 2, ["source_copied", "source_copied"]),
+        (" We find that", "", 2, 2, ["source_copied", "source_copied", "peak_inaccessible"]),
+        (" that", "We find", 3, 3, ["source_copied"]),
+        (" We find", "", 3, 2, ["", ""]),
+        (" We sehen", "", 2, 2, ["", ""]),
+        (" find", "Wir", 2, 2, [""]),
+        (" We find", "", 2, 1, ["", ""]),
+    ],
+)
+def test_a_copy_is_held_until_more_words_are_accessible(draft, accepted, frontier, copied, holds):
+    policy = AlignAtt(HEADS, AlignAttSettings(copied=copied))
+    view = View(("We", "find", "that"), frontier, accepted)
+    assert [token.hold for token in policy.decide(word_by_word(draft), view)] == holds
 
 
 @given(

@@ -5,6 +5,8 @@ for Simultaneous Speech Translation" (2023), carried over to the rows of a decod
 Everything here is a pure function over numpy arrays.
 """
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,21 +23,27 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class AlignAttSettings:
-    """The threshold of the gate.
+    """The thresholds of the gate.
 
     Attributes
     ----------
     max_inaccessible
         Largest share of a token's source attention that may lie on inaccessible words.
+    copied
+        Accessible words up to which a target that does nothing but repeat the source is held: a
+        model that has begun to copy goes on, and with more of the source it often translates.
     """
 
     max_inaccessible: float = 0.15
+    copied: int = 6
 
     def __post_init__(self) -> None:
         if not 0 <= self.max_inaccessible <= 1:
             raise UsageError(
                 f"max_inaccessible is {self.max_inaccessible}; it is a share and must lie in 0..1."
             )
+        if self.copied < 0:
+            raise UsageError(f"copied is {self.copied}; it counts words, 0 or more.")
 
 
 def words_from_columns(rows: Array, words: NDArray[np.int64], count: int) -> Array:
@@ -123,6 +131,20 @@ def hold_reason(token: TokenEvidence, frontier: int, settings: AlignAttSettings)
     return ""
 
 
+def repeats(target: str, words: Sequence[str]) -> bool:
+    """Whether a target is nothing but successive words of the source, the last maybe cut.
+
+    Capitals at the beginning of a word and what stands between words do not matter.
+    """
+    said = _spoken(target)
+    return bool(said.strip()) and said in _spoken(" ".join(words))
+
+
+def _spoken(text: str) -> str:
+    words = re.findall(r"\w+", text)
+    return " " + " ".join(word[0].lower() + word[1:] for word in words)
+
+
 @dataclass(frozen=True, slots=True)
 class AlignAtt:
     """The policy: a head set read with thresholds."""
@@ -131,8 +153,12 @@ class AlignAtt:
     settings: AlignAttSettings = AlignAttSettings()
 
     def decide(self, draft: Draft, view: View) -> list[TokenEvidence]:
-        """Hold the tokens that lean on words beyond the frontier; see `Policy.decide`."""
-        return self._judge(draft.rows, draft.words, view)
+        """Hold what leans on words beyond the frontier, or copies; see `Policy.decide`."""
+        evidence = self._judge(draft.rows, draft.words, view)
+        target = view.accepted + draft.text
+        if view.frontier > self.settings.copied or not repeats(target, view.words):
+            return evidence
+        return [replace(token, hold=token.hold or "source_copied") for token in evidence]
 
     def stop(self, view: View) -> Stop:
         """End drafting at the first token that is held."""

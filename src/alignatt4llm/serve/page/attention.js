@@ -4,6 +4,7 @@ const REASONS = {
   peak_inaccessible: "held: it looks most at a word that may still change",
   mass_inaccessible: "held: too much of its attention is on words that may still change",
   source_unseen: "held: it does not look at the source",
+  source_copied: "held: so far the source is only repeated",
   nonfinite: "held: its attention could not be read",
   unit_incomplete: "held: the word may not be complete",
   sentence_open: "held: the sentence may go on",
