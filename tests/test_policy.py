@@ -114,6 +114,18 @@ def test_a_target_copies_that_is_nothing_but_words_of_the_source_in_their_order(
     assert repeats(target, ("We", "find", "that")) is copies
 
 
+def test_a_copy_is_seen_in_a_language_without_spaces():
+    assert repeats("我们用", ("我", "们", "用"))
+    assert not repeats("我用", ("我", "们", "用"))
+
+
+@pytest.mark.parametrize(("draft", "held"), [(" We find that", True), (" We find", False)])
+def test_a_copy_that_has_ended_is_held_if_it_leaves_out_nothing(draft, held):
+    ended = replace(word_by_word(draft), ended=True)
+    evidence = AlignAtt(HEADS).decide(ended, View(("We", "find", "that"), 3, ""))
+    assert {token.hold for token in evidence} == ({"source_copied"} if held else {""})
+
+
 def word_by_word(text: str) -> Draft:
     """A draft of up to three words, each of which looks at the source word in its place."""
     tokens = re.findall(r" \w+", text)

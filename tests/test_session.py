@@ -312,6 +312,33 @@ def test_a_few_unread_words_are_waited_for():
     assert [close.source for close in of(Close, events)] == ["one two three four five six"]
 
 
+def test_a_copy_is_held_until_the_draft_turns_out_to_be_none():
+    words = [SourceWord(text, n, n + 0.9) for n, text in enumerate(("In", "Berlin", "we", "have"))]
+    session = session_of(
+        ScriptedRecognizer(
+            [
+                Recognition(tuple(words[:1]), tuple(words[1:])),
+                Recognition(tuple(words[1:2]), tuple(words[2:])),
+            ]
+        ),
+        lambda _: [(" In", 0), (" Berlin", 1), (" haben", 3), (" wir", 2)],
+    )
+    first, second = list(session.feed(SECOND)), list(session.feed(SECOND))
+    assert not said(first)
+    [trace] = of(Trace, first)
+    assert [t.hold for t in trace.tokens] == ["source_copied", "peak_inaccessible"]
+    assert said(second) == "In Berlin"
+
+
+def test_what_a_copy_that_has_ended_leaves_unread_begins_the_next_utterance():
+    def okay(words):
+        return [(" Okay", 0), (".", 0)] if words[0] == "Okay" else word_for_word(words)
+
+    events, _ = follow(talk("Okay so let us begin. And", 6), okay)
+    assert said(events) == "Okay. SO LET US BEGIN. AND"
+    assert of(Close, events)[0].source == "Okay"
+
+
 HOLDING = {
     "looks at the last word": lambda words: [(f" {w.upper()}", len(words) - 1) for w in words],
     "looks nowhere": lambda words: [(" HM", 0)] if len(words) > 99 else [],

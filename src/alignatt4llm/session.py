@@ -10,7 +10,7 @@ from alignatt4llm.errors import PromptTooLong, UsageError
 from alignatt4llm.events import Close, Commit, End, Event, Preview, Source, TokenTrace, Trace
 from alignatt4llm.languages import Pair
 from alignatt4llm.policy.accept import accept, accept_all
-from alignatt4llm.policy.base import Policy, TokenEvidence, View
+from alignatt4llm.policy.base import COPIED, Policy, TokenEvidence, View
 from alignatt4llm.prompts import Closed, PromptForm
 from alignatt4llm.recognizers.base import Recognizer, Samples
 from alignatt4llm.recognizers.shifted import Shifted
@@ -294,4 +294,4 @@ class Session:
 
 def _is_final(draft: Draft, evidence: Sequence[TokenEvidence]) -> bool:
     """Whether drafting on would bring nothing: the translation has ended, or a token is held."""
-    return draft.ended or any(token.hold for token in evidence)
+    return draft.ended or any(token.hold not in ("", COPIED) for token in evidence)

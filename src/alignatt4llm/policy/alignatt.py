@@ -2,7 +2,7 @@
 
 Papi, Turchi and Negri, "AlignAtt: Using Attention-based Audio-Translation Alignments as a Guide
 for Simultaneous Speech Translation" (2023), carried over to the rows of a decoder-only LLM.
-Everything here is a pure function over numpy arrays.
+Everything here is a pure function over numpy arrays and text.
 """
 
 import re
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from alignatt4llm.errors import UsageError
 from alignatt4llm.heads.headset import HeadSet
-from alignatt4llm.policy.base import TokenEvidence, View
+from alignatt4llm.policy.base import COPIED, TokenEvidence, View
 from alignatt4llm.target import Sources
 from alignatt4llm.translators.base import Draft, Stop
 
@@ -30,8 +30,8 @@ class AlignAttSettings:
     max_inaccessible
         Largest share of a token's source attention that may lie on inaccessible words.
     copied
-        Accessible words up to which a target that does nothing but repeat the source is held: a
-        model that has begun to copy goes on, and with more of the source it often translates.
+        Accessible words up to which a target that only repeats the source is held: a model that
+        has begun to copy goes on, and with more of the source it often translates.
     """
 
     max_inaccessible: float = 0.15
@@ -136,13 +136,14 @@ def repeats(target: str, words: Sequence[str]) -> bool:
 
     Capitals at the beginning of a word and what stands between words do not matter.
     """
-    said = _spoken(target)
-    return bool(said.strip()) and said in _spoken(" ".join(words))
+    said, source = _bare(target), [_bare(word) for word in words]
+    return bool(said) and any(
+        "".join(source[first:]).startswith(said) for first in range(len(source))
+    )
 
 
-def _spoken(text: str) -> str:
-    words = re.findall(r"\w+", text)
-    return " " + " ".join(word[0].lower() + word[1:] for word in words)
+def _bare(text: str) -> str:
+    return "".join(word[0].lower() + word[1:] for word in re.findall(r"\w+", text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,19 +156,25 @@ class AlignAtt:
     def decide(self, draft: Draft, view: View) -> list[TokenEvidence]:
         """Hold what leans on words beyond the frontier, or copies; see `Policy.decide`."""
         evidence = self._judge(draft.rows, draft.words, view)
-        target = view.accepted + draft.text
-        if view.frontier > self.settings.copied or not repeats(target, view.words):
+        if not self._copies(draft, view):
             return evidence
-        return [replace(token, hold=token.hold or "source_copied") for token in evidence]
+        return [replace(token, hold=token.hold or COPIED) for token in evidence]
 
     def stop(self, view: View) -> Stop:
-        """End drafting at the first token that is held."""
+        """End drafting at the first token that is held for where it looks."""
 
         def before_held(rows: Array, words: NDArray[np.int64]) -> int:
             evidence = self._judge(rows, words, view)
             return next((n for n, token in enumerate(evidence) if token.hold), len(evidence))
 
         return before_held
+
+    def _copies(self, draft: Draft, view: View) -> bool:
+        """Whether so far the source is only repeated, and not by a model that leaves words out."""
+        target = view.accepted + draft.text
+        if view.frontier > self.settings.copied or not repeats(target, view.words):
+            return False
+        return not draft.ended or _bare(" ".join(view.words)).endswith(_bare(target))
 
     def _judge(self, rows: Array, words: NDArray[np.int64], view: View) -> list[TokenEvidence]:
         evidence = weigh(self.heads, rows, words, view)

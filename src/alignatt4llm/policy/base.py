@@ -6,6 +6,9 @@ from typing import Protocol
 from alignatt4llm.target import Sources
 from alignatt4llm.translators.base import Draft, Stop
 
+COPIED = "source_copied"
+"""The one reason for a hold that more of the same draft may lift."""
+
 
 @dataclass(frozen=True, slots=True)
 class View:
