@@ -293,5 +293,5 @@ class Session:
 
 
 def _is_final(draft: Draft, evidence: Sequence[TokenEvidence]) -> bool:
-    """Whether drafting on would bring nothing: the translation has ended, or a token is held."""
+    """Whether drafting on would bring nothing: it has ended, or holds a token whatever follows."""
     return draft.ended or any(token.hold not in ("", COPIED) for token in evidence)
