@@ -30,10 +30,11 @@ test-vllm: $(VLLM)/.installed ## Run the tests of the vLLM engine, in an environ
 	$(VLLM)/bin/pytest tests/vllm -m "not slow" \
 	  -W ignore::ResourceWarning -W ignore::pytest.PytestUnraisableExceptionWarning
 
-check: $(STAMP) ## Check style and types
+check: $(STAMP) ## Check style, types and which room may use which
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 clean: ## Remove the virtual environment and everything made by tools
 	rm -rf .venv $(VLLM) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist src/*.egg-info

@@ -115,13 +115,17 @@ def jobs(args: argparse.Namespace, folder: Path) -> list[dict]:
 
 def resolved(args: argparse.Namespace) -> tuple[str, list[tuple[int, int]]]:
     """Return the model's folder and its heads."""
-    from alignatt4llm.heads.headset import head_set_for, load_head_set
-    from alignatt4llm.models import resolve_llm
+    from alignatt4llm.heads.loading import head_set_for, load_head_set
+    from alignatt4llm.weights.models import resolve_llm, short_name
 
     if args.tiny:
         return "", []
     weights = resolve_llm(args.model, print)
-    heads = load_head_set(Path(args.heads)) if args.heads else head_set_for(args.model, "en-de")
+    heads = (
+        load_head_set(Path(args.heads))
+        if args.heads
+        else head_set_for(short_name(args.model), "en-de")
+    )
     return weights.location, list(heads.heads)
 
 
@@ -242,8 +246,8 @@ def figure_prompts(location: str) -> list[Asked]:
     """Return the benchmark's prompts."""
     from transformers import AutoTokenizer
 
-    from alignatt4llm.languages import Pair
-    from alignatt4llm.prompts import prompt_form
+    from alignatt4llm.prompts.forms import prompt_form
+    from alignatt4llm.text.languages import Pair
     from alignatt4llm.translators.vocabulary import Vocabulary
 
     tokenizer = AutoTokenizer.from_pretrained(location)

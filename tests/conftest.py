@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from alignatt4llm.models import resolve_llm, resolve_recognizer
+from alignatt4llm.weights.models import resolve_llm, resolve_recognizer
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")

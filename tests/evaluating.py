@@ -7,7 +7,7 @@ from alignatt4llm.evaluate.hypothesis import Hypothesis
 from alignatt4llm.evaluate.runs import Plan, read_run, run
 from alignatt4llm.events import Commit
 from alignatt4llm.policy.alignatt import AlignAtt
-from alignatt4llm.prompts import FewShotPrompt
+from alignatt4llm.prompts.forms import FewShotPrompt
 from alignatt4llm.session import Session
 from alignatt4llm.translators.scripted import ScriptedDrafter
 

@@ -5,8 +5,9 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alignatt4llm.recognizers.agreement import Agreement, same
-from alignatt4llm.transcript import SourceWord
+from alignatt4llm.events import SourceWord
+from alignatt4llm.recognizers.agreement import Agreement
+from alignatt4llm.text.words import same
 
 
 def timed(text: str, start: float = 0.0, step: float = 0.5) -> list[SourceWord]:

@@ -26,11 +26,11 @@ from alignatt4llm.bench.streamed import (
 )
 from alignatt4llm.cli.main import main
 from alignatt4llm.delays import peak_memory_mb
-from alignatt4llm.device import Device
+from alignatt4llm.events import SourceWord
 from alignatt4llm.heads.headset import HeadSet
-from alignatt4llm.languages import Pair
-from alignatt4llm.latency import LATENCIES
-from alignatt4llm.transcript import SourceWord
+from alignatt4llm.machine.device import Device
+from alignatt4llm.settings.latency import LATENCIES
+from alignatt4llm.text.languages import Pair
 from alignatt4llm.translators.transformers import TransformersTranslator
 from alignatt4llm.translators.vllm.steps import Served, Step
 

@@ -6,7 +6,7 @@ import pytest
 from tiny import byte_level_tokenizer, save_checkpoint
 
 from alignatt4llm.cli.main import main
-from alignatt4llm.heads.headset import load_head_set
+from alignatt4llm.heads.loading import load_head_set
 
 WORDS = ["the", "first", "train", "leaves", "the", "station", "at", "seven", "in", "the", "morning"]
 LINES = [" ".join(WORDS[n % 4 : 6 + n % 6]) for n in range(12)]

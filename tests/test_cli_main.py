@@ -8,7 +8,7 @@ import pytest
 
 from alignatt4llm.cli import doctor, main
 from alignatt4llm.errors import AlignattError, UsageError
-from alignatt4llm.threads import best_threads, candidates, fastest
+from alignatt4llm.machine.threads import best_threads, candidates, fastest
 
 
 def raising(monkeypatch, error):

@@ -7,13 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alignatt4llm.cli.main import main
-from alignatt4llm.context import Context, ContextPrompt
 from alignatt4llm.errors import UsageError
 from alignatt4llm.events import Close
-from alignatt4llm.glossary import Term, Usage, check, read_glossary, report
-from alignatt4llm.languages import Pair
-from alignatt4llm.passages import PASSAGE, Passages, read_document
-from alignatt4llm.prompts import FewShotPrompt, source_columns
+from alignatt4llm.prompts.context import Context, ContextPrompt
+from alignatt4llm.prompts.forms import FewShotPrompt
+from alignatt4llm.prompts.glossary import Term, Usage, check, read_glossary, report
+from alignatt4llm.prompts.passages import PASSAGE, Passages, read_document
+from alignatt4llm.prompts.prompt import source_columns
+from alignatt4llm.text.languages import Pair
 
 PAIR = Pair.parse("en-de")
 HEAD, KERNEL = Term("attention head", "Aufmerksamkeitskopf"), Term("kernel", "Kern")

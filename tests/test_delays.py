@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alignatt4llm.delays import Delays, peak_memory_mb
-from alignatt4llm.languages import language
-from alignatt4llm.target import units
+from alignatt4llm.text.languages import language
+from alignatt4llm.text.units import units
 
 DE, ZH = language("de"), language("zh")
 

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from alignatt4llm.device import Device
 from alignatt4llm.errors import UsageError
+from alignatt4llm.machine.device import Device
 
 
 @pytest.fixture

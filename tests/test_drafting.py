@@ -13,8 +13,8 @@ from tiny import save_checkpoint
 from alignatt4llm.attention.packed import Feed, Stream
 from alignatt4llm.errors import PromptTooLong
 from alignatt4llm.heads.headset import HeadSet
-from alignatt4llm.languages import Pair
-from alignatt4llm.prompts import Prompt
+from alignatt4llm.prompts.prompt import Prompt
+from alignatt4llm.text.languages import Pair
 from alignatt4llm.translators import stepper as stepping
 from alignatt4llm.translators.stepper import Stepper
 from alignatt4llm.translators.transformers import TransformersTranslator

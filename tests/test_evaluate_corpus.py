@@ -8,7 +8,7 @@ import pytest
 
 from alignatt4llm.errors import UsageError
 from alignatt4llm.evaluate.corpus import read_corpus, seconds
-from alignatt4llm.languages import Pair
+from alignatt4llm.text.languages import Pair
 
 EN_DE = Pair.parse("en-de")
 

@@ -16,10 +16,10 @@ from alignatt4llm.evaluate.runs import Plan, read_run, run
 from alignatt4llm.evaluate.systems import Live, Offline, StreamClock
 from alignatt4llm.events import Commit
 from alignatt4llm.heads.headset import HeadSet
-from alignatt4llm.languages import Pair
-from alignatt4llm.latency import LATENCIES
-from alignatt4llm.prompts import FewShotPrompt
+from alignatt4llm.prompts.forms import FewShotPrompt
 from alignatt4llm.recognizers.timed import TimedTextRecognizer
+from alignatt4llm.settings.latency import LATENCIES
+from alignatt4llm.text.languages import Pair
 from alignatt4llm.translators.scripted import ScriptedDrafter
 
 EN_DE = Pair.parse("en-de")

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 from evaluating import ScriptedInterpreter
 
-from alignatt4llm import device, interpreter
+from alignatt4llm import interpreter
 from alignatt4llm.cli.main import main, parser
 from alignatt4llm.errors import UsageError
 from alignatt4llm.evaluate.sweep import plans
 from alignatt4llm.heads.headset import HeadSet
-from alignatt4llm.latency import LATENCIES
+from alignatt4llm.machine import device
+from alignatt4llm.settings.latency import LATENCIES
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 SEGMENTS = """\

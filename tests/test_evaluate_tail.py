@@ -16,9 +16,10 @@ from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.evaluate.corpus import Recording, Segment
 from alignatt4llm.evaluate.prefix import PrefixAlignment
 from alignatt4llm.evaluate.tail import Heard, listen, plot, table, tail_risk
+from alignatt4llm.events import SourceWord
 from alignatt4llm.recognizers.agreement import HOLD_BACK
 from alignatt4llm.recognizers.scripted import ScriptedRecognizer
-from alignatt4llm.transcript import Recognition, SourceWord
+from alignatt4llm.transcript import Recognition
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 

@@ -6,8 +6,17 @@ from typing import get_args
 
 import pytest
 
-from alignatt4llm.events import Commit, End, Event, Preview, Source, TokenTrace, Trace, to_json
-from alignatt4llm.transcript import SourceWord
+from alignatt4llm.events import (
+    Commit,
+    End,
+    Event,
+    Preview,
+    Source,
+    SourceWord,
+    TokenTrace,
+    Trace,
+    to_json,
+)
 
 
 def test_a_source_event_by_hand():

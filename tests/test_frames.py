@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alignatt4llm.events import SourceWord
 from alignatt4llm.recognizers.attended import Attended
 from alignatt4llm.recognizers.frames import FRAME, audio_scores, monotone, words_at
-from alignatt4llm.transcript import SourceWord
 
 
 def peaked(frames, length=20):

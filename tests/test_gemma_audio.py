@@ -10,16 +10,17 @@ import torch
 from tiny_speech import save_gemma_audio
 
 from alignatt4llm.audio.decode import chunks, read
+from alignatt4llm.audio.samples import SAMPLE_RATE
 from alignatt4llm.audio.voice import VoiceActivity
+from alignatt4llm.calibrate.audio import Recording, calibrate_audio
 from alignatt4llm.errors import AlignattError
-from alignatt4llm.heads.audio import Recording, calibrate_audio
-from alignatt4llm.heads.headset import HeadSet, load_head_set
-from alignatt4llm.languages import language
+from alignatt4llm.heads.headset import HeadSet
+from alignatt4llm.heads.loading import load_head_set
 from alignatt4llm.recognizers.attended import Attended
 from alignatt4llm.recognizers.gemma_audio import GemmaAudioEngine
 from alignatt4llm.recognizers.loading import load_recognizer
 from alignatt4llm.recognizers.timed import spread
-from alignatt4llm.transcript import SAMPLE_RATE
+from alignatt4llm.text.languages import language
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ from torch import nn
 from transformers import AutoModelForCausalLM
 
 from alignatt4llm.attention.half_linear import FBGEMM, HalfLinear, widen
-from alignatt4llm.device import Device
+from alignatt4llm.machine.device import Device
 from alignatt4llm.translators.transformers import TransformersTranslator
 
 pytestmark = pytest.mark.skipif(not FBGEMM, reason="torch is without FBGEMM")

@@ -10,28 +10,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from alignatt4llm.calibrate.align import Sentence, read_published, read_sentences
+from alignatt4llm.calibrate.calibration import Corpus, calibrate
+from alignatt4llm.calibrate.gather import gather, work_folder
+from alignatt4llm.calibrate.measure import measure
+from alignatt4llm.calibrate.model import Model, check
+from alignatt4llm.calibrate.observe import Observation, examples, observe, truncated, whole
+from alignatt4llm.calibrate.scores import auc, evidence, hits, inaccessible, rank_heads
+from alignatt4llm.calibrate.select import Tokens, grow
+from alignatt4llm.cli.heads import find_head_set
+from alignatt4llm.draft import Forced
 from alignatt4llm.errors import AlignattError, UsageError
-from alignatt4llm.heads.align import Sentence, read_published, read_sentences
-from alignatt4llm.heads.calibrate import Corpus, calibrate
-from alignatt4llm.heads.gather import gather, work_folder
-from alignatt4llm.heads.headset import (
-    FLOOR,
-    HeadScore,
-    HeadSet,
-    Layout,
-    find_head_set,
-    head_set_for,
-    load_head_set,
-    shipped_head_sets,
-)
-from alignatt4llm.heads.measure import measure
-from alignatt4llm.heads.model import Model, check
-from alignatt4llm.heads.observe import Observation, examples, observe, truncated, whole
-from alignatt4llm.heads.scores import auc, evidence, hits, inaccessible, rank_heads
-from alignatt4llm.heads.select import Tokens, grow
-from alignatt4llm.languages import Pair
-from alignatt4llm.prompts import FewShotPrompt
-from alignatt4llm.translators.base import Forced
+from alignatt4llm.heads.headset import FLOOR, HeadScore, HeadSet, Layout
+from alignatt4llm.heads.loading import head_set_for, load_head_set, shipped_head_sets
+from alignatt4llm.prompts.forms import FewShotPrompt
+from alignatt4llm.text.languages import Pair
 
 DE, ZH = Pair.parse("en-de"), Pair.parse("en-zh")
 LAYOUT = Layout(2, 3)
@@ -376,10 +369,10 @@ def test_names_find_the_shipped_sets():
     assert {name for name in shipped if name.endswith("en-it")} >= {"gemma-3-270m:en-it"}
     for name in shipped:
         assert find_head_set(name).pair == name.rpartition(":")[2]
-    assert head_set_for("google/gemma-4-E4B-it", "en-de") == find_head_set("gemma-4-E4B-it:en-de")
+    assert find_head_set("google/gemma-4-E4B-it:en-de") == find_head_set("gemma-4-E4B-it:en-de")
     assert find_head_set("gemma-4-E4B-it:en-de").heads[0] == (11, 3)
-    assert head_set_for("embedded", "en-zh") == head_set_for("gemma-3-270m", "en-zh")
-    assert head_set_for("Qwen/Qwen3-1.7B@main", "en-de").origin["kind"] == "published"
+    assert find_head_set("embedded:en-zh") == head_set_for("gemma-3-270m", "en-zh")
+    assert find_head_set("Qwen/Qwen3-1.7B@main:en-de").origin["kind"] == "published"
     with pytest.raises(UsageError, match="Make one with 'alignatt heads calibrate'"):
         find_head_set("embedded:en-cs")
 

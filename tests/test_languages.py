@@ -3,8 +3,8 @@
 import pytest
 
 from alignatt4llm.errors import UsageError
-from alignatt4llm.languages import LANGUAGES, Pair, language
-from alignatt4llm.latency import LATENCIES
+from alignatt4llm.settings.latency import LATENCIES
+from alignatt4llm.text.languages import LANGUAGES, Pair, language
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from threading import Thread
 
 import pytest
 
-from alignatt4llm import cache, models
 from alignatt4llm.errors import AlignattError, UsageError
-from alignatt4llm.models import Embedded
-from alignatt4llm.wheels import WheelFile
+from alignatt4llm.weights import cache, models
+from alignatt4llm.weights.models import Embedded
+from alignatt4llm.weights.wheels import WheelFile
 
 CONTENT = b"first half, second half"
 

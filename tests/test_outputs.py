@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alignatt4llm.errors import AlignattError, UsageError
-from alignatt4llm.events import Close, Commit, End, Preview, Trace
-from alignatt4llm.languages import language
-from alignatt4llm.outputs import JsonLines, Subtitles
-from alignatt4llm.target import Piece, Target
+from alignatt4llm.events import Close, Commit, End, Piece, Preview, Trace
+from alignatt4llm.outputs.files import JsonLines, Subtitles
+from alignatt4llm.target import Target
+from alignatt4llm.text.languages import language
 
 DE, ZH = language("de"), language("zh")
 

@@ -9,21 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from alignatt4llm.draft import Draft
 from alignatt4llm.errors import UsageError
+from alignatt4llm.events import Piece
 from alignatt4llm.heads.headset import HeadSet
-from alignatt4llm.languages import language
 from alignatt4llm.policy.accept import accept, accept_all
 from alignatt4llm.policy.alignatt import (
     AlignAtt,
     AlignAttSettings,
     hold_reason,
-    repeats,
     weigh,
     words_from_columns,
 )
 from alignatt4llm.policy.base import TokenEvidence, View
-from alignatt4llm.target import Piece
-from alignatt4llm.translators.base import Draft
+from alignatt4llm.text.languages import language
+from alignatt4llm.text.repeats import repeats
 
 DE, ZH = language("de"), language("zh")
 COLUMNS = np.array([0, 0, 1, 2, 2, 2])

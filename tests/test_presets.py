@@ -19,21 +19,21 @@ from transformers import (
 
 from alignatt4llm.attention.packed import Feed, PackedModel, Stream
 from alignatt4llm.audio.decode import chunks, read
-from alignatt4llm.cards import ALIGNERS, RECOGNIZERS, TRANSLATORS
+from alignatt4llm.audio.samples import SAMPLE_RATE
 from alignatt4llm.cli.main import main
-from alignatt4llm.device import Device
 from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.events import Close, Trace
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.interpreter import Interpreter
-from alignatt4llm.languages import Pair
-from alignatt4llm.latency import LATENCIES
-from alignatt4llm.models import short_name
+from alignatt4llm.machine.device import Device
 from alignatt4llm.policy.published import PublishedAlignAtt
-from alignatt4llm.presets import PRESETS, preset
 from alignatt4llm.recognizers.loading import load_recognizer
 from alignatt4llm.recognizers.timed import TimedTextRecognizer, spread
-from alignatt4llm.transcript import SAMPLE_RATE
+from alignatt4llm.settings.latency import LATENCIES
+from alignatt4llm.settings.presets import PRESETS, preset
+from alignatt4llm.text.languages import Pair
+from alignatt4llm.weights.cards import ALIGNERS, RECOGNIZERS, TRANSLATORS
+from alignatt4llm.weights.models import short_name
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 PAIR = Pair.parse("en-de")

@@ -6,8 +6,9 @@ from tiny import byte_fallback_tokenizer, byte_level_tokenizer
 from transformers import GenerationConfig
 
 from alignatt4llm.errors import AlignattError
-from alignatt4llm.languages import Pair
-from alignatt4llm.prompts import ChatPrompt, Closed, FewShotPrompt, Prompt, source_columns
+from alignatt4llm.prompts.forms import ChatPrompt, FewShotPrompt
+from alignatt4llm.prompts.prompt import Closed, Prompt, source_columns
+from alignatt4llm.text.languages import Pair
 from alignatt4llm.translators.vocabulary import Vocabulary
 
 EN_DE, EN_ZH, ZH_EN = (Pair.parse(pair) for pair in ("en-de", "en-zh", "zh-en"))

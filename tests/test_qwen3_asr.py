@@ -10,13 +10,13 @@ import torch
 from tiny_speech import save_forced_aligner, save_qwen3_asr
 
 from alignatt4llm.audio.decode import chunks, read
+from alignatt4llm.audio.samples import SAMPLE_RATE
 from alignatt4llm.audio.voice import VoiceActivity
 from alignatt4llm.errors import AlignattError, UsageError
-from alignatt4llm.languages import language
 from alignatt4llm.recognizers.forced_aligner import ForcedAligner
 from alignatt4llm.recognizers.qwen3_asr import Qwen3AsrEngine, Qwen3AsrStream
 from alignatt4llm.recognizers.timed import spread
-from alignatt4llm.transcript import SAMPLE_RATE
+from alignatt4llm.text.languages import language
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 ENGLISH, CHINESE = language("en"), language("zh")

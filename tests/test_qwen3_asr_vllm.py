@@ -9,9 +9,9 @@ pytest.importorskip("vllm")
 from test_qwen3_asr import ENGLISH, audio, listen, spoken  # noqa: F401
 from tiny_speech import save_qwen3_asr
 
+from alignatt4llm.audio.samples import SAMPLE_RATE
 from alignatt4llm.recognizers.loading import load_recognizer
 from alignatt4llm.recognizers.qwen3_asr import Qwen3AsrEngine, Qwen3AsrStream
-from alignatt4llm.transcript import SAMPLE_RATE
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 

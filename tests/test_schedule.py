@@ -7,16 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alignatt4llm.audio.samples import SAMPLE_RATE
 from alignatt4llm.bench.schedules import MeasuredTimeline, measure
 from alignatt4llm.events import Commit, End
 from alignatt4llm.heads.headset import HeadSet
-from alignatt4llm.languages import Pair
 from alignatt4llm.policy.alignatt import AlignAtt
-from alignatt4llm.prompts import FewShotPrompt
+from alignatt4llm.prompts.forms import FewShotPrompt
 from alignatt4llm.recognizers.timed import TimedTextRecognizer, spread
 from alignatt4llm.schedule import REGIMES, LiveTimeline, SimulatedTimeline, Work, run
 from alignatt4llm.session import Session, SessionSettings
-from alignatt4llm.transcript import SAMPLE_RATE, SourceSettings
+from alignatt4llm.text.languages import Pair
+from alignatt4llm.transcript import SourceSettings
 from alignatt4llm.translators.scripted import ScriptedDrafter
 
 PAIR = Pair.parse("en-de")

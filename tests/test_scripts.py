@@ -8,18 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alignatt4llm.events import Close, Commit
-from alignatt4llm.examples import EXAMPLES, examples
+from alignatt4llm.audio.samples import SAMPLE_RATE
+from alignatt4llm.events import Close, Commit, SourceWord
 from alignatt4llm.heads.headset import HeadSet
-from alignatt4llm.languages import LANGUAGES, Pair, inseparable, language
-from alignatt4llm.outputs import Subtitles
+from alignatt4llm.outputs.files import Subtitles
 from alignatt4llm.policy.alignatt import AlignAtt
-from alignatt4llm.prompts import FewShotPrompt, source_columns
+from alignatt4llm.prompts.examples import EXAMPLES, examples
+from alignatt4llm.prompts.forms import FewShotPrompt
+from alignatt4llm.prompts.prompt import source_columns
 from alignatt4llm.recognizers.timed import TimedTextRecognizer
-from alignatt4llm.recognizers.words import split_words
 from alignatt4llm.session import Session
-from alignatt4llm.target import is_boundary
-from alignatt4llm.transcript import SAMPLE_RATE, SourceWord
+from alignatt4llm.text.languages import LANGUAGES, Pair, inseparable, language
+from alignatt4llm.text.units import is_boundary
+from alignatt4llm.text.words import split_words
 from alignatt4llm.translators.scripted import ScriptedDrafter
 
 ARABIC = "مَرحَبًا بِكُم، في المؤتمر رقم 25."

@@ -9,9 +9,9 @@ import websockets
 from serve_harness import Client, run, s16le, serving
 
 from alignatt4llm.audio.decode import read
+from alignatt4llm.audio.samples import SAMPLE_RATE
 from alignatt4llm.interpreter import Interpreter
-from alignatt4llm.latency import LATENCIES
-from alignatt4llm.transcript import SAMPLE_RATE
+from alignatt4llm.settings.latency import LATENCIES
 from alignatt4llm.translators.transformers import TransformersTranslator
 
 pytestmark = pytest.mark.slow

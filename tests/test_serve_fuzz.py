@@ -10,13 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from serve_harness import EVERYTHING, Client, run, serving, speech
 
-from alignatt4llm.events import Close, Commit
+from alignatt4llm.events import Close, Commit, Piece, SourceWord
 from alignatt4llm.serve.errors import ServeError
 from alignatt4llm.serve.journal import Journal
 from alignatt4llm.serve.messages import parse
 from alignatt4llm.serve.text_protocol import read
-from alignatt4llm.target import Piece
-from alignatt4llm.transcript import SourceWord
 
 ERRORS = 1000
 

@@ -5,17 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alignatt4llm.audio.samples import SAMPLE_RATE
 from alignatt4llm.errors import PromptTooLong, UsageError
-from alignatt4llm.events import Close, Commit, End, Preview, Source, Trace
+from alignatt4llm.events import Close, Commit, End, Preview, Source, SourceWord, Trace
 from alignatt4llm.heads.headset import HeadSet
-from alignatt4llm.languages import Pair
 from alignatt4llm.policy.alignatt import AlignAtt
-from alignatt4llm.prompts import FewShotPrompt
+from alignatt4llm.prompts.forms import FewShotPrompt
 from alignatt4llm.recognizers.scripted import ScriptedRecognizer
 from alignatt4llm.recognizers.timed import TimedTextRecognizer, spread
 from alignatt4llm.session import Session, SessionSettings
-from alignatt4llm.target import units
-from alignatt4llm.transcript import SAMPLE_RATE, Recognition, SourceSettings, SourceWord
+from alignatt4llm.text.languages import Pair
+from alignatt4llm.text.units import units
+from alignatt4llm.transcript import Recognition, SourceSettings
 from alignatt4llm.translators.scripted import ScriptedDrafter, word_for_word
 
 SECOND = np.zeros(SAMPLE_RATE, np.float32)

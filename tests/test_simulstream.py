@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from alignatt4llm.errors import UsageError
 from alignatt4llm.evaluate.simulstream_log import simulstream_log, tokens
 from alignatt4llm.heads.headset import HeadSet
-from alignatt4llm.languages import language
 from alignatt4llm.recognizers.timed import TimedTextRecognizer, spread
+from alignatt4llm.text.languages import language
 
 DE, ZH = language("de"), language("zh")
 CONFIGS = Path(__file__).parent.parent / "configs" / "simulstream"
@@ -68,7 +68,7 @@ class Scripted(ScriptedInterpreter):
         self.opened = []
 
     def open(self, pair, latency, *, heads, prompt):
-        from alignatt4llm.latency import LATENCIES
+        from alignatt4llm.settings.latency import LATENCIES
 
         self.opened.append(str(pair))
         words = spread("one two three four", 0.0, 4.0)

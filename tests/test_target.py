@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alignatt4llm.languages import language
-from alignatt4llm.target import Piece, Target, is_boundary, trim, units
+from alignatt4llm.events import Piece
+from alignatt4llm.target import Target
+from alignatt4llm.text.languages import language
+from alignatt4llm.text.units import is_boundary, trim, units
 
 DE, IT, ZH, JA, FR = (language(code) for code in ("de", "it", "zh", "ja", "fr"))
 

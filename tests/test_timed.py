@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alignatt4llm.errors import UsageError
+from alignatt4llm.events import SourceWord
 from alignatt4llm.recognizers.scripted import ScriptedRecognizer
 from alignatt4llm.recognizers.timed import TimedTextRecognizer, read_timed_text, spread
-from alignatt4llm.transcript import Recognition, SourceWord
+from alignatt4llm.transcript import Recognition
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 WORDS = [SourceWord("One", 0.0, 0.5), SourceWord("two", 0.5, 0.9), SourceWord("three.", 1.0, 1.5)]

@@ -5,17 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alignatt4llm.audio.samples import SAMPLE_RATE
 from alignatt4llm.errors import UsageError
+from alignatt4llm.events import SourceWord
 from alignatt4llm.recognizers.timed import TimedTextRecognizer
-from alignatt4llm.transcript import (
-    SAMPLE_RATE,
-    Recognition,
-    SourceSettings,
-    SourceWord,
-    Transcript,
-    ends_sentence,
-    without_full_stop,
-)
+from alignatt4llm.text.sentences import ends_sentence, without_full_stop
+from alignatt4llm.transcript import Recognition, SourceSettings, Transcript
 
 
 def timed(text, start=0.0, each=0.3, gap=0.1):

@@ -15,12 +15,13 @@ import numpy as np
 import pytest
 from tiny import save_checkpoint
 
-from alignatt4llm import interpreter, models, wheels
+from alignatt4llm import interpreter
 from alignatt4llm.audio.decode import read
 from alignatt4llm.cli.main import main
 from alignatt4llm.heads.headset import HeadSet
-from alignatt4llm.models import Embedded
-from alignatt4llm.wheels import WheelFile
+from alignatt4llm.weights import models, wheels
+from alignatt4llm.weights.models import Embedded
+from alignatt4llm.weights.wheels import WheelFile
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 RECORDING = str(SAMPLES / "fleurs-en-000.ogg")

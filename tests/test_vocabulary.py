@@ -7,7 +7,7 @@ from tiny import byte_fallback_tokenizer, byte_level_tokenizer
 from transformers import GenerationConfig, PreTrainedTokenizer
 
 from alignatt4llm.errors import AlignattError
-from alignatt4llm.prompts import Prompt, source_columns
+from alignatt4llm.prompts.prompt import Prompt, source_columns
 from alignatt4llm.translators.vocabulary import Vocabulary
 
 VOCABULARIES = {

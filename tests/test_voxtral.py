@@ -13,12 +13,12 @@ pytest.importorskip("soundfile")
 from tiny_speech import save_voxtral
 
 from alignatt4llm.audio.decode import chunks, read
-from alignatt4llm.languages import language
+from alignatt4llm.audio.samples import SAMPLE_RATE
 from alignatt4llm.recognizers import voxtral
 from alignatt4llm.recognizers.loading import load_recognizer
 from alignatt4llm.recognizers.timed import spread
 from alignatt4llm.recognizers.voxtral import VoxtralEngine
-from alignatt4llm.transcript import SAMPLE_RATE
+from alignatt4llm.text.languages import language
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 ENGLISH = language("en")

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from alignatt4llm.audio.decode import chunks, read
+from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.audio.voice import FRAME, VoiceActivity
 from alignatt4llm.errors import AlignattError
-from alignatt4llm.languages import language
-from alignatt4llm.recognizers.base import Samples
+from alignatt4llm.events import SourceWord
 from alignatt4llm.recognizers.whisper import WhisperEngine
 from alignatt4llm.recognizers.window import LONGEST, PAUSE, WindowRecognizer
-from alignatt4llm.transcript import SAMPLE_RATE, Recognition, SourceWord
+from alignatt4llm.text.languages import language
+from alignatt4llm.transcript import Recognition
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 ENGLISH = language("en")

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alignatt4llm.languages import LANGUAGES, language
+from alignatt4llm.events import SourceWord
 from alignatt4llm.recognizers.word_repair import give_times
-from alignatt4llm.recognizers.words import split_words
-from alignatt4llm.transcript import SourceWord
+from alignatt4llm.text.languages import LANGUAGES, language
+from alignatt4llm.text.words import split_words
 
 
 def timed(*entries: tuple[str, float, float]) -> list[SourceWord]:

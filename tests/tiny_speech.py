@@ -30,8 +30,9 @@ from transformers import (
 )
 from transformers.tokenization_mistral_common import MistralCommonBackend
 
-from alignatt4llm.languages import language
-from alignatt4llm.transcript import SAMPLE_RATE, SourceWord
+from alignatt4llm.audio.samples import SAMPLE_RATE
+from alignatt4llm.events import SourceWord
+from alignatt4llm.text.languages import language
 
 Lesson = tuple[np.ndarray, list[SourceWord]]
 

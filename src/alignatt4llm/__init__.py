@@ -1,1 +1,58 @@
-"""Simultaneous speech translation with decoder-only LLMs, timed by their own attention."""
+"""Simultaneous speech translation with decoder-only LLMs, timed by their own attention.
+
+The names below are what programs need: an `Interpreter` opens a `Session`, which is fed audio and
+says events. They are loaded when they are first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from alignatt4llm.audio.decode import AudioSource
+    from alignatt4llm.errors import AlignattError, UsageError
+    from alignatt4llm.events import Close, Commit, End, Event, Preview, Source, SourceWord, Trace
+    from alignatt4llm.interpreter import Interpreter
+    from alignatt4llm.recognizers.scripted import ScriptedRecognizer
+    from alignatt4llm.scripted import ScriptedInterpreter
+    from alignatt4llm.session import Session
+    from alignatt4llm.text.languages import Pair
+    from alignatt4llm.translators.scripted import ScriptedDrafter
+
+_HOMES = {
+    "audio.decode": ("AudioSource",),
+    "errors": ("AlignattError", "UsageError"),
+    "events": ("Close", "Commit", "End", "Event", "Preview", "Source", "SourceWord", "Trace"),
+    "interpreter": ("Interpreter",),
+    "recognizers.scripted": ("ScriptedRecognizer",),
+    "scripted": ("ScriptedInterpreter",),
+    "session": ("Session",),
+    "text.languages": ("Pair",),
+    "translators.scripted": ("ScriptedDrafter",),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "AlignattError",
+    "AudioSource",
+    "Close",
+    "Commit",
+    "End",
+    "Event",
+    "Interpreter",
+    "Pair",
+    "Preview",
+    "ScriptedDrafter",
+    "ScriptedInterpreter",
+    "ScriptedRecognizer",
+    "Session",
+    "Source",
+    "SourceWord",
+    "Trace",
+    "UsageError",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

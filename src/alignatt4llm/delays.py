@@ -3,8 +3,8 @@
 import resource
 import sys
 
-from alignatt4llm.languages import Language
-from alignatt4llm.target import units
+from alignatt4llm.text.languages import Language
+from alignatt4llm.text.units import units
 
 
 class Delays:

@@ -1,4 +1,14 @@
-"""Errors that a user can act on."""
+"""What users are told: problems that they can act on, and what is being done when it takes long."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+Tell = Callable[[str], None]
+"""Is told what is being done, when that takes long."""
+
+
+def silent(message: str) -> None:
+    """Tell nobody."""
 
 
 class AlignattError(Exception):
@@ -18,3 +28,29 @@ class UsageError(AlignattError):
 
 class PromptTooLong(AlignattError):
     """Prompt and draft budget together exceed the model's context."""
+
+
+@contextmanager
+def extra(name: str, purpose: str = "This") -> Iterator[None]:
+    """Turn a failed import into a sentence that names what to install.
+
+    Parameters
+    ----------
+    name
+        The extra, or extras, of this package that would install it.
+    purpose
+        What needs the package.
+
+    Raises
+    ------
+    AlignattError
+        If a package cannot be imported inside the block.
+    """
+    try:
+        yield
+    except ImportError as problem:
+        package = (problem.name or str(problem)).partition(".")[0]
+        raise AlignattError(
+            f"{purpose} needs the package {package}, which is not installed; "
+            f"pip install 'alignatt4llm[{name}]'."
+        ) from problem

@@ -5,8 +5,30 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
-from alignatt4llm.target import Piece, Sources
-from alignatt4llm.transcript import SourceWord
+
+@dataclass(frozen=True, slots=True)
+class SourceWord:
+    """A recognised word with its trailing punctuation; times in seconds since the stream began."""
+
+    text: str
+    start: float
+    end: float
+
+
+Sources = tuple[tuple[int, float], ...]
+"""Source words with their shares of a token's source attention, strongest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of text and the source word (of the open utterance) it looks at most.
+
+    ``sources`` names the strongest of all the words it looks at, where that is known.
+    """
+
+    text: str
+    word: int
+    sources: Sources = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,22 +5,21 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
 
-from alignatt4llm.cards import TRANSLATORS
-from alignatt4llm.context import Context, ContextPrompt
-from alignatt4llm.errors import AlignattError, UsageError
-from alignatt4llm.heads.headset import HeadSet, head_set_for, layers_of, shipped_head_sets
-from alignatt4llm.languages import Pair
-from alignatt4llm.latency import LATENCIES, Latency
-from alignatt4llm.models import Weights, resolve_llm
+from alignatt4llm.errors import AlignattError, Tell, UsageError
+from alignatt4llm.heads.headset import HeadSet
+from alignatt4llm.heads.loading import head_set_for, layers_of, shipped_head_sets
+from alignatt4llm.machine.threads import best_threads
 from alignatt4llm.policy.alignatt import AlignAtt
 from alignatt4llm.policy.base import Policy
+from alignatt4llm.prompts.context import Context, ContextPrompt
 from alignatt4llm.recognizers.base import Recognizer, RecognizerEngine
 from alignatt4llm.recognizers.loading import Finality, RecognizerRunner, load_recognizer
 from alignatt4llm.session import Session, SessionSettings
-from alignatt4llm.threads import best_threads
+from alignatt4llm.settings.latency import LATENCIES, Latency
+from alignatt4llm.text.languages import Pair
 from alignatt4llm.translators.base import Translator
-
-Tell = Callable[[str], None]
+from alignatt4llm.weights.cards import TRANSLATORS
+from alignatt4llm.weights.models import Weights, resolve_llm
 
 
 class Interpreter:

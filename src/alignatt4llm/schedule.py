@@ -18,10 +18,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.events import Event
-from alignatt4llm.recognizers.base import Samples
 from alignatt4llm.session import Heard, Session
-from alignatt4llm.transcript import SAMPLE_RATE
 
 PIECE = 0.1
 """Seconds of audio that arrive at once where the recogniser waits for no whole chunk."""

@@ -3,15 +3,15 @@
 import time
 from collections.abc import Callable
 
-from alignatt4llm.context import Context, ContextPrompt
 from alignatt4llm.heads.headset import HeadSet
-from alignatt4llm.languages import Pair
-from alignatt4llm.latency import LATENCIES, Latency
 from alignatt4llm.policy.alignatt import AlignAtt
-from alignatt4llm.prompts import FewShotPrompt
+from alignatt4llm.prompts.context import Context, ContextPrompt
+from alignatt4llm.prompts.forms import FewShotPrompt
 from alignatt4llm.recognizers.base import Recognizer
 from alignatt4llm.recognizers.tones import ToneRecognizer
 from alignatt4llm.session import Session, SessionSettings
+from alignatt4llm.settings.latency import LATENCIES, Latency
+from alignatt4llm.text.languages import Pair
 from alignatt4llm.translators.base import Drafter
 from alignatt4llm.translators.scripted import ScriptedDrafter
 

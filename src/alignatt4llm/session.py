@@ -5,25 +5,33 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from alignatt4llm.audio.samples import Samples
 from alignatt4llm.delays import Delays, peak_memory_mb
+from alignatt4llm.draft import Draft, Stop
 from alignatt4llm.errors import PromptTooLong, UsageError
-from alignatt4llm.events import Close, Commit, End, Event, Preview, Source, TokenTrace, Trace
-from alignatt4llm.languages import Pair
+from alignatt4llm.events import (
+    Close,
+    Commit,
+    End,
+    Event,
+    Piece,
+    Preview,
+    Source,
+    SourceWord,
+    TokenTrace,
+    Trace,
+)
 from alignatt4llm.policy.accept import accept, accept_all
 from alignatt4llm.policy.base import COPIED, Policy, TokenEvidence, View
-from alignatt4llm.prompts import Closed, PromptForm
-from alignatt4llm.recognizers.base import Recognizer, Samples
+from alignatt4llm.prompts.prompt import Closed, PromptForm
+from alignatt4llm.recognizers.base import Recognizer
 from alignatt4llm.recognizers.shifted import Shifted
-from alignatt4llm.recognizers.words import split_words
-from alignatt4llm.target import Piece, Target, emitted
-from alignatt4llm.transcript import (
-    Recognition,
-    SourceSettings,
-    SourceWord,
-    Transcript,
-    without_full_stop,
-)
-from alignatt4llm.translators.base import Draft, Drafter, Stop
+from alignatt4llm.target import Target, emitted
+from alignatt4llm.text.languages import Pair
+from alignatt4llm.text.sentences import without_full_stop
+from alignatt4llm.text.words import split_words
+from alignatt4llm.transcript import Recognition, SourceSettings, Transcript
+from alignatt4llm.translators.base import Drafter
 
 
 @dataclass(frozen=True, slots=True)

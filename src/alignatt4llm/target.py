@@ -1,89 +1,13 @@
 """The target side of a session: append-only text that ends at unit boundaries."""
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from unicodedata import east_asian_width
+from dataclasses import replace
 
-from alignatt4llm.languages import Language, extends, inseparable, unspaced
-from alignatt4llm.recognizers.agreement import same
-from alignatt4llm.translators.base import loop_length
-
-
-def is_boundary(text: str, at: int, language: Language) -> bool:
-    """Whether ``text`` may be cut before position ``at``, given what follows it.
-
-    A unit is a run of letters and digits with the marks that combine with them; apostrophes and
-    hyphens join it to what follows, and so does punctuation inside numbers and abbreviations
-    (``3.5``, ``z.B.``). In languages written without spaces every wide character is a unit of
-    its own.
-    """
-    if at <= 0 or at >= len(text):
-        return at == 0
-    before, after = text[at - 1], text[at]
-    if after.isspace() or before.isspace():
-        return not before.isspace()
-    if inseparable(before, after):
-        return False
-    if language.by_character and (_is_wide(before) or _is_wide(after)):
-        return True
-    base = next((char for char in reversed(text[:at]) if not extends(char)), " ")
-    return base.isalnum() and not _joins(base, after, text[at + 1 : at + 2])
-
-
-def _is_wide(character: str) -> bool:
-    return east_asian_width(character) in "WF" or unspaced(character)
-
-
-def _joins(before: str, after: str, following: str) -> bool:
-    """Whether ``after`` continues the unit of ``before``; ``following`` is empty at the end."""
-    if after in ".,:":
-        return following.isalnum() or (not following and before.isdigit())
-    return after.isalnum() or after in "'’-‑_"
-
-
-def _begins_unit(text: str, at: int, language: Language) -> bool:
-    """Whether a word or character, rather than punctuation, begins at ``at``."""
-    begins = text[at].isalnum() if language.by_character else text[at].isspace()
-    return begins and is_boundary(text, at, language)
-
-
-def trim(text: str, cut: int, language: Language, ended: bool) -> int:
-    """Return the last unit boundary of ``text`` at or before ``cut``.
-
-    The end of the text is a boundary only when the draft ended by itself; otherwise its last
-    unit may still grow.
-    """
-    if cut >= len(text) and ended:
-        return len(text)
-    return next((at for at in range(cut, 0, -1) if is_boundary(text, at, language)), 0)
-
-
-def units(text: str, language: Language) -> list[str]:
-    """Split text into latency units: words, or characters in languages without spaces."""
-    return [text[start:end] for start, end in unit_spans(text, language)]
-
-
-def unit_spans(text: str, language: Language) -> list[tuple[int, int]]:
-    """Return the characters of each unit; see `units`."""
-    pattern = r"\S" if language.by_character else r"\S+"
-    return [match.span() for match in re.finditer(pattern, text)]
-
-
-Sources = tuple[tuple[int, float], ...]
-"""Source words with their shares of a token's source attention, strongest first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A stretch of text and the source word (of the open utterance) it looks at most.
-
-    ``sources`` names the strongest of all the words it looks at, where that is known.
-    """
-
-    text: str
-    word: int
-    sources: Sources = ()
+from alignatt4llm.events import Piece
+from alignatt4llm.text.languages import Language
+from alignatt4llm.text.repeats import loop_length
+from alignatt4llm.text.units import begins_unit, unit_spans
+from alignatt4llm.text.words import same
 
 
 def emitted(pieces: Sequence[Piece], text: str) -> tuple[Piece, ...]:
@@ -169,7 +93,7 @@ class Target:
         text = _text(self._pieces)
         cuts, at = [], 0
         for index, piece in enumerate(self._pieces):
-            if index and _begins_unit(text, at, self.language):
+            if index and begins_unit(text, at, self.language):
                 cuts.append(index)
             at += len(piece.text)
         return min([len(self._pieces), *reversed(cuts)], key=wrong)

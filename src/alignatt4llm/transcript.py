@@ -1,21 +1,11 @@
 """The source side of a session: recognised words, the stream clock, the frontier."""
 
-import re
 from dataclasses import dataclass
 
+from alignatt4llm.audio.samples import SAMPLE_RATE
 from alignatt4llm.errors import UsageError
-
-SAMPLE_RATE = 16_000
-"""Samples per second of the one clock; every time in the package derives from it."""
-
-
-@dataclass(frozen=True, slots=True)
-class SourceWord:
-    """A recognised word with its trailing punctuation; times in seconds since the stream began."""
-
-    text: str
-    start: float
-    end: float
+from alignatt4llm.events import SourceWord
+from alignatt4llm.text.sentences import ends_clause, ends_sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,25 +58,6 @@ class SourceSettings:
             raise UsageError(f"pause is {self.pause}; it must be above 0 seconds.")
         if self.max_words < 2:
             raise UsageError(f"max_words is {self.max_words}; it must be 2 or more.")
-
-
-_CLOSERS = "\"'”’“‘»«)]}」』"
-_SENTENCE_END = re.compile(rf"[.!?…。！？]+[{re.escape(_CLOSERS)}]*$")
-_CLAUSE_END = re.compile(rf"[,;:—–，；：、][{re.escape(_CLOSERS)}]*$")
-_ABBREVIATION = re.compile(
-    r"^[\"'(\[]*(\d{1,3}|[A-Z]|([A-Z]\.)+[A-Z]|mr|mrs|ms|dr|prof|st|vs|etc|fig|cf|al)\.$",
-    re.IGNORECASE,
-)
-
-
-def ends_sentence(word: str) -> bool:
-    """Whether a word carries a full stop that is not a number's, an initial's or a title's."""
-    return bool(_SENTENCE_END.search(word)) and not _ABBREVIATION.match(word)
-
-
-def without_full_stop(text: str) -> str:
-    """Return text without the full stop at its end, the closers and spaces around it included."""
-    return _SENTENCE_END.sub("", text.rstrip()).rstrip()
 
 
 class Transcript:
@@ -178,7 +149,7 @@ class Transcript:
         if length < 3 * longest // 4:
             return 0
         counts = range(max(1, min(covered + 1, length), length // 2), length + 1)
-        clauses = [count for count in counts if _CLAUSE_END.search(self.committed[count - 1].text)]
+        clauses = [count for count in counts if ends_clause(self.committed[count - 1].text)]
         if clauses:
             return clauses[-1]
         return max(counts, key=self._silence_after) if length >= longest else 0

@@ -17,11 +17,12 @@ from test_drafting import PAIR, assert_same, drafts, head_set, held_by_mass, pro
 from alignatt4llm.bench.engine import crowded, prompts
 from alignatt4llm.errors import AlignattError, PromptTooLong
 from alignatt4llm.events import Close, Commit, Trace
-from alignatt4llm.heads.headset import HeadSet, head_set_for
-from alignatt4llm.languages import Pair
+from alignatt4llm.heads.headset import HeadSet
+from alignatt4llm.heads.loading import head_set_for
 from alignatt4llm.policy.alignatt import AlignAtt
 from alignatt4llm.recognizers.timed import TimedTextRecognizer, spread
 from alignatt4llm.session import Session
+from alignatt4llm.text.languages import Pair
 from alignatt4llm.translators.transformers import TransformersTranslator
 from alignatt4llm.translators.vllm.steps import Ask
 from alignatt4llm.translators.vllm.translator import VllmTranslator
@@ -154,7 +155,7 @@ def play(translator, heads):
 
 
 def test_a_stream_commits_and_holds_as_on_transformers(embedded_llm):
-    heads = head_set_for("embedded", "en-de")
+    heads = head_set_for("gemma-3-270m", "en-de")
     layers = sorted({layer for layer, _ in heads.heads})
     served = VllmTranslator.local(embedded_llm, "embedded", layers, {"dtype": "float32"})
     said, held = play(served, heads)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from alignatt4llm.device import Device
+from alignatt4llm.machine.device import Device
 
 FBGEMM = "fbgemm" in torch.backends.quantized.supported_engines
 """Whether torch has it here."""

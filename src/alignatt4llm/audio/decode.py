@@ -12,9 +12,8 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from numpy.typing import NDArray
 
+from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.errors import UsageError
-from alignatt4llm.recognizers.base import Samples
-from alignatt4llm.transcript import SAMPLE_RATE
 
 STANDARD_INPUT = "-"
 

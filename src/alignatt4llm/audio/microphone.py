@@ -10,9 +10,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.errors import AlignattError, UsageError
-from alignatt4llm.recognizers.base import Samples
-from alignatt4llm.transcript import SAMPLE_RATE
 
 _BLOCK = 0.1
 """Seconds in a block."""

@@ -7,8 +7,7 @@ from threading import Event, Thread
 
 import numpy as np
 
-from alignatt4llm.recognizers.base import Samples
-from alignatt4llm.transcript import SAMPLE_RATE
+from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 
 _LONGEST = 30 * SAMPLE_RATE
 """Samples joined into one chunk at most; recognisers look at no more at a time."""

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from alignatt4llm.audio.samples import Samples
 from alignatt4llm.errors import AlignattError
-from alignatt4llm.recognizers.base import Samples
 
 FRAME = 512
 """Samples judged at once: 32 ms."""

@@ -8,7 +8,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
 
 from alignatt4llm.attention.packed import Feed, Head, Stream
-from alignatt4llm.device import Device
+from alignatt4llm.machine.device import Device
 from alignatt4llm.translators.transformers import TransformersTranslator
 
 Arm = Callable[[list[int], int], list[int]]

@@ -1,20 +1,22 @@
 """A vLLM engine under a crowd: what a token costs, and what reading its rows adds."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
 from statistics import median
 from typing import Any
 
-from alignatt4llm.heads.headset import head_set_for
+from alignatt4llm.errors import Tell
+from alignatt4llm.heads.loading import head_set_for
 from alignatt4llm.interpreter import Interpreter
-from alignatt4llm.languages import Pair
-from alignatt4llm.prompts import PromptForm, source_columns
+from alignatt4llm.prompts.prompt import PromptForm, source_columns
+from alignatt4llm.text.languages import Pair
 from alignatt4llm.translators.vllm.steps import Ask, Engine, Head
 from alignatt4llm.translators.vllm.translator import VllmTranslator
 from alignatt4llm.translators.vocabulary import Vocabulary
+from alignatt4llm.weights.models import short_name
 
 STREAMS = (1, 2, 4, 8, 16)
 """How many streams draft at the same time."""
@@ -45,13 +47,13 @@ class Asked:
     columns: list[int]
 
 
-def run(model: str, pair: Pair, repeats: int, tell: Callable[[str], None]) -> dict[str, Any]:
+def run(model: str, pair: Pair, repeats: int, tell: Tell) -> dict[str, Any]:
     """Measure a model in vLLM on this machine and return the record that ``--json`` writes.
 
     ``capture_overhead`` is a token with its rows against a token without, the median over numbers
     of streams; prompts are in the prefix cache, so that decoding is all that is measured.
     """
-    heads = head_set_for(model, str(pair))
+    heads = head_set_for(short_name(model), str(pair))
     interpreter = Interpreter(model, tell=tell, engine="vllm", heads=heads)
     translator = interpreter.translator
     assert isinstance(translator, VllmTranslator)

@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
@@ -25,13 +25,14 @@ from alignatt4llm.bench.streamed import (
     replay,
     talk,
 )
-from alignatt4llm.errors import UsageError
-from alignatt4llm.heads.headset import head_set_for
+from alignatt4llm.errors import Tell, UsageError
+from alignatt4llm.heads.loading import head_set_for
 from alignatt4llm.interpreter import Interpreter
-from alignatt4llm.languages import Pair
-from alignatt4llm.latency import LATENCIES
-from alignatt4llm.prompts import Prompt
+from alignatt4llm.prompts.prompt import Prompt
+from alignatt4llm.settings.latency import LATENCIES
+from alignatt4llm.text.languages import Pair
 from alignatt4llm.translators.transformers import TransformersTranslator
+from alignatt4llm.weights.models import short_name
 
 DRAFT = 16
 """Tokens of a fixed draft, as in the published system."""
@@ -53,8 +54,6 @@ WORDS = {
 }
 ACCEPTED = "Wir haben festgestellt"
 
-Tell = Callable[[str], None]
-
 
 def run(model: str, pair: Pair, latency: str, minutes: float, repeats: int, tell: Tell) -> Any:
     """Measure everything and return the record that ``--json`` writes.
@@ -75,7 +74,7 @@ def run(model: str, pair: Pair, latency: str, minutes: float, repeats: int, tell
     interpreter = Interpreter(model, tell=tell)
     translator = interpreter.translator
     assert isinstance(translator, TransformersTranslator)
-    heads = head_set_for(model, str(pair))
+    heads = head_set_for(short_name(model), str(pair))
     bench = Bench(translator, pair, heads, LATENCIES[latency])
     location = interpreter.location
     eager = Plain(location, "eager")

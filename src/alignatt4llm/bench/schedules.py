@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.events import End
-from alignatt4llm.recognizers.base import Samples
 from alignatt4llm.schedule import PIECE, REGIMES, Done, SimulatedTimeline, Work, run
 from alignatt4llm.session import Session
-from alignatt4llm.transcript import SAMPLE_RATE
 
 
 class MeasuredTimeline(SimulatedTimeline):

@@ -10,18 +10,19 @@ from statistics import mean, median
 
 import numpy as np
 
+from alignatt4llm.audio.samples import SAMPLE_RATE
 from alignatt4llm.bench.measure import resident_mb
-from alignatt4llm.events import Commit
+from alignatt4llm.draft import Draft, Stop
+from alignatt4llm.events import Commit, SourceWord
 from alignatt4llm.heads.headset import HeadSet
-from alignatt4llm.languages import Pair
-from alignatt4llm.latency import Latency
 from alignatt4llm.policy.alignatt import AlignAtt
-from alignatt4llm.prompts import Prompt
+from alignatt4llm.prompts.prompt import Prompt
 from alignatt4llm.recognizers.heard import HeardTextRecognizer
 from alignatt4llm.recognizers.timed import read_timed_text
 from alignatt4llm.session import Session
-from alignatt4llm.transcript import SAMPLE_RATE, SourceWord
-from alignatt4llm.translators.base import Draft, Drafter, Stop
+from alignatt4llm.settings.latency import Latency
+from alignatt4llm.text.languages import Pair
+from alignatt4llm.translators.base import Drafter
 from alignatt4llm.translators.transformers import TransformersTranslator
 
 

@@ -4,10 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from alignatt4llm.context import BUDGET, Context
 from alignatt4llm.events import Close, Event
-from alignatt4llm.glossary import Term, check, read_glossary, report
-from alignatt4llm.passages import Passages, read_document
+from alignatt4llm.prompts.context import BUDGET, Context
+from alignatt4llm.prompts.glossary import Term, check, read_glossary, report
+from alignatt4llm.prompts.passages import Passages, read_document
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from alignatt4llm.errors import UsageError
-from alignatt4llm.languages import Pair
-from alignatt4llm.latency import LATENCIES
+from alignatt4llm.settings.latency import LATENCIES
+from alignatt4llm.text.languages import Pair
 
 EXAMPLES = """\
 examples:

@@ -87,7 +87,7 @@ def _compute() -> None:
     """Print what there is to compute with."""
     import torch
 
-    from alignatt4llm.threads import available_cpus, chosen_threads, fastest, measure
+    from alignatt4llm.machine.threads import available_cpus, chosen_threads, fastest, measure
 
     cuda = torch.cuda.is_available()
     _line("CUDA", torch.cuda.get_device_name(0) if cuda else "none; the CPU is used")
@@ -100,7 +100,7 @@ def _compute() -> None:
 
 def _cache() -> str | None:
     """Print where models are kept; return what to do if there is little space."""
-    from alignatt4llm.cache import cache_root
+    from alignatt4llm.weights.cache import cache_root
 
     root = cache_root()
     free = shutil.disk_usage(_existing(root)).free / 1e9
@@ -117,7 +117,7 @@ def _existing(path: Path) -> Path:
 def _models() -> list[str]:
     """Print the models; return the extras with which there would be one of each kind."""
     from alignatt4llm.cli.models import STATES
-    from alignatt4llm.models import installed
+    from alignatt4llm.weights.models import installed
 
     models = installed()
     for model in models:

@@ -4,12 +4,13 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from alignatt4llm.cards import ALIGNERS, RECOGNIZERS, TRANSLATORS, Card
 from alignatt4llm.cli.system import System
-from alignatt4llm.device import Device
 from alignatt4llm.errors import AlignattError
-from alignatt4llm.models import EMBEDDED
-from alignatt4llm.prompts import SOURCE_MARK, STYLES, Prompt, messages, prompt_form
+from alignatt4llm.machine.device import Device
+from alignatt4llm.prompts.forms import SOURCE_MARK, STYLES, messages, prompt_form
+from alignatt4llm.prompts.prompt import Prompt
+from alignatt4llm.weights.cards import ALIGNERS, RECOGNIZERS, TRANSLATORS, Card
+from alignatt4llm.weights.models import EMBEDDED
 
 _SHOWN_HEADS = 8
 _SOURCE = ("what", "has", "been", "heard", "so", "far")

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from alignatt4llm.errors import AlignattError, UsageError
-from alignatt4llm.languages import Pair, language
-from alignatt4llm.latency import LATENCIES
-from alignatt4llm.prompts import FORMS
+from alignatt4llm.prompts.forms import FORMS
+from alignatt4llm.settings.latency import LATENCIES
+from alignatt4llm.text.languages import Pair, language
 
 EXAMPLES = """\
 examples:
@@ -171,9 +171,9 @@ def _tail(args: argparse.Namespace) -> None:
     with _extra():
         from alignatt4llm.evaluate.tail import measure, plot, table
     from alignatt4llm.evaluate.corpus import read_corpus
+    from alignatt4llm.machine.threads import best_threads
     from alignatt4llm.recognizers.agreement import HOLD_BACK
     from alignatt4llm.recognizers.loading import load_recognizer
-    from alignatt4llm.threads import best_threads
 
     spoken = language(args.language)
     recordings = [

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alignatt4llm.errors import AlignattError, UsageError
-from alignatt4llm.heads.headset import HeadScore, HeadSet, Layout, find_head_set
-from alignatt4llm.languages import Pair
-from alignatt4llm.latency import LATENCIES
-from alignatt4llm.prompts import FORMS
+from alignatt4llm.heads.headset import HeadScore, HeadSet, Layout
+from alignatt4llm.heads.loading import head_set_for, load_head_set
+from alignatt4llm.prompts.forms import FORMS
+from alignatt4llm.settings.latency import LATENCIES
+from alignatt4llm.text.languages import Pair
+from alignatt4llm.weights.models import short_name
 
 if TYPE_CHECKING:
-    from alignatt4llm.heads.calibrate import Corpus
+    from alignatt4llm.calibrate.calibration import Corpus
 
 EXAMPLES = """\
 examples:
@@ -139,10 +141,10 @@ def _audio(args: argparse.Namespace) -> None:
     import numpy as np
 
     from alignatt4llm.audio.decode import read
-    from alignatt4llm.heads.audio import Recording, calibrate_audio
-    from alignatt4llm.languages import language
+    from alignatt4llm.calibrate.audio import Recording, calibrate_audio
     from alignatt4llm.recognizers.loading import load_gemma_audio
     from alignatt4llm.recognizers.timed import read_timed_text
+    from alignatt4llm.text.languages import language
 
     recordings = [
         Recording(np.concatenate(list(read(str(audio)))), tuple(read_timed_text(words)))
@@ -156,8 +158,8 @@ def _audio(args: argparse.Namespace) -> None:
 
 
 def _calibrate(args: argparse.Namespace) -> None:
-    from alignatt4llm.heads.calibrate import calibrate
-    from alignatt4llm.heads.model import load
+    from alignatt4llm.calibrate.calibration import calibrate
+    from alignatt4llm.calibrate.model import load
 
     pair = Pair.parse(args.pair)
     corpus = _corpus(args, pair)
@@ -170,8 +172,8 @@ def _calibrate(args: argparse.Namespace) -> None:
 
 
 def _corpus(args: argparse.Namespace, pair: Pair) -> "Corpus":
-    from alignatt4llm.heads.align import Sentence, read_lines, read_published, read_sentences
-    from alignatt4llm.heads.calibrate import Corpus
+    from alignatt4llm.calibrate.align import Sentence, read_lines, read_published, read_sentences
+    from alignatt4llm.calibrate.calibration import Corpus
 
     if not args.data and not args.alignments:
         raise UsageError("Give sentence pairs with --data SOURCE TARGET.")
@@ -191,9 +193,9 @@ def _corpus(args: argparse.Namespace, pair: Pair) -> "Corpus":
 
 
 def _score(args: argparse.Namespace) -> None:
-    from alignatt4llm.heads.align import read_sentences
-    from alignatt4llm.heads.measure import measure
-    from alignatt4llm.heads.model import check, load
+    from alignatt4llm.calibrate.align import read_sentences
+    from alignatt4llm.calibrate.measure import measure
+    from alignatt4llm.calibrate.model import check, load
 
     heads = find_head_set(args.artefact)
     pair = Pair.parse(heads.pair)
@@ -215,8 +217,8 @@ def _show(args: argparse.Namespace) -> None:
 
 
 def _check(args: argparse.Namespace) -> None:
-    from alignatt4llm.heads.model import check, layout_of
-    from alignatt4llm.models import resolve_llm
+    from alignatt4llm.calibrate.model import check, layout_of
+    from alignatt4llm.weights.models import resolve_llm
 
     heads = find_head_set(args.artefact)
     layout = layout_of(resolve_llm(args.model or heads.model, _tell))
@@ -227,7 +229,7 @@ def _check(args: argparse.Namespace) -> None:
 def _plot(args: argparse.Namespace) -> None:
     heads = find_head_set(args.artefact)
     try:
-        from alignatt4llm.heads.plots import plot_ablation, plot_map
+        from alignatt4llm.calibrate.plots import plot_ablation, plot_map
     except ImportError as problem:
         raise AlignattError(
             f"The package {problem.name} is not installed; pip install 'alignatt4llm[heads]'."
@@ -243,8 +245,8 @@ def _plot(args: argparse.Namespace) -> None:
 def _layout(heads: HeadSet, model: str | None) -> Layout:
     if heads.layout and not model:
         return heads.layout
-    from alignatt4llm.heads.model import check, layout_of
-    from alignatt4llm.models import resolve_llm
+    from alignatt4llm.calibrate.model import check, layout_of
+    from alignatt4llm.weights.models import resolve_llm
 
     layout = layout_of(resolve_llm(model or heads.model, _tell))
     check(heads, layout)
@@ -252,7 +254,7 @@ def _layout(heads: HeadSet, model: str | None) -> Layout:
 
 
 def _plot_draft(heads: HeadSet, args: argparse.Namespace) -> None:
-    from alignatt4llm.heads.plots import plot_draft
+    from alignatt4llm.calibrate.plots import plot_draft
     from alignatt4llm.interpreter import Interpreter
     from alignatt4llm.policy.alignatt import AlignAtt, words_from_columns
     from alignatt4llm.policy.base import View
@@ -312,3 +314,17 @@ def _write(path: Path, text: str) -> None:
 
 def _tell(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
+
+
+def find_head_set(name: str) -> HeadSet:
+    """Return an artefact by the path of its file, or by a name such as ``embedded:en-de``.
+
+    Raises
+    ------
+    AlignattError
+        If there is none of that name, or the file is no artefact.
+    """
+    model, colon, pair = name.rpartition(":")
+    if colon and not Path(name).exists():
+        return head_set_for(short_name(model), str(Pair.parse(pair)))
+    return load_head_set(Path(name))

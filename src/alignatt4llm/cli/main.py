@@ -9,7 +9,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 
 from alignatt4llm.errors import AlignattError
-from alignatt4llm.threads import prepare_environment
+from alignatt4llm.machine.threads import prepare_environment
 
 COMMANDS = (
     "translate",

@@ -5,7 +5,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from alignatt4llm.models import Embedded
+    from alignatt4llm.weights.models import Embedded
 
 STATES = {
     "missing": "not installed",
@@ -33,7 +33,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace) -> int:
     """List, prepare or verify."""
-    from alignatt4llm.models import installed
+    from alignatt4llm.weights.models import installed
 
     args.action(installed(getattr(args, "name", None)), getattr(args, "name", None))
     return 0
@@ -56,7 +56,7 @@ def _fetch(models: "list[Embedded]", _: str | None) -> None:
 
 def _verify(models: "list[Embedded]", name: str | None) -> None:
     """Verify those in the cache; one asked for by name must be there."""
-    from alignatt4llm.models import verify_model
+    from alignatt4llm.weights.models import verify_model
 
     for model in models:
         if name or model.state == "cached":

@@ -8,20 +8,19 @@ from pathlib import Path
 
 from alignatt4llm.audio.decode import chunks
 from alignatt4llm.audio.pace import in_real_time
+from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.cli import background, system
 from alignatt4llm.cli.background import GlossaryReport
 from alignatt4llm.cli.display import display
 from alignatt4llm.cli.interrupt import Interrupt
 from alignatt4llm.cli.system import System
-from alignatt4llm.context import Context
 from alignatt4llm.events import Event
 from alignatt4llm.heads.headset import HeadSet
-from alignatt4llm.outputs import JsonLines, Output, Subtitles
-from alignatt4llm.recognizers.base import Samples
+from alignatt4llm.outputs.files import JsonLines, Output, Subtitles
+from alignatt4llm.prompts.context import Context
 from alignatt4llm.schedule import PIECE, REGIMES, LiveTimeline
 from alignatt4llm.schedule import run as run_schedule
 from alignatt4llm.session import Session
-from alignatt4llm.transcript import SAMPLE_RATE
 
 IN_TURN = "alternating"
 """The schedule of recogniser and translator in turn; the others follow real time."""

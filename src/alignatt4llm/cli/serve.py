@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from platformdirs import user_state_path
 
 from alignatt4llm.cli.engine import add_engine
-from alignatt4llm.cli.missing import extra
-from alignatt4llm.languages import Pair
+from alignatt4llm.errors import extra
+from alignatt4llm.text.languages import Pair
 
 if TYPE_CHECKING:
     from alignatt4llm.serve.sessions import Interpreting

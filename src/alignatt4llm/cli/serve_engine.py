@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from alignatt4llm.cli.missing import extra
-from alignatt4llm.heads.headset import layers_of, load_head_set
-from alignatt4llm.models import resolve_llm
+from alignatt4llm.errors import extra
+from alignatt4llm.heads.loading import layers_of, load_head_set
+from alignatt4llm.weights.models import resolve_llm
 
 EXAMPLES = """\
 examples:

@@ -4,17 +4,19 @@ import argparse
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from alignatt4llm.cards import ALIGNERS, RECOGNIZERS, TRANSLATORS, Card
 from alignatt4llm.cli.engine import add_engine
-from alignatt4llm.heads.headset import HeadSet, head_set_for, load_head_set
-from alignatt4llm.languages import Pair, language
-from alignatt4llm.latency import LATENCIES
+from alignatt4llm.heads.headset import HeadSet
+from alignatt4llm.heads.loading import head_set_for, load_head_set
 from alignatt4llm.policy.alignatt import AlignAtt
 from alignatt4llm.policy.base import Policy
 from alignatt4llm.policy.published import PublishedAlignAtt
-from alignatt4llm.presets import PRESETS, Preset, preset
-from alignatt4llm.prompts import FORMS
+from alignatt4llm.prompts.forms import FORMS
 from alignatt4llm.recognizers.loading import Finality, RecognizerRunner
+from alignatt4llm.settings.latency import LATENCIES
+from alignatt4llm.settings.presets import PRESETS, Preset, preset
+from alignatt4llm.text.languages import Pair, language
+from alignatt4llm.weights.cards import ALIGNERS, RECOGNIZERS, TRANSLATORS, Card
+from alignatt4llm.weights.models import short_name
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -119,7 +121,7 @@ class System:
         found = (
             load_head_set(self.heads_file)
             if self.heads_file
-            else head_set_for(self.preset.model, str(self.pair))
+            else head_set_for(short_name(self.preset.model), str(self.pair))
         )
         count = self.preset.heads or len(found.heads)
         return replace(found, heads=found.heads[:count], weights=found.weights[:count])

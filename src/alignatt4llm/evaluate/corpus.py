@@ -10,10 +10,11 @@ from typing import Any
 import yaml
 
 from alignatt4llm.audio.decode import read
+from alignatt4llm.audio.samples import SAMPLE_RATE
 from alignatt4llm.errors import UsageError
-from alignatt4llm.languages import Language, Pair
+from alignatt4llm.events import SourceWord
 from alignatt4llm.recognizers.timed import spread
-from alignatt4llm.transcript import SAMPLE_RATE, SourceWord
+from alignatt4llm.text.languages import Language, Pair
 
 AUDIO_SUFFIXES = (".ogg", ".wav", ".flac", ".mp3", ".m4a", ".opus")
 

@@ -8,14 +8,12 @@ from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from alignatt4llm.device import Device
 from alignatt4llm.errors import UsageError
 from alignatt4llm.evaluate.corpus import Recording
 from alignatt4llm.evaluate.systems import Live, Offline, System
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.interpreter import Interpreter
-from alignatt4llm.languages import Language, Pair
-from alignatt4llm.latency import Latency
+from alignatt4llm.machine.device import Device
 from alignatt4llm.policy.base import Policy
 from alignatt4llm.policy.published import PublishedAlignAtt
 from alignatt4llm.policy.rivals import Confidence, FixedCut, LocalAgreement, Sentence, WaitK
@@ -23,6 +21,8 @@ from alignatt4llm.recognizers.base import Recognizer
 from alignatt4llm.recognizers.heard import HeardTextRecognizer, Hearing
 from alignatt4llm.recognizers.timed import TimedTextRecognizer
 from alignatt4llm.session import Session
+from alignatt4llm.settings.latency import Latency
+from alignatt4llm.text.languages import Language, Pair
 
 _PACKAGES = ("alignatt4llm", "torch", "transformers", "faster-whisper")
 

@@ -15,8 +15,8 @@ from alignatt4llm.errors import AlignattError
 from alignatt4llm.evaluate.corpus import Recording
 from alignatt4llm.evaluate.hypothesis import Hypothesis, append_hypothesis
 from alignatt4llm.evaluate.runs import Run
-from alignatt4llm.languages import Language
-from alignatt4llm.target import units
+from alignatt4llm.text.languages import Language
+from alignatt4llm.text.units import units
 
 
 @dataclass(frozen=True, slots=True)

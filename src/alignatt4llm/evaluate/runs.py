@@ -9,18 +9,16 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from alignatt4llm.errors import AlignattError, UsageError
+from alignatt4llm.errors import AlignattError, Tell, UsageError
 from alignatt4llm.evaluate.corpus import Recording, Segment
 from alignatt4llm.evaluate.hypothesis import Hypothesis, append_hypothesis, read_hypotheses
 from alignatt4llm.evaluate.simulstream_log import simulstream_log
 from alignatt4llm.evaluate.systems import System
-from alignatt4llm.languages import Pair
-from alignatt4llm.outputs import JsonLines
+from alignatt4llm.outputs.files import JsonLines
+from alignatt4llm.text.languages import Pair
 
 Manifest = dict[str, Any]
 """What was run: pair, policy, settings, model, versions; ``pair`` is always there."""
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ class Plan:
     system: Callable[[], System]
 
 
-def run(plans: Sequence[Plan], jobs: int, tell: Progress) -> None:
+def run(plans: Sequence[Plan], jobs: int, tell: Tell) -> None:
     """Translate every recording that the plans' folders do not hold yet, ``jobs`` at a time.
 
     Writes ``manifest.json``, ``recordings.json``, ``hypothesis.jsonl`` (one line a recording, when

@@ -11,12 +11,12 @@ import numpy as np
 from omnisteval.scoring import LAALScorer, YAALScorer
 from sacrebleu.metrics import BLEU, CHRF
 
+from alignatt4llm.bootstrap import Measure, Score, Statistics, compare, score
 from alignatt4llm.errors import UsageError
-from alignatt4llm.evaluate.bootstrap import Measure, Score, Statistics, compare, score
 from alignatt4llm.evaluate.comet import comet_scores
 from alignatt4llm.evaluate.resegment import Resegmented, resegmented
 from alignatt4llm.evaluate.runs import Run
-from alignatt4llm.languages import Language
+from alignatt4llm.text.languages import Language
 
 MEASURES = (
     "bleu",

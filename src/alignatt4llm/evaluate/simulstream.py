@@ -13,16 +13,16 @@ from typing import ClassVar
 from simulstream.server.speech_processors import SpeechProcessor
 from simulstream.server.speech_processors.incremental_output import IncrementalOutput
 
+from alignatt4llm.audio.samples import Samples
 from alignatt4llm.errors import UsageError
 from alignatt4llm.evaluate.simulstream_log import SPACE, tokens
 from alignatt4llm.events import Commit, Event
-from alignatt4llm.heads.headset import load_head_set
+from alignatt4llm.heads.loading import load_head_set
 from alignatt4llm.interpreter import Interpreter
-from alignatt4llm.languages import Pair, language
-from alignatt4llm.latency import LATENCIES
-from alignatt4llm.recognizers.base import Samples
+from alignatt4llm.machine.threads import prepare_environment
 from alignatt4llm.session import Session
-from alignatt4llm.threads import prepare_environment
+from alignatt4llm.settings.latency import LATENCIES
+from alignatt4llm.text.languages import Pair, language
 
 _OF_SIMULSTREAM = ("type", "detokenizer_type", "latency_unit")
 

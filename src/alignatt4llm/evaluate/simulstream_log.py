@@ -7,8 +7,8 @@ from itertools import groupby
 from typing import Any
 
 from alignatt4llm.evaluate.hypothesis import Hypothesis
-from alignatt4llm.languages import Language
-from alignatt4llm.target import units
+from alignatt4llm.text.languages import Language
+from alignatt4llm.text.units import units
 
 SPACE = "▁"
 """Stands for the space before a word, as ``latency_unit: spm`` has it in SimulStream."""

@@ -10,11 +10,11 @@ from alignatt4llm.errors import UsageError
 from alignatt4llm.evaluate.corpus import read_corpus
 from alignatt4llm.evaluate.policies import Setup
 from alignatt4llm.evaluate.runs import Plan
-from alignatt4llm.heads.headset import head_set_for, load_head_set
+from alignatt4llm.heads.loading import load_head_set
 from alignatt4llm.interpreter import Interpreter
-from alignatt4llm.languages import Pair
-from alignatt4llm.latency import LATENCIES, Latency, changed
 from alignatt4llm.recognizers.heard import Hearing
+from alignatt4llm.settings.latency import LATENCIES, Latency, changed
+from alignatt4llm.text.languages import Pair
 
 Changes = tuple[tuple[str, str], ...]
 
@@ -82,7 +82,7 @@ def _plan(
         pair,
         choice.policy,
         choice.settings,
-        load_head_set(args.heads) if args.heads else head_set_for(args.model, str(pair)),
+        load_head_set(args.heads) if args.heads else interpreter.heads(pair),
         args.prompt,
         None if args.perfect else Hearing(),
     )

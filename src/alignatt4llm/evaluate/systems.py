@@ -7,16 +7,15 @@ from typing import Protocol
 import numpy as np
 
 from alignatt4llm.audio.decode import chunks, read
+from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.delays import Delays
 from alignatt4llm.evaluate.corpus import Recording
 from alignatt4llm.evaluate.hypothesis import Hypothesis
 from alignatt4llm.events import Close, Commit, Event
-from alignatt4llm.languages import Language
-from alignatt4llm.prompts import PromptForm
-from alignatt4llm.recognizers.base import Samples
+from alignatt4llm.prompts.prompt import PromptForm
 from alignatt4llm.session import Session
-from alignatt4llm.target import units
-from alignatt4llm.transcript import SAMPLE_RATE
+from alignatt4llm.text.languages import Language
+from alignatt4llm.text.units import units
 from alignatt4llm.translators.base import Drafter
 
 Now = Callable[[], float]

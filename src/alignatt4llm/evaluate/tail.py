@@ -9,13 +9,14 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from alignatt4llm.audio.decode import chunks, read
-from alignatt4llm.errors import AlignattError, UsageError
-from alignatt4llm.evaluate.bootstrap import SAMPLES, SEED
+from alignatt4llm.audio.samples import SAMPLE_RATE
+from alignatt4llm.bootstrap import SAMPLES, SEED
+from alignatt4llm.errors import AlignattError, Tell, UsageError
 from alignatt4llm.evaluate.corpus import Recording
 from alignatt4llm.evaluate.prefix import PrefixAlignment
-from alignatt4llm.recognizers.agreement import same
+from alignatt4llm.events import SourceWord
 from alignatt4llm.recognizers.base import Recognizer
-from alignatt4llm.transcript import SAMPLE_RATE, SourceWord
+from alignatt4llm.text.words import same
 
 Floats = NDArray[np.float64]
 
@@ -178,7 +179,7 @@ def measure(
     opened: Callable[[], Recognizer],
     chunk: float,
     signature: str,
-    tell: Callable[[str], None],
+    tell: Tell,
 ) -> TailRisk:
     """Listen to every recording with a recogniser of its own and return the curve."""
     heard = []

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import asdict, dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
@@ -10,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alignatt4llm.errors import AlignattError, UsageError
-from alignatt4llm.languages import Pair
-from alignatt4llm.models import short_name
+from alignatt4llm.text.languages import Pair
 
 VERSION = 2
 
@@ -248,88 +246,3 @@ def log_shares(rows: Array) -> Array:
     """
     logs: Array = np.log(rows / np.maximum(rows.sum(-1, keepdims=True), 1e-9) + FLOOR)
     return logs
-
-
-def load_head_set(path: Path) -> HeadSet:
-    """Read an artefact, or a ranking as published with AlignAtt4LLM.
-
-    Raises
-    ------
-    AlignattError
-        If the file is missing, not JSON, of another version, or lacks a key.
-    """
-    from alignatt4llm.heads.published import parse_ranking
-
-    try:
-        record = json.loads(path.read_text("utf-8"))
-        if "token_alignment_heads" in record:
-            return parse_ranking(record)
-        if record["version"] != VERSION:
-            raise AlignattError(
-                f"'{path}' is a head set of version {record['version']}; this program reads "
-                f"version {VERSION}. Make it anew with 'alignatt heads calibrate'."
-            )
-        return HeadSet._parse(record)
-    except (OSError, ValueError, KeyError, TypeError) as problem:
-        raise AlignattError(f"'{path}' is not a readable head set: {problem!r}.") from problem
-
-
-def shipped_head_sets() -> dict[str, Path]:
-    """Return the artefacts inside the package, by name ``model:pair``."""
-    folder = Path(str(resources.files("alignatt4llm.heads"))) / "artefacts"
-    paths = sorted(folder.glob("*.json"))
-    return {":".join(path.name.removesuffix(".json").rsplit("_", 1)): path for path in paths}
-
-
-def head_set_for(model: str, pair: str) -> HeadSet:
-    """Return the shipped head set of a model and direction.
-
-    Parameters
-    ----------
-    model
-        ``embedded``, a folder or a hub id; the last part of its name counts.
-    pair
-        Direction, as ``en-de``.
-
-    Raises
-    ------
-    UsageError
-        If none is shipped; the message names those that are and says how to make one.
-    """
-    shipped = shipped_head_sets()
-    path = shipped.get(f"{short_name(model)}:{pair}")
-    if path is None:
-        names = ", ".join(shipped) or "none"
-        raise UsageError(
-            f"There is no head set for {pair} with the model '{model}' (shipped: {names}). "
-            "Make one with 'alignatt heads calibrate' and pass it with --heads FILE."
-        )
-    return load_head_set(path)
-
-
-def find_head_set(name: str) -> HeadSet:
-    """Return an artefact by the path of its file, or by a name such as ``embedded:en-de``.
-
-    Raises
-    ------
-    AlignattError
-        If there is none of that name, or the file is no artefact.
-    """
-    model, colon, pair = name.rpartition(":")
-    if colon and not Path(name).exists():
-        return head_set_for(model, str(Pair.parse(pair)))
-    return load_head_set(Path(name))
-
-
-def layers_of(model: str, heads: HeadSet | None = None) -> list[int] | None:
-    """Return the layers that a model's head sets, shipped or given, read; None if there are none.
-
-    Engines that must set memory aside need them before the first stream.
-    """
-    shipped = [
-        load_head_set(path)
-        for name, path in shipped_head_sets().items()
-        if name.rpartition(":")[0] == model
-    ]
-    sets = [*shipped, *([heads] if heads else [])]
-    return sorted({layer for known in sets for layer, _ in known.heads}) or None

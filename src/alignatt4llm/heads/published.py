@@ -3,7 +3,7 @@
 from typing import Any
 
 from alignatt4llm.heads.headset import HeadScore, HeadSet, Layout
-from alignatt4llm.languages import Pair
+from alignatt4llm.text.languages import Pair
 
 TOP = 8
 """Heads of a ranking that are used."""

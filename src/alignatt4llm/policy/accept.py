@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from alignatt4llm.languages import Language
+from alignatt4llm.draft import Draft
+from alignatt4llm.events import Piece
 from alignatt4llm.policy.base import TokenEvidence
-from alignatt4llm.target import Piece, trim
-from alignatt4llm.transcript import without_full_stop
-from alignatt4llm.translators.base import Draft
+from alignatt4llm.text.languages import Language
+from alignatt4llm.text.sentences import without_full_stop
+from alignatt4llm.text.units import trim
 
 
 @dataclass(frozen=True, slots=True)

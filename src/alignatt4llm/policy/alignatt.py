@@ -5,18 +5,17 @@ for Simultaneous Speech Translation" (2023), carried over to the rows of a decod
 Everything here is a pure function over numpy arrays and text.
 """
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from alignatt4llm.draft import Draft, Stop
 from alignatt4llm.errors import UsageError
+from alignatt4llm.events import Sources
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.policy.base import COPIED, TokenEvidence, View
-from alignatt4llm.target import Sources
-from alignatt4llm.translators.base import Draft, Stop
+from alignatt4llm.text.repeats import bare, repeats
 
 Array = NDArray[np.float32]
 
@@ -131,21 +130,6 @@ def hold_reason(token: TokenEvidence, frontier: int, settings: AlignAttSettings)
     return ""
 
 
-def repeats(target: str, words: Sequence[str]) -> bool:
-    """Whether a target is nothing but successive words of the source, the last maybe cut.
-
-    Capitals at the beginning of a word and what stands between words do not matter.
-    """
-    said, source = _bare(target), [_bare(word) for word in words]
-    return bool(said) and any(
-        "".join(source[first:]).startswith(said) for first in range(len(source))
-    )
-
-
-def _bare(text: str) -> str:
-    return "".join(word[0].lower() + word[1:] for word in re.findall(r"\w+", text))
-
-
 @dataclass(frozen=True, slots=True)
 class AlignAtt:
     """The policy: a head set read with thresholds."""
@@ -174,7 +158,7 @@ class AlignAtt:
         target = view.accepted + draft.text
         if view.frontier > self.settings.copied or not repeats(target, view.words):
             return False
-        return not draft.ended or _bare(" ".join(view.words)).endswith(_bare(target))
+        return not draft.ended or bare(" ".join(view.words)).endswith(bare(target))
 
     def _judge(self, rows: Array, words: NDArray[np.int64], view: View) -> list[TokenEvidence]:
         evidence = weigh(self.heads, rows, words, view)

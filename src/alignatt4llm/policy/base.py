@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from alignatt4llm.target import Sources
-from alignatt4llm.translators.base import Draft, Stop
+from alignatt4llm.draft import Draft, Stop
+from alignatt4llm.events import Sources
 
 COPIED = "source_copied"
 """The one reason for a hold that more of the same draft may lift."""

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from alignatt4llm.draft import Draft
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.policy.alignatt import Array, weigh
 from alignatt4llm.policy.base import TokenEvidence, View
-from alignatt4llm.translators.base import Draft
 
 FILTER_WIDTH = 7
 """Source columns of the median filter."""

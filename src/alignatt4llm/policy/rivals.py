@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from alignatt4llm.draft import Draft, Stop
 from alignatt4llm.heads.headset import HeadSet
-from alignatt4llm.languages import Language
 from alignatt4llm.policy.alignatt import weigh
 from alignatt4llm.policy.base import TokenEvidence, View
-from alignatt4llm.target import unit_spans, units
-from alignatt4llm.translators.base import Draft, Stop
+from alignatt4llm.text.languages import Language
+from alignatt4llm.text.units import unit_spans, units
 
 CHARACTERS_PER_WORD = 1.9
 """Target characters that wait-k says for a source word, where the target unit is a character."""

@@ -4,7 +4,8 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from alignatt4llm.transcript import SourceWord
+from alignatt4llm.events import SourceWord
+from alignatt4llm.text.words import same
 
 HOLD_BACK = 0.3
 """Seconds of audio that must follow a word before it may become final."""
@@ -93,11 +94,6 @@ class Agreement:
         opening = [same(word.text) for word in words if word.start < self.end]
         counts = range(min(len(opening), len(recent)), 0, -1)
         return next((n for n in counts if recent[-n:] == opening[:n]), 0)
-
-
-def same(text: str) -> str:
-    """Return what makes two spellings the same word: no case, no punctuation."""
-    return "".join(filter(str.isalnum, text.casefold())) or text
 
 
 def _common(one: Sequence[SourceWord], other: Sequence[SourceWord]) -> int:

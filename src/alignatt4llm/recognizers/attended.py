@@ -6,8 +6,8 @@ for Simultaneous Speech Translation" (2023), with words in the place of tokens.
 
 from collections.abc import Sequence
 
+from alignatt4llm.events import SourceWord
 from alignatt4llm.recognizers.agreement import Agreement
-from alignatt4llm.transcript import SourceWord
 
 
 class Attended(Agreement):

@@ -2,14 +2,9 @@
 
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from alignatt4llm.languages import Language
+from alignatt4llm.audio.samples import Samples
+from alignatt4llm.text.languages import Language
 from alignatt4llm.transcript import Recognition
-
-Samples = NDArray[np.float32]
-"""Mono audio at 16 kHz in [-1, 1], shape [n]."""
 
 
 class Recognizer(Protocol):

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from alignatt4llm.device import Device
 from alignatt4llm.errors import AlignattError
+from alignatt4llm.machine.device import Device
 
 
 def load(path: Path, processor: Any, model: Any, device: Device) -> tuple[Any, Any]:

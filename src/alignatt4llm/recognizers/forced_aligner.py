@@ -5,14 +5,14 @@ from typing import Any
 
 import torch
 
-from alignatt4llm.device import Device
+from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.errors import AlignattError
-from alignatt4llm.languages import Language
-from alignatt4llm.recognizers.base import Samples
+from alignatt4llm.events import SourceWord
+from alignatt4llm.machine.device import Device
 from alignatt4llm.recognizers.checkpoint import load
 from alignatt4llm.recognizers.word_repair import give_times
-from alignatt4llm.recognizers.words import split_words
-from alignatt4llm.transcript import SAMPLE_RATE, SourceWord
+from alignatt4llm.text.languages import Language
+from alignatt4llm.text.words import split_words
 
 
 class ForcedAligner:

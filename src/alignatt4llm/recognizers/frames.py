@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from alignatt4llm.transcript import SourceWord
+from alignatt4llm.events import SourceWord
 
 FRAME = 0.04
 """Seconds of audio of one frame."""

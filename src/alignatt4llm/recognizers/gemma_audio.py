@@ -19,19 +19,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import AutoTokenizer, Gemma4AudioFeatureExtractor, Gemma4ForConditionalGeneration
 
-from alignatt4llm.device import Device
+from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.errors import AlignattError
+from alignatt4llm.events import SourceWord
 from alignatt4llm.heads.headset import HeadSet
-from alignatt4llm.languages import Language
+from alignatt4llm.machine.device import Device
 from alignatt4llm.recognizers.agreement import HOLD_BACK, Agreement
 from alignatt4llm.recognizers.attended import Attended
-from alignatt4llm.recognizers.base import Samples
 from alignatt4llm.recognizers.checkpoint import load, read
 from alignatt4llm.recognizers.frames import monotone, words_at
 from alignatt4llm.recognizers.window import WindowRecognizer, token_budget
 from alignatt4llm.recognizers.word_repair import give_times
-from alignatt4llm.recognizers.words import split_words
-from alignatt4llm.transcript import SAMPLE_RATE, SourceWord
+from alignatt4llm.text.languages import Language
+from alignatt4llm.text.words import split_words
 
 ASK = (
     "Transcribe the following speech segment in {language} into {language} text. "

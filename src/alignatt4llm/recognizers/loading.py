@@ -1,18 +1,17 @@
 """From the name of a recogniser to a model in memory."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from alignatt4llm.cards import ALIGNERS, RECOGNIZERS
-from alignatt4llm.errors import AlignattError, UsageError
-from alignatt4llm.heads.headset import load_head_set
-from alignatt4llm.hub import hub_model
-from alignatt4llm.models import resolve_recognizer, short_name
+from alignatt4llm.errors import AlignattError, Tell, UsageError
+from alignatt4llm.heads.loading import load_head_set
 from alignatt4llm.recognizers.agreement import Agreement
 from alignatt4llm.recognizers.attended import Attended
 from alignatt4llm.recognizers.base import RecognizerEngine
+from alignatt4llm.weights.cards import ALIGNERS, RECOGNIZERS
+from alignatt4llm.weights.hub import hub_model
+from alignatt4llm.weights.models import resolve_recognizer, short_name
 
 if TYPE_CHECKING:
     from alignatt4llm.recognizers.gemma_audio import GemmaAudioEngine
@@ -24,8 +23,6 @@ RecognizerRunner = Literal["transformers", "vllm"]
 """What runs the model of a recogniser."""
 
 _FINAL: dict[Finality, type[Agreement]] = {"agreement": Agreement, "attention": Attended}
-
-Tell = Callable[[str], None]
 
 
 def load_recognizer(

@@ -18,18 +18,18 @@ from torch import Tensor
 from transformers import DynamicCache, Qwen3ASRForConditionalGeneration, Qwen3ASRProcessor
 from transformers.models.qwen3_asr.processing_qwen3_asr import LANGUAGE_CODE_TO_NAME
 
-from alignatt4llm.device import Device
+from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.errors import UsageError
-from alignatt4llm.languages import Language
+from alignatt4llm.events import SourceWord
+from alignatt4llm.machine.device import Device
 from alignatt4llm.recognizers.agreement import HOLD_BACK, Agreement
-from alignatt4llm.recognizers.base import Samples
 from alignatt4llm.recognizers.checkpoint import load
 from alignatt4llm.recognizers.forced_aligner import ForcedAligner
 from alignatt4llm.recognizers.window import WindowRecognizer, token_budget
 from alignatt4llm.recognizers.word_repair import give_times
-from alignatt4llm.recognizers.words import split_words
-from alignatt4llm.transcript import SAMPLE_RATE, SourceWord
-from alignatt4llm.translators.base import loop_length
+from alignatt4llm.text.languages import Language
+from alignatt4llm.text.repeats import loop_length
+from alignatt4llm.text.words import split_words
 
 
 class Qwen3AsrEngine:

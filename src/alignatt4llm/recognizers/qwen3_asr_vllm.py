@@ -11,14 +11,14 @@ from threading import Lock
 from transformers.models.qwen3_asr.processing_qwen3_asr import LANGUAGE_CODE_TO_NAME
 from vllm import LLM, SamplingParams
 
-from alignatt4llm.languages import Language
+from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
+from alignatt4llm.events import SourceWord
 from alignatt4llm.recognizers.agreement import HOLD_BACK, Agreement
-from alignatt4llm.recognizers.base import Samples
 from alignatt4llm.recognizers.forced_aligner import ForcedAligner
 from alignatt4llm.recognizers.qwen3_asr import require_known, timed_words
 from alignatt4llm.recognizers.window import WindowRecognizer, token_budget
-from alignatt4llm.recognizers.words import split_words
-from alignatt4llm.transcript import SAMPLE_RATE, SourceWord
+from alignatt4llm.text.languages import Language
+from alignatt4llm.text.words import split_words
 
 CONTEXT = 2560
 """Tokens of audio and text together; a window of 30 s takes 390."""

@@ -3,8 +3,9 @@
 from collections import deque
 from collections.abc import Sequence
 
-from alignatt4llm.recognizers.base import Samples
-from alignatt4llm.transcript import Recognition, SourceWord
+from alignatt4llm.audio.samples import Samples
+from alignatt4llm.events import SourceWord
+from alignatt4llm.transcript import Recognition
 
 
 class ScriptedRecognizer:

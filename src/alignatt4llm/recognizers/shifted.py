@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 
-from alignatt4llm.recognizers.base import Recognizer, Samples
-from alignatt4llm.transcript import SAMPLE_RATE, Recognition, SourceWord
+from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
+from alignatt4llm.events import SourceWord
+from alignatt4llm.recognizers.base import Recognizer
+from alignatt4llm.transcript import Recognition
 
 
 class Shifted:

@@ -6,12 +6,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.errors import UsageError
-from alignatt4llm.languages import language, unspaced
+from alignatt4llm.events import SourceWord
 from alignatt4llm.recognizers.agreement import HOLD_BACK
-from alignatt4llm.recognizers.base import Samples
-from alignatt4llm.recognizers.words import split_words
-from alignatt4llm.transcript import SAMPLE_RATE, Recognition, SourceWord
+from alignatt4llm.text.languages import language, unspaced
+from alignatt4llm.text.words import split_words
+from alignatt4llm.transcript import Recognition
 
 
 class TimedTextRecognizer:

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from alignatt4llm.recognizers.base import Samples
-from alignatt4llm.transcript import SAMPLE_RATE, Recognition, SourceWord
+from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
+from alignatt4llm.events import SourceWord
+from alignatt4llm.transcript import Recognition
 
 _TEXT = """\
 Good morning everyone and thank you for coming. Today we look at old maps of this city, and at

@@ -14,13 +14,14 @@ import numpy as np
 import torch
 from transformers import VoxtralRealtimeForConditionalGeneration, VoxtralRealtimeProcessor
 
-from alignatt4llm.device import Device
-from alignatt4llm.languages import Language
+from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
+from alignatt4llm.events import SourceWord
+from alignatt4llm.machine.device import Device
 from alignatt4llm.recognizers.agreement import HOLD_BACK
-from alignatt4llm.recognizers.base import Samples
 from alignatt4llm.recognizers.checkpoint import load
-from alignatt4llm.recognizers.words import split_words
-from alignatt4llm.transcript import SAMPLE_RATE, Recognition, SourceWord
+from alignatt4llm.text.languages import Language
+from alignatt4llm.text.words import split_words
+from alignatt4llm.transcript import Recognition
 
 SILENT = 4
 """Steps without text after which a word is whole: 0.32 s."""

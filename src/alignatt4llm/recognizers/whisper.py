@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from alignatt4llm.audio.samples import Samples
 from alignatt4llm.errors import AlignattError
-from alignatt4llm.languages import Language
+from alignatt4llm.events import SourceWord
 from alignatt4llm.recognizers.agreement import HOLD_BACK, Agreement
-from alignatt4llm.recognizers.base import Samples
 from alignatt4llm.recognizers.window import WindowRecognizer, token_budget
-from alignatt4llm.transcript import SourceWord
+from alignatt4llm.text.languages import Language
 
 LONG = 5.0
 """Seconds of a window: every known token costs a step of the decoder, so fewer than others keep."""

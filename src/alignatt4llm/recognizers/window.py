@@ -11,11 +11,12 @@ from typing import Protocol
 
 import numpy as np
 
+from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.audio.voice import FRAME, VoiceActivity
-from alignatt4llm.languages import Language
+from alignatt4llm.events import SourceWord
 from alignatt4llm.recognizers.agreement import Agreement
-from alignatt4llm.recognizers.base import Samples
-from alignatt4llm.transcript import SAMPLE_RATE, Recognition, SourceWord
+from alignatt4llm.text.languages import Language
+from alignatt4llm.transcript import Recognition
 
 LEAD = 0.3
 """Seconds kept from before the voice is noticed."""

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 
-from alignatt4llm.transcript import SourceWord
+from alignatt4llm.events import SourceWord
 
 Span = tuple[float, float]
 """Start and end in seconds."""

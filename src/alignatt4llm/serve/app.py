@@ -12,8 +12,6 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from alignatt4llm.languages import Pair
-from alignatt4llm.latency import LATENCIES
 from alignatt4llm.serve.access import Access
 from alignatt4llm.serve.captions import Captions
 from alignatt4llm.serve.connection import Connection
@@ -26,6 +24,8 @@ from alignatt4llm.serve.registry import Registry
 from alignatt4llm.serve.sessions import Interpreting
 from alignatt4llm.serve.text import TextDoor
 from alignatt4llm.serve.transcripts import Transcripts
+from alignatt4llm.settings.latency import LATENCIES
+from alignatt4llm.text.languages import Pair
 
 
 def create_app(

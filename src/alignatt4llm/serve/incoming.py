@@ -7,8 +7,8 @@ from threading import Event, Thread
 from typing import BinaryIO, Protocol, cast
 
 from alignatt4llm.audio.decode import AudioSource, raw
+from alignatt4llm.audio.samples import Samples
 from alignatt4llm.errors import UsageError
-from alignatt4llm.recognizers.base import Samples
 from alignatt4llm.serve.errors import BadAudio
 from alignatt4llm.serve.pipe import Pipe
 

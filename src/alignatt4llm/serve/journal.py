@@ -16,9 +16,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, BinaryIO
 
-from alignatt4llm.events import Close, Commit, End, to_json
-from alignatt4llm.target import Piece
-from alignatt4llm.transcript import SourceWord
+from alignatt4llm.events import Close, Commit, End, Piece, SourceWord, to_json
 
 Durable = Commit | Close | End
 """Events that are kept and numbered; all others are worth something only when they are new."""

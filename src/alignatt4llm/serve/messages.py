@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from enum import Enum
 
 from alignatt4llm.errors import UsageError
-from alignatt4llm.languages import Pair, language
-from alignatt4llm.latency import LATENCIES
 from alignatt4llm.serve.errors import BadMessage, BadState, Unsupported
 from alignatt4llm.serve.fields import Fields
+from alignatt4llm.settings.latency import LATENCIES
+from alignatt4llm.text.languages import Pair, language
 
 VERSION = 1
 FORMATS = ("s16le", "container")

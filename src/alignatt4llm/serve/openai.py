@@ -21,15 +21,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
 from alignatt4llm.audio.decode import AudioSource, chunks
+from alignatt4llm.audio.samples import SAMPLE_RATE
 from alignatt4llm.errors import UsageError
 from alignatt4llm.events import Close, Commit, End, Event
-from alignatt4llm.languages import Pair
-from alignatt4llm.latency import LATENCIES
 from alignatt4llm.serve.errors import BadAudio, BadMessage, EngineFailed, EngineStuck, TooLarge
 from alignatt4llm.serve.messages import pair_of
 from alignatt4llm.serve.registry import Registry
 from alignatt4llm.serve.transcripts import subtitles
-from alignatt4llm.transcript import SAMPLE_RATE
+from alignatt4llm.settings.latency import LATENCIES
+from alignatt4llm.text.languages import Pair
 
 FORMATS = ("json", "text", "srt", "vtt", "verbose_json")
 

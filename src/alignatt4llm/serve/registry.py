@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from alignatt4llm.languages import Pair
+from alignatt4llm.audio.samples import SAMPLE_RATE
 from alignatt4llm.serve.broadcast import Broadcast
 from alignatt4llm.serve.errors import Busy, Draining, TooLong, UnknownSession, Unsupported
 from alignatt4llm.serve.journal import Journal, Past, journal_path, remove_older
@@ -19,7 +19,7 @@ from alignatt4llm.serve.limits import Limits
 from alignatt4llm.serve.messages import VERSION, Resume, Start
 from alignatt4llm.serve.metrics import Metrics
 from alignatt4llm.serve.sessions import Interpreting, LiveSession
-from alignatt4llm.transcript import SAMPLE_RATE
+from alignatt4llm.text.languages import Pair
 
 _CLEANING = 3600.0
 

@@ -9,12 +9,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from alignatt4llm.context import Context
+from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.events import Close, Event, Source
-from alignatt4llm.languages import Pair
-from alignatt4llm.latency import LATENCIES
-from alignatt4llm.recognizers.base import Recognizer, Samples
+from alignatt4llm.prompts.context import Context
+from alignatt4llm.recognizers.base import Recognizer
 from alignatt4llm.serve.broadcast import Broadcast
 from alignatt4llm.serve.errors import BadAudio, EngineFailed, EngineStuck, Farewell, TooLong
 from alignatt4llm.serve.incoming import Container, Incoming, Raw
@@ -23,7 +22,8 @@ from alignatt4llm.serve.limits import Limits
 from alignatt4llm.serve.metrics import Metrics
 from alignatt4llm.serve.pipe import Pipe
 from alignatt4llm.session import Session, SessionSettings
-from alignatt4llm.transcript import SAMPLE_RATE
+from alignatt4llm.settings.latency import LATENCIES
+from alignatt4llm.text.languages import Pair
 
 BYTES_PER_SECOND = 2 * SAMPLE_RATE
 _JOINED = 6.0

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from alignatt4llm.errors import UsageError
-from alignatt4llm.languages import Pair
-from alignatt4llm.latency import LATENCIES
+from alignatt4llm.events import SourceWord
 from alignatt4llm.serve.errors import BadMessage
 from alignatt4llm.serve.fields import Fields, number
 from alignatt4llm.serve.messages import pair_of
 from alignatt4llm.session import SessionSettings
-from alignatt4llm.transcript import SourceWord
+from alignatt4llm.settings.latency import LATENCIES
+from alignatt4llm.text.languages import Pair
 
 VERSION = 1
 _PREFIX = "translation_alignatt_"

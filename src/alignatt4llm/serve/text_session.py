@@ -5,15 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from alignatt4llm.context import Context
-from alignatt4llm.events import Close, Commit, Event, Preview
-from alignatt4llm.recognizers.base import Samples
+from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
+from alignatt4llm.events import Close, Commit, Event, Piece, Preview, SourceWord
+from alignatt4llm.prompts.context import Context
 from alignatt4llm.serve.errors import BadState
 from alignatt4llm.serve.sessions import Interpreting
 from alignatt4llm.serve.text_protocol import VERSION, Init, Update, placed
 from alignatt4llm.session import Session
-from alignatt4llm.target import Piece, unit_spans
-from alignatt4llm.transcript import SAMPLE_RATE, Recognition, SourceWord
+from alignatt4llm.text.units import unit_spans
+from alignatt4llm.transcript import Recognition
 
 MOST_WORDS = 120
 """Committed words after which an utterance is closed whether its client closes it or not."""

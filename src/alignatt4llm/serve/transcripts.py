@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from alignatt4llm.events import Close, Commit, Event
-from alignatt4llm.outputs import Subtitles
+from alignatt4llm.outputs.files import Subtitles
 from alignatt4llm.serve.errors import UnknownFile
 from alignatt4llm.serve.journal import Journal, events_of
 from alignatt4llm.serve.registry import Registry

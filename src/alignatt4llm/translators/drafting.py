@@ -7,8 +7,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from alignatt4llm.draft import Draft, Rows, Stop
 from alignatt4llm.errors import PromptTooLong
-from alignatt4llm.translators.base import Draft, Rows, Stop, loop_length
+from alignatt4llm.text.repeats import loop_length
 from alignatt4llm.translators.vocabulary import Vocabulary
 
 CANDIDATES = 64

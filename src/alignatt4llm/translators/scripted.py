@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from alignatt4llm.prompts import Prompt
-from alignatt4llm.translators.base import Draft, Stop
+from alignatt4llm.draft import Draft, Stop
+from alignatt4llm.prompts.prompt import Prompt
 
 Script = Callable[[Sequence[str]], Sequence[tuple[str, int]]]
 """Source words to the whole translation: (piece of text, source word it comes from)."""

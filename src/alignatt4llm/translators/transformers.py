@@ -11,13 +11,14 @@ from transformers.utils import logging
 
 from alignatt4llm.attention.half_linear import widen
 from alignatt4llm.attention.packed import Feed, PackedModel, Stream
-from alignatt4llm.device import Device
+from alignatt4llm.draft import Draft, Forced, Stop
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.heads.headset import HeadSet
-from alignatt4llm.languages import Pair
-from alignatt4llm.prompts import Prompt, PromptForm, prompt_form, source_columns
-from alignatt4llm.threads import best_threads
-from alignatt4llm.translators.base import Draft, Forced, Stop
+from alignatt4llm.machine.device import Device
+from alignatt4llm.machine.threads import best_threads
+from alignatt4llm.prompts.forms import prompt_form
+from alignatt4llm.prompts.prompt import Prompt, PromptForm, source_columns
+from alignatt4llm.text.languages import Pair
 from alignatt4llm.translators.drafting import (
     Choice,
     Choices,

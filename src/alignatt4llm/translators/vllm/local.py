@@ -16,8 +16,8 @@ from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.platforms import current_platform
 from vllm.v1.engine.async_llm import AsyncLLM
 
-from alignatt4llm.device import computes_bfloat16
 from alignatt4llm.errors import AlignattError
+from alignatt4llm.machine.device import computes_bfloat16
 from alignatt4llm.translators.drafting import CANDIDATES
 from alignatt4llm.translators.vllm.ledger import EXTRA
 from alignatt4llm.translators.vllm.source import StepSource

@@ -19,8 +19,8 @@ import zmq.asyncio
 from numpy.typing import NDArray
 from torch import Tensor
 
+from alignatt4llm.draft import Rows
 from alignatt4llm.errors import AlignattError
-from alignatt4llm.translators.base import Rows
 from alignatt4llm.translators.vllm.ledger import Part
 
 PATIENCE = 30.0

@@ -11,8 +11,8 @@ from vllm import SamplingParams
 from vllm.inputs.engine import tokens_input
 from vllm.sampling_params import RequestOutputKind
 
+from alignatt4llm.draft import Rows
 from alignatt4llm.errors import AlignattError
-from alignatt4llm.translators.base import Rows
 from alignatt4llm.translators.vllm.ledger import EXTRA
 from alignatt4llm.translators.vllm.mail import Inbox
 from alignatt4llm.translators.vllm.steps import Ask, Served, Step

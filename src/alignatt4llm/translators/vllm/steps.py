@@ -4,8 +4,8 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from alignatt4llm.draft import Rows
 from alignatt4llm.errors import AlignattError
-from alignatt4llm.translators.base import Rows
 
 Head = tuple[int, int]
 """(layer, head)."""

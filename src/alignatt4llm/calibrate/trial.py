@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from alignatt4llm.heads.gather import Seen
+from alignatt4llm.calibrate.gather import Seen
+from alignatt4llm.calibrate.scores import Evidence, auc, evidence, hits, inaccessible, mean_ts
+from alignatt4llm.calibrate.select import Choice, Tokens, grow
 from alignatt4llm.heads.headset import Array, Head, HeadSet, Row
-from alignatt4llm.heads.scores import Evidence, auc, evidence, hits, inaccessible, mean_ts
-from alignatt4llm.heads.select import Choice, Tokens, grow
 
 SEED = 13
 LATER = 0.05

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from alignatt4llm.heads.gather import Seen
+from alignatt4llm.calibrate.gather import Seen
+from alignatt4llm.calibrate.observe import Observation
 from alignatt4llm.heads.headset import Head, HeadScore, Row
-from alignatt4llm.heads.observe import Observation
 
 Array = NDArray[np.float32]
 

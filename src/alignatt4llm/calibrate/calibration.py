@@ -7,16 +7,16 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import get_args
 
-from alignatt4llm.errors import UsageError
-from alignatt4llm.heads.align import Sentence, align
-from alignatt4llm.heads.gather import Seen, Tell, gather, work_folder
+from alignatt4llm.calibrate.align import Sentence, align
+from alignatt4llm.calibrate.gather import Seen, gather, work_folder
+from alignatt4llm.calibrate.measure import measure
+from alignatt4llm.calibrate.model import Model
+from alignatt4llm.calibrate.scores import evidence, rank_heads
+from alignatt4llm.calibrate.select import Tokens, grow
+from alignatt4llm.calibrate.trial import Trial
+from alignatt4llm.errors import Tell, UsageError
 from alignatt4llm.heads.headset import HeadScore, HeadSet, Row
-from alignatt4llm.heads.measure import measure
-from alignatt4llm.heads.model import Model
-from alignatt4llm.heads.scores import evidence, rank_heads
-from alignatt4llm.heads.select import Tokens, grow
-from alignatt4llm.heads.trial import Trial
-from alignatt4llm.languages import Pair
+from alignatt4llm.text.languages import Pair
 
 MOST = 16
 """Most heads in a set."""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alignatt4llm.evaluate.bootstrap import Measure, compare, score
+from alignatt4llm.bootstrap import Measure, compare, score
 
 
 def ratio(total):

@@ -8,10 +8,11 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from alignatt4llm.heads.align import Sentence, unit_spans
-from alignatt4llm.languages import Pair
-from alignatt4llm.prompts import Prompt, PromptForm
-from alignatt4llm.translators.base import Forced
+from alignatt4llm.calibrate.align import Sentence
+from alignatt4llm.draft import Forced
+from alignatt4llm.prompts.prompt import Prompt, PromptForm
+from alignatt4llm.text.languages import Pair
+from alignatt4llm.text.units import unit_spans
 
 MARGIN = 1
 """Visible words at the end that are inaccessible, as in a session by default."""

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from alignatt4llm.calibrate.scores import Evidence
 from alignatt4llm.heads.headset import log_shares
-from alignatt4llm.heads.scores import Evidence
 
 RIDGE = 1e-3
 """Penalty on squared weights, per token."""

@@ -12,7 +12,7 @@ from filelock import FileLock
 from platformdirs import user_cache_path
 
 from alignatt4llm.errors import AlignattError
-from alignatt4llm.wheels import sha256_of
+from alignatt4llm.weights.wheels import sha256_of
 
 MANIFEST = "manifest.json"
 VERSION = 1

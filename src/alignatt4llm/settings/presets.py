@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from alignatt4llm.cards import TRANSLATORS
 from alignatt4llm.errors import UsageError
-from alignatt4llm.latency import LATENCIES, Latency
 from alignatt4llm.policy.alignatt import AlignAttSettings
 from alignatt4llm.session import SessionSettings
+from alignatt4llm.settings.latency import LATENCIES, Latency
 from alignatt4llm.transcript import SourceSettings
+from alignatt4llm.weights.cards import TRANSLATORS
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from alignatt4llm.errors import AlignattError, UsageError
-from alignatt4llm.languages import unspaced
+from alignatt4llm.text.languages import unspaced
 
 PASSAGE = 60
 """Words of a passage."""

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.errors import UsageError
+from alignatt4llm.events import SourceWord
 from alignatt4llm.heads.headset import HeadScore, HeadSet
-from alignatt4llm.languages import Language
-from alignatt4llm.recognizers.base import Samples
 from alignatt4llm.recognizers.frames import audio_scores
-from alignatt4llm.transcript import SAMPLE_RATE, SourceWord
+from alignatt4llm.text.languages import Language
 
 if TYPE_CHECKING:
     from alignatt4llm.recognizers.gemma_audio import GemmaAudioEngine

@@ -7,22 +7,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alignatt4llm.evaluate.bootstrap import Measure, Statistics, score
-from alignatt4llm.heads.align import Sentence
-from alignatt4llm.heads.gather import Tell, with_progress
-from alignatt4llm.heads.headset import Array, Head, HeadSet
-from alignatt4llm.heads.model import Model
-from alignatt4llm.heads.observe import Observation, examples, observe
-from alignatt4llm.heads.published import TOP
-from alignatt4llm.heads.scores import (
+from alignatt4llm.bootstrap import Measure, Statistics, score
+from alignatt4llm.calibrate.align import Sentence
+from alignatt4llm.calibrate.gather import with_progress
+from alignatt4llm.calibrate.model import Model
+from alignatt4llm.calibrate.observe import Observation, examples, observe
+from alignatt4llm.calibrate.scores import (
     auc_of_counts,
     evidence,
     hits,
     inaccessible,
     translation_scores,
 )
-from alignatt4llm.languages import Pair
+from alignatt4llm.errors import Tell
+from alignatt4llm.heads.headset import Array, Head, HeadSet
+from alignatt4llm.heads.published import TOP
 from alignatt4llm.policy.published import peaks
+from alignatt4llm.text.languages import Pair
 
 CHOSEN = "source_word_accuracy"
 PUBLISHED = "published_recipe"

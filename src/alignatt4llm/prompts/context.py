@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from alignatt4llm.errors import UsageError
-from alignatt4llm.glossary import Term, one_line
-from alignatt4llm.passages import Passages
-from alignatt4llm.prompts import Closed, Prompt, PromptForm
+from alignatt4llm.prompts.glossary import Term, one_line
+from alignatt4llm.prompts.passages import Passages
+from alignatt4llm.prompts.prompt import Closed, Prompt, PromptForm
 
 BUDGET = 2000
 """Characters of context at most."""

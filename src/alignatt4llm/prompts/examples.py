@@ -1,6 +1,6 @@
 """Parallel sentences that show a model what is asked; written for this purpose."""
 
-from alignatt4llm.languages import Pair
+from alignatt4llm.text.languages import Pair
 
 EXAMPLES: tuple[dict[str, str], ...] = (
     {

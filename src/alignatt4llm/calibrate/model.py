@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from alignatt4llm.calibrate.observe import Forcer
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.heads.headset import HeadSet, Layout
-from alignatt4llm.heads.observe import Forcer
-from alignatt4llm.languages import Pair
-from alignatt4llm.models import Weights, resolve_llm
-from alignatt4llm.prompts import PromptForm
+from alignatt4llm.prompts.prompt import PromptForm
+from alignatt4llm.text.languages import Pair
+from alignatt4llm.weights.models import Weights, resolve_llm
 
 if TYPE_CHECKING:
-    from alignatt4llm.heads.gather import Tell
+    from alignatt4llm.errors import Tell
 
 
 def layout_of(weights: Weights) -> Layout:

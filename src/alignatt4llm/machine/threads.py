@@ -10,8 +10,8 @@ import time
 from statistics import median
 from typing import TYPE_CHECKING
 
-from alignatt4llm.device import computes_bfloat16
 from alignatt4llm.errors import UsageError
+from alignatt4llm.machine.device import computes_bfloat16
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,7 +9,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from alignatt4llm.errors import AlignattError, UsageError
-from alignatt4llm.languages import Language, Pair
+from alignatt4llm.text.languages import Language, Pair
+from alignatt4llm.text.units import unit_spans
 
 Links = frozenset[tuple[int, int]]
 """(source unit, target unit): words between white space, or characters in zh and ja."""
@@ -24,12 +25,6 @@ class Sentence:
     source: str
     target: str
     links: Links
-
-
-def unit_spans(text: str, language: Language) -> list[Span]:
-    """Return the characters of each unit: words between white space; characters in zh and ja."""
-    pattern = r"\S" if language.by_character else r"\S+"
-    return [match.span() for match in re.finditer(pattern, text)]
 
 
 def read_lines(path: Path) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from alignatt4llm.errors import UsageError
 from alignatt4llm.events import Close
-from alignatt4llm.languages import unspaced
+from alignatt4llm.text.languages import unspaced
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,82 @@
+"""What the model proposes after the accepted target, and where it looked."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rows = NDArray[np.float32]
+
+Stop = Callable[[Rows, NDArray[np.int64]], int]
+"""Given the rows of successive tokens [T, H, S] and the source word of each column [S], how many
+tokens come before the first that is held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What the model proposes after the accepted target, and where it looked.
+
+    Attributes
+    ----------
+    text
+        The continuation, white space included; never ends inside a character.
+    ids
+        Its tokens, length T.
+    ends
+        Characters of ``text`` that are complete after each token, length T, non-decreasing.
+    rows
+        Attention of each token over the source columns, shape [T, H, S].
+    words
+        Source word of each column, shape [S].
+    ended
+        Whether the model ended the translation by itself after these tokens.
+    logprobs
+        Log-probability of each token, shape [T].
+    """
+
+    text: str
+    ids: tuple[int, ...]
+    ends: tuple[int, ...]
+    rows: Rows
+    words: NDArray[np.int64]
+    ended: bool
+    logprobs: NDArray[np.float32]
+
+    def beyond(self, cut: int) -> "Draft | None":
+        """Return what is left after ``cut`` characters; None if the cut is inside a token."""
+        if cut and cut not in self.ends:
+            return None
+        first = len(self.ends) - self.ends[::-1].index(cut) if cut else 0
+        return Draft(
+            text=self.text[cut:],
+            ids=self.ids[first:],
+            ends=tuple(end - cut for end in self.ends[first:]),
+            rows=self.rows[first:],
+            words=self.words,
+            ended=self.ended,
+            logprobs=self.logprobs[first:],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Forced:
+    """Where a model looks when it is made to say a given translation.
+
+    Attributes
+    ----------
+    spans
+        Characters of the translation that each of its T tokens covers, length T.
+    rows
+        Attention over the whole context, shape [T + 1, H, L]: ``rows[t]`` is read at the
+        position that predicts token t, ``rows[t + 1]`` at its own.
+    columns
+        Positions of the source tokens in the context, shape [S].
+    words
+        Source word of each source token, shape [S].
+    """
+
+    spans: tuple[tuple[int, int], ...]
+    rows: Rows
+    columns: NDArray[np.int64]
+    words: NDArray[np.int64]
