@@ -24,14 +24,14 @@ from alignatt4llm.audio.decode import AudioSource, chunks
 from alignatt4llm.audio.samples import SAMPLE_RATE
 from alignatt4llm.errors import UsageError
 from alignatt4llm.events import Close, Commit, End, Event
+from alignatt4llm.outputs.table import OUTPUTS
 from alignatt4llm.serve.errors import BadAudio, BadMessage, EngineFailed, EngineStuck, TooLarge
 from alignatt4llm.serve.messages import pair_of
 from alignatt4llm.serve.registry import Registry
-from alignatt4llm.serve.transcripts import subtitles
 from alignatt4llm.settings.latency import LATENCIES
 from alignatt4llm.text.languages import Pair
 
-FORMATS = ("json", "text", "srt", "vtt", "verbose_json")
+FORMATS = ("json", "text", "verbose_json", *OUTPUTS)
 
 
 class Translations:
@@ -163,8 +163,8 @@ def _answer(events: list[Event], kind: str, pair: Pair) -> Response:
     text = "".join(event.text for event in events if isinstance(event, Commit)).strip()
     if kind == "text":
         return PlainTextResponse(text + "\n")
-    if kind in ("srt", "vtt"):
-        return PlainTextResponse(subtitles(events, vtt=kind == "vtt"))
+    if kind in OUTPUTS:
+        return Response(OUTPUTS[kind].text(events), media_type=OUTPUTS[kind].media_type)
     if kind == "json":
         return JSONResponse({"text": text})
     closed = [event for event in events if isinstance(event, Close)]
