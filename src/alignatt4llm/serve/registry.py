@@ -202,7 +202,7 @@ class Registry:
         while True:
             try:
                 self.look_after()
-                await self._tidy(time.monotonic())
+                await self.tidy(time.monotonic())
             except Exception:
                 log.exception("looking after sessions failed")
             await asyncio.sleep(min(1.0, limits.step / 4, limits.resume / 4, limits.idle / 4))
@@ -218,6 +218,12 @@ class Registry:
         waiting = sum(one.life.state is State.WAITING for one in self._sessions.values())
         self.metrics.sessions.labels("gone").set(waiting)
         self.metrics.sessions.labels("connected").set(self.taken - waiting)
+
+    async def tidy(self, now: float) -> None:
+        """Delete old transcripts once in a while."""
+        if now - self._cleaned > _CLEANING:
+            self._cleaned = now
+            await self._shelf.tidy(self.limits.keep)
 
     def give_up(self) -> None:
         """Part with all sessions, to be resumed from their journals by another process.
@@ -279,11 +285,6 @@ class Registry:
         if session.life.state is not State.ATTACHED:
             return None
         return Idle(f"No audio came for {self.limits.idle:g} s; the session ended.")
-
-    async def _tidy(self, now: float) -> None:
-        if now - self._cleaned > _CLEANING:
-            self._cleaned = now
-            await self._shelf.tidy(self.limits.keep)
 
 
 def _digest(key: str) -> str:
