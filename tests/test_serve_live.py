@@ -324,13 +324,13 @@ class Bad(ScriptedDrafter):
         super().__init__()
         self.hang, self.drafts = hang, 0
 
-    def draft(self, prompt, budget, stop=None):
+    def draft(self, prompt, budget, judge=None, guess=()):
         self.drafts += 1
         if self.drafts == 3:
             if not self.hang:
                 raise RuntimeError("the engine broke")
             self.hang.wait(20)
-        return super().draft(prompt, budget, stop)
+        return super().draft(prompt, budget, judge, guess)
 
 
 @pytest.mark.parametrize("code", ["engine_failed", "engine_stuck"])

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.policy.alignatt import AlignAtt
-from alignatt4llm.prompts.context import Context, ContextPrompt
+from alignatt4llm.prompts.context import Context
 from alignatt4llm.prompts.forms import FewShotPrompt
 from alignatt4llm.recognizers.base import Recognizer
 from alignatt4llm.recognizers.tones import ToneRecognizer
@@ -54,8 +54,9 @@ class ScriptedInterpreter:
             recognizer or ToneRecognizer(),
             self._drafter(),
             AlignAtt(HeadSet(self.name, str(pair), ((0, 0),)), chosen.policy),
-            ContextPrompt(form, context) if context else form,
+            form,
             pair,
             settings or chosen.session,
             self._now,
+            context,
         )

@@ -19,7 +19,7 @@ from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.events import Close, Commit, End, Event
 from alignatt4llm.outputs.base import Format
 from alignatt4llm.serve.answers import openai_error, sse
-from alignatt4llm.serve.errors import BadAudio, EngineFailed, ServeError, TooLarge
+from alignatt4llm.serve.errors import BadAudio, EngineFailed, EngineStuck, ServeError, TooLarge
 from alignatt4llm.serve.registry import Registry
 from alignatt4llm.serve.tasks import first
 from alignatt4llm.serve.upload import Wish, received
@@ -109,6 +109,8 @@ class Translations:
     def _note(self, problem: ServeError) -> None:
         """Count and log a problem; with all its causes where they are the server's."""
         self._registry.metrics.drops.labels(problem.code).inc()
+        if isinstance(problem, EngineStuck):
+            self._registry.give_up()
         cause = problem if isinstance(problem, EngineFailed) else None
         log.warning("an upload: %s: %s", problem.code, one_line(str(problem)), exc_info=cause)
 
