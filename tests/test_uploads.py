@@ -247,7 +247,7 @@ def test_a_model_that_does_not_come_back_gives_the_place_back(tmp_path, caplog, 
     with serving(tmp_path, ScriptedInterpreter(lambda: Gated(gate)), step=0.5) as server:
         answer = post(server, timeout=20)
         eventually(lambda: server.registry.taken == 0)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "engine_stuck")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "engine_stuck")
     assert "engine_stuck" in caplog.text
 
 
