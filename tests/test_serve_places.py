@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from contextlib import suppress
 
 import pytest
 from breaking import FAREWELL, Breaking, frame
@@ -166,10 +167,8 @@ async def break_many(server, count):
 
     async def one():
         async with turns:
-            try:
+            with suppress(ConnectionError, asyncio.IncompleteReadError):  # the server was quicker
                 await break_somewhere(server.port, chance)
-            except (ConnectionError, asyncio.IncompleteReadError):
-                pass  # the server was quicker
 
     await asyncio.gather(*(one() for _ in range(count)))
     await all_free(server)
