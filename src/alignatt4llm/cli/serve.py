@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     """Serve until stopped."""
     with extra("serve"):
         from alignatt4llm.serve.limits import Limits
-        from alignatt4llm.serve.server import Server, Settings, listen
+        from alignatt4llm.serve.server import Server, Settings, favour_the_loop, listen
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     settings = Settings(
         folder=args.transcripts or user_state_path("alignatt4llm") / "transcripts",
@@ -87,6 +87,7 @@ def run(args: argparse.Namespace) -> int:
     server = Server(_interpreter(args), settings)
     scheme, name = "https" if args.tls_cert else "http", args.host.replace("127.0.0.1", "localhost")
     _tell(f"Serving on {scheme}://{name}:{args.port} (Ctrl-C stops).")
+    favour_the_loop()
     server.run([port])
     code = server.exit_code
     if any(thread.daemon for thread in threading.enumerate()):

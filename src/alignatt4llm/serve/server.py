@@ -1,8 +1,10 @@
 """The process: uvicorn, certificates, and a stop that loses nothing."""
 
 import asyncio
+import gc
 import logging
 import socket
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -18,6 +20,9 @@ from alignatt4llm.serve.sessions import Interpreting
 
 _PARTING = 1.0
 """Seconds in which clients are told that an engine hangs."""
+
+_TURN = 0.0005
+"""Seconds after which a thread that computes lets another one go on."""
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +83,16 @@ def listen(settings: Settings) -> socket.socket:
             f"Port {settings.port} of '{settings.host}' cannot be had ({problem}); stop what uses "
             "it, or choose another with --port."
         ) from problem
+
+
+def favour_the_loop() -> None:
+    """Let the event loop have its turn soon, whatever other threads do; call it before serving.
+
+    What is loaded by then is never looked through for garbage again, which would take long.
+    """
+    gc.collect()
+    gc.freeze()
+    sys.setswitchinterval(_TURN)
 
 
 class Server(uvicorn.Server):
