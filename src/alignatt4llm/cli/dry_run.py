@@ -9,6 +9,7 @@ from alignatt4llm.errors import AlignattError
 from alignatt4llm.machine.device import Device
 from alignatt4llm.prompts.forms import SOURCE_MARK, STYLES, messages, prompt_form
 from alignatt4llm.prompts.prompt import Prompt
+from alignatt4llm.text.printable import printable
 from alignatt4llm.weights.cards import ALIGNERS, RECOGNIZERS, TRANSLATORS, Card
 from alignatt4llm.weights.models import EMBEDDED
 
@@ -44,7 +45,7 @@ def describe(system: System, context: str = "", schedule: str = "alternating") -
         _line("policy", "AlignAtt" if chosen.policy == "alignatt" else "AlignAtt as published"),
         _line("heads", _heads(system)),
         f"prompt ({system.prompt}), the source between ⟦ ⟧:",
-        *(f"  {line}" for line in _prompt(system, context).splitlines()),
+        *(f"  {printable(line)}" for line in _prompt(system, context).splitlines()),
     ]
     return "\n".join(lines)
 
