@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     scheme, name = "https" if args.tls_cert else "http", args.host.replace("127.0.0.1", "localhost")
     _tell(f"Serving on {scheme}://{name}:{args.port} (Ctrl-C stops).")
     server.run([port])
-    code = 0 if server.started else 1
+    code = server.exit_code
     if any(thread.daemon for thread in threading.enumerate()):
         os._exit(code)  # a thread that is still inside an engine would abort the process
     return code

@@ -89,6 +89,7 @@ class Translations:
                     raise EngineFailed("The translation failed; see the server's log.") from item
                 yield item
         except TimeoutError:
+            self._registry.give_up()
             raise EngineStuck("The translation did not go on; try again.") from None
         finally:
             stopped.set()

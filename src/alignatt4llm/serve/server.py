@@ -16,6 +16,9 @@ from alignatt4llm.serve.limits import Limits
 from alignatt4llm.serve.registry import Registry
 from alignatt4llm.serve.sessions import Interpreting
 
+_PARTING = 1.0
+"""Seconds in which clients are told that an engine hangs."""
+
 log = logging.getLogger(__name__)
 
 
@@ -80,7 +83,8 @@ def listen(settings: Settings) -> socket.socket:
 class Server(uvicorn.Server):
     """Uvicorn, which on SIGTERM or SIGINT first lets the sessions translate what they have.
 
-    A second signal stops at once.
+    A second signal stops at once. When an engine hangs it stops by itself, for its supervisor to
+    start it again: see `exit_code`.
     """
 
     def __init__(self, interpreter: Interpreting, settings: Settings) -> None:
@@ -107,16 +111,23 @@ class Server(uvicorn.Server):
         )
         self.loop: asyncio.AbstractEventLoop | None = None
         self._draining: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
 
     @property
     def port(self) -> int:
         """The port it listens on."""
         return int(self.servers[0].sockets[0].getsockname()[1])
 
+    @property
+    def exit_code(self) -> int:
+        """What the process should end with: 0 unless it must be started again."""
+        return 0 if self.started and not self.registry.stuck.is_set() else 1
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen."""
         self.loop = asyncio.get_running_loop()
         await super().startup(sockets)
+        self._watching = asyncio.ensure_future(self._end_when_stuck())
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop; called for a signal."""
@@ -124,6 +135,12 @@ class Server(uvicorn.Server):
             self.should_exit = self.force_exit = True
         else:
             self.loop.call_soon_threadsafe(self.drain)
+
+    async def _end_when_stuck(self) -> None:
+        await self.registry.stuck.wait()
+        log.error("stopping, to be started again: an engine that hangs cannot be ended otherwise")
+        await asyncio.sleep(_PARTING)
+        self.should_exit = True
 
     def drain(self) -> None:
         """Begin to stop; called in the event loop."""

@@ -34,8 +34,8 @@ class Transcripts:
         kind = request.path_params["kind"]
         if kind not in TYPES:
             raise UnknownFile(f"Transcripts come as {', '.join(TYPES)}.")
-        journal = self._registry.broadcast(request.path_params["session"]).journal
-        text = await run_in_threadpool(_written, journal, kind)
+        broadcast = await self._registry.broadcast(request.path_params["session"])
+        text = await run_in_threadpool(_written, broadcast.journal, kind)
         began = "".join(filter(str.isalnum, request.path_params["session"]))[:8]
         headers = {"content-disposition": f'attachment; filename="translation-{began}.{kind}"'}
         return Response(text, media_type=TYPES[kind], headers=headers)
