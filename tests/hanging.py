@@ -31,10 +31,10 @@ class Shared(ScriptedDrafter):
         super().__init__()
         self._stepper = stepper
 
-    def draft(self, prompt, budget, stop=None):
+    def draft(self, prompt, budget, judge=None, guess=()):
         with self._stepper.drafting():
             self._stepper.step(Step())
-        return super().draft(prompt, budget, stop)
+        return super().draft(prompt, budget, judge, guess)
 
 
 class Hanging:

@@ -29,7 +29,6 @@ from alignatt4llm.events import (
     SourceWord,
     TokenTrace,
     Trace,
-    to_json,
 )
 from alignatt4llm.outputs.table import OUTPUTS
 from alignatt4llm.scripted import ScriptedInterpreter
