@@ -35,7 +35,8 @@ class AudioSource:
         A path, a URL that FFmpeg can read, or ``-`` for raw 16-bit little-endian 16 kHz mono
         samples on standard input.
     stream
-        Read instead, while it arrives; ``source`` is then only its name.
+        Read instead; ``source`` is then only its name. What cannot be sought in is read while it
+        arrives.
 
     Attributes
     ----------
@@ -133,7 +134,8 @@ def chunks(blocks: Iterable[Samples], size: int) -> Iterator[Samples]:
 def _open(source: str, stream: BinaryIO | None) -> tuple[InputContainer, AudioStream]:
     if stream is None and "://" not in source:
         _check_file(Path(source))
-    options = _NO_LONG_LOOK if stream is not None else {}
+    arriving = stream is not None and not hasattr(stream, "seek")
+    options = _NO_LONG_LOOK if arriving else {}
     try:
         container = av.open(stream or source, "r", metadata_errors="ignore", options=options)
     except (av.FFmpegError, OSError, ValueError) as error:

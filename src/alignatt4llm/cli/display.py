@@ -8,7 +8,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from alignatt4llm.events import Close, Commit, End, Event, Preview, Source, Trace
-from alignatt4llm.outputs.files import Output
+from alignatt4llm.outputs.base import Output
 
 
 def display(trace: bool, duration: float | None) -> Output:

@@ -16,7 +16,8 @@ from alignatt4llm.cli.interrupt import Interrupt
 from alignatt4llm.cli.system import System
 from alignatt4llm.events import Event
 from alignatt4llm.heads.headset import HeadSet
-from alignatt4llm.outputs.files import JsonLines, Output, Subtitles
+from alignatt4llm.outputs.base import Output
+from alignatt4llm.outputs.table import OUTPUTS
 from alignatt4llm.prompts.context import Context
 from alignatt4llm.schedule import PIECE, REGIMES, LiveTimeline
 from alignatt4llm.schedule import run as run_schedule
@@ -35,9 +36,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default=IN_TURN,
         help="recogniser and translator in turn, or beside each other (in real time)",
     )
-    parser.add_argument("--jsonl", type=Path, metavar="FILE", help="write every event")
-    parser.add_argument("--srt", type=Path, metavar="FILE", help="write subtitles")
-    parser.add_argument("--vtt", type=Path, metavar="FILE", help="write web subtitles")
+    for name, kind in OUTPUTS.items():
+        parser.add_argument(f"--{name}", dest=name, type=Path, metavar="FILE", help=kind.help)
     parser.add_argument("--trace", action="store_true", help="say why each token is said or held")
     background.add_options(parser)
 
@@ -97,12 +97,9 @@ def play(
 
 
 def _files(args: argparse.Namespace) -> Iterator[Output]:
-    if args.jsonl:
-        yield JsonLines(args.jsonl, args.trace)
-    if args.srt:
-        yield Subtitles(args.srt, vtt=False)
-    if args.vtt:
-        yield Subtitles(args.vtt, vtt=True)
+    for name, kind in OUTPUTS.items():
+        if path := getattr(args, name):
+            yield kind.open(path, args.trace)
 
 
 def _session(chosen: System, heads: HeadSet, context: Context | None) -> Session:
