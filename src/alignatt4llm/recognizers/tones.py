@@ -10,6 +10,8 @@ import numpy as np
 
 from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.events import SourceWord
+from alignatt4llm.recognizers.table import Asked
+from alignatt4llm.text.languages import Language
 from alignatt4llm.transcript import Recognition
 
 _TEXT = """\
@@ -100,3 +102,16 @@ class ToneRecognizer:
         if len(crossings) < 2:
             return 0.0
         return float((len(crossings) - 1) * SAMPLE_RATE / (2 * (crossings[-1] - crossings[0])))
+
+
+class ToneEngine:
+    """Needs no model."""
+
+    def open(self, language: Language, hold_back: float) -> ToneRecognizer:
+        """Start hearing tones, whatever the language."""
+        return ToneRecognizer()
+
+
+def load(asked: Asked) -> ToneEngine:
+    """Return what opens recognisers of tones."""
+    return ToneEngine()

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from alignatt4llm.audio.samples import SAMPLE_RATE
+from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.serve.broadcast import Broadcast
 from alignatt4llm.serve.errors import Busy, Draining, TooLong, UnknownSession, Unsupported
 from alignatt4llm.serve.journal import Journal, Past, journal_path, remove_older
 from alignatt4llm.serve.limits import Limits
 from alignatt4llm.serve.messages import VERSION, Resume, Start
 from alignatt4llm.serve.metrics import Metrics
-from alignatt4llm.serve.sessions import Interpreting, LiveSession
+from alignatt4llm.serve.sessions import LiveSession
 from alignatt4llm.text.languages import Pair
 
 _CLEANING = 3600.0
@@ -44,7 +45,7 @@ class Registry:
     """
 
     def __init__(
-        self, interpreter: Interpreting, limits: Limits, folder: Path, metrics: Metrics
+        self, interpreter: Interpreter, limits: Limits, folder: Path, metrics: Metrics
     ) -> None:
         self.interpreter = interpreter
         self.limits = limits
