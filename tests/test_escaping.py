@@ -6,6 +6,7 @@ import json
 import re
 import unicodedata
 from importlib import resources
+from itertools import pairwise
 
 import av
 import httpx
@@ -63,7 +64,7 @@ def vtt_cues(text):
     lines = re.split(r"\r\n|\r|\n", text.replace("\0", "\ufffd"))
     assert lines[0] == "WEBVTT" and lines[1] == ""
     cues, arrow = [], False
-    for before, line in zip(lines[1:], lines[2:], strict=False):
+    for before, line in pairwise(lines[1:]):
         if "-->" in line:
             clock = r"\d{2,}:[0-5]\d:[0-5]\d\.\d{3}"
             assert re.fullmatch(f"{clock} --> {clock}", line)
