@@ -6,6 +6,7 @@ from alignatt4llm.evaluate.corpus import Recording, Segment
 from alignatt4llm.evaluate.hypothesis import Hypothesis
 from alignatt4llm.evaluate.runs import Plan, read_run, run
 from alignatt4llm.events import Commit
+from alignatt4llm.heads.loading import head_set_for
 from alignatt4llm.policy.alignatt import AlignAtt
 from alignatt4llm.prompts.forms import FewShotPrompt
 from alignatt4llm.session import Session
@@ -56,6 +57,9 @@ class ScriptedInterpreter:
     """Stands in for `Interpreter`: models without weights; sessions need a recogniser."""
 
     translator: ScriptedTranslator = field(default_factory=ScriptedTranslator)
+
+    def heads(self, pair):
+        return head_set_for("gemma-3-270m", str(pair))
 
     def open(self, pair, settings, *, heads, prompt, policy, recognizer):
         return Session(

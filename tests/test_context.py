@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from alignatt4llm.cli.main import main
 from alignatt4llm.errors import UsageError
 from alignatt4llm.events import Close
-from alignatt4llm.prompts.context import Context, ContextPrompt
+from alignatt4llm.prompts.context import Context, Shown
 from alignatt4llm.prompts.forms import FewShotPrompt
 from alignatt4llm.prompts.glossary import Term, Usage, check, read_glossary, report
 from alignatt4llm.prompts.passages import PASSAGE, Passages, read_document
@@ -20,8 +20,9 @@ PAIR = Pair.parse("en-de")
 HEAD, KERNEL = Term("attention head", "Aufmerksamkeitskopf"), Term("kernel", "Kern")
 
 
-def prompt(context, words, stream=None):
-    return (stream or ContextPrompt(FewShotPrompt(PAIR), context))(words)
+def prompt(context, words, shown=None):
+    block = (shown or Shown(context)).block(words)
+    return FewShotPrompt(PAIR)(words, context=block)
 
 
 def pdf(path, pages):
@@ -89,7 +90,7 @@ def test_control_tokens_of_a_document_are_left_out(tmp_path):
 
 def test_the_beginning_of_the_prompt_stays_within_an_utterance():
     context = Context(title="T", glossary=(HEAD, KERNEL), budget=48)
-    stream = ContextPrompt(FewShotPrompt(PAIR), context)
+    stream = Shown(context)
     first = prompt(context, ["We", "see"], stream).prefix
     assert prompt(context, ["We", "see", "that"], stream).prefix == first
     meanwhile = prompt(context, ["We", "see", "that", "kernels"], stream).prefix
@@ -101,11 +102,15 @@ def test_passages_follow_the_talk():
     filler = ["word"] * PASSAGE
     texts = [" ".join([*filler, "mitochondria", *filler, "supernova"])]
     context = Context(passages=Passages(texts), shown=1)
-    stream = ContextPrompt(FewShotPrompt(PAIR), context)
+    stream = Shown(context)
     assert "mitochondria" in prompt(context, ["The", "mitochondria"], stream).prefix
+    stream.close(["The", "mitochondria"])
     assert "mitochondria" in prompt(context, ["They", "are"], stream).prefix
+    stream.close(["They", "are"])
     for start in "ABCD":
-        last = prompt(context, [start, *["the"] * 20, "supernova"], stream)
+        words = [start, *["the"] * 20, "supernova"]
+        last = prompt(context, words, stream)
+        stream.close(words)
     assert "supernova" in last.prefix and "mitochondria" not in last.prefix
 
 
@@ -123,15 +128,32 @@ def test_a_long_pdf_is_searched_once_an_utterance(tmp_path, monkeypatch):
     searches = []
     about = passages.about
     monkeypatch.setattr(passages, "about", lambda *asked: searches.append(asked) or about(*asked))
-    stream = ContextPrompt(FewShotPrompt(PAIR), Context(passages=passages))
+    shown = Shown(Context(passages=passages))
     words = ["Now", "topic173", "and", "what", "follows", "from", "it"]
     for heard in range(1, len(words) + 1):
-        shown = stream(words[:heard])
+        shown.block(words[:heard])
     assert len(searches) == 1
-    shown = stream(["Next", "one"])
+    shown.close(words)
+    block = shown.block(["Next", "one"])
     assert len(searches) == 2
-    assert "topic173" in shown.prefix
-    assert len(shown.prefix) < 3000
+    assert "topic173" in block
+    assert len(block) < 3000
+
+
+def test_a_guess_that_changes_begins_no_utterance():
+    passages = Passages(["kernel trick " * 30, "attention heads " * 30])
+    shown = Shown(Context(passages=passages, shown=1))
+    first = shown.block(["A", "kernel"])
+    assert shown.block(["Attention", "heads"]) == first
+
+
+def test_an_utterance_that_begins_like_the_last_is_a_new_one():
+    passages = Passages(["kernel trick " * 30, "attention heads " * 30])
+    shown = Shown(Context(passages=passages, shown=1))
+    assert "kernel" in shown.block(["So", "kernel", "trick"])
+    shown.close(["So", "kernel", "trick"])
+    now = ["So", "attention", "heads", "attention", "heads", "attention"]
+    assert "attention" in shown.block(now)
 
 
 def test_a_word_broken_at_a_line_is_mended(tmp_path):
@@ -142,7 +164,7 @@ def test_a_word_broken_at_a_line_is_mended(tmp_path):
 
 
 def closed(source, target):
-    return Close(0, source, target, 0.0, 1.0, 1.0)
+    return Close(0, source, target, 0.0, 1.0, 1.0, len(source.split()))
 
 
 def test_the_glossary_is_checked_in_what_was_said():

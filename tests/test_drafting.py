@@ -11,11 +11,13 @@ import torch
 from tiny import save_checkpoint
 
 from alignatt4llm.attention.packed import Feed, Stream
+from alignatt4llm.draft import TokenEvidence
 from alignatt4llm.errors import PromptTooLong
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.prompts.prompt import Prompt
 from alignatt4llm.text.languages import Pair
 from alignatt4llm.translators import stepper as stepping
+from alignatt4llm.translators.drafting import Choices, Drafting
 from alignatt4llm.translators.stepper import Stepper
 from alignatt4llm.translators.transformers import TransformersTranslator
 
@@ -40,36 +42,46 @@ def prompt(words, accepted=""):
 def held_by_mass(most):
     """Hold tokens that put more than ``most`` of their source attention on the last word."""
 
-    def before_held(rows, words):
+    def judge(rows, words):
         mean = rows.mean(1)
         share = mean[:, words == words[-1]].sum(-1) / np.maximum(mean.sum(-1), 1e-9)
-        held = np.flatnonzero(share > most)
-        return int(held[0]) if len(held) else len(rows)
+        return [
+            TokenEvidence(0, 0.0, float(each), 0.0, "last word" if each > most else "")
+            for each in share
+        ]
 
-    return before_held
+    return judge
 
 
 def session(seed, length=12):
-    """Yield prompts as a session makes them: words come and change, drafts are partly accepted."""
+    """Yield prompts as a session makes them: words come and change, drafts are partly accepted.
+
+    With each goes what holds tokens, and what is held of the last draft.
+    """
     chance, words, accepted, said = random.Random(seed), ["we"], "", None
+    held = ()
     for _ in range(length):
         if chance.random() < 0.7:
             words = [*words, *chance.choices(WORDS, k=chance.randint(1, 3))][-20:]
         elif chance.random() < 0.3:
-            words, accepted = words[-2:], ""
-        draft = yield prompt(words, accepted), chance.choice([0.05, 0.2, 0.5, None])
+            words, accepted, held = words[-2:], "", ()
+        draft = yield prompt(words, accepted), chance.choice([0.05, 0.2, 0.5, None]), held
+        held = (*draft.ids, *draft.guess)
         if draft.ends and chance.random() < 0.7:
             cut = chance.choice(draft.ends)
             accepted, said = (accepted + draft.text[:cut]).strip()[-60:], draft
+            rest = draft.beyond(cut)
+            held = (*rest.ids, *rest.guess)
     assert said is not None
 
 
-def drafts(drafter_of, seed, budget=10):
+def drafts(drafter_of, seed, budget=10, guessing=True):
     talk, made = session(seed), []
     asked = next(talk)
     while True:
-        text, most = asked
-        made.append(drafter_of().draft(text, budget, held_by_mass(most) if most else None))
+        text, most, held = asked
+        judge = held_by_mass(most) if most else None
+        made.append(drafter_of().draft(text, budget, judge, held if guessing else ()))
         try:
             asked = talk.send(made[-1])
         except StopIteration:
@@ -86,6 +98,7 @@ def assert_same(one, other):
     np.testing.assert_allclose(one.rows, other.rows, atol=1e-4)
     np.testing.assert_allclose(one.logprobs, other.logprobs, atol=1e-3)
     np.testing.assert_array_equal(one.words, other.words)
+    assert [token.hold for token in one.evidence] == [token.hold for token in other.evidence]
 
 
 @pytest.mark.parametrize("row", ["predicting", "own"])
@@ -93,7 +106,7 @@ def assert_same(one, other):
 def test_reused_keys_and_recycled_drafts_change_nothing(translator, row, seed):
     kept = translator.open(PAIR, head_set(row))
     reused = drafts(lambda: kept, seed)
-    fresh = drafts(lambda: translator.open(PAIR, head_set(row)), seed)
+    fresh = drafts(lambda: translator.open(PAIR, head_set(row)), seed, guessing=False)
     assert len(reused) == len(fresh) == 12
     for one, other in zip(reused, fresh, strict=True):
         assert_same(one, other)
@@ -153,7 +166,7 @@ def test_a_draft_asked_for_again_is_verified_not_decoded(translator):
     first = drafter.draft(prompt(WORDS), 8)
     counters = translator.stepper.counters
     before = counters.passes
-    again = drafter.draft(prompt(WORDS), 8)
+    again = drafter.draft(prompt(WORDS), 8, guess=(*first.ids, *first.guess))
     assert_same(first, again)
     assert counters.passes - before <= 1 + 8 - len(first.ids)  # a loop is cut and met again
 
@@ -161,10 +174,112 @@ def test_a_draft_asked_for_again_is_verified_not_decoded(translator):
 def test_drafting_ends_after_the_first_held_token(translator):
     whole = translator.open(PAIR, head_set()).draft(prompt(WORDS), 10)
     judge = held_by_mass(0.1)
-    count = judge(whole.rows, whole.words)
+    evidence = judge(whole.rows, whole.words)
+    count = next((n for n, token in enumerate(evidence) if token.hold), len(evidence))
     stopped = translator.open(PAIR, head_set()).draft(prompt(WORDS), 10, judge)
     assert len(stopped.ids) == min(len(whole.ids), count + 1)
     assert stopped.ids == whole.ids[: len(stopped.ids)]
+    assert [token.hold for token in stopped.evidence] == [
+        token.hold for token in evidence[: len(stopped.ids)]
+    ]
+
+
+@pytest.mark.parametrize("row", ["predicting", "own"])
+def test_every_row_is_judged_once_in_the_pass_that_reads_it(translator, row):
+    judged = []
+
+    def judge(rows, words):
+        judged.extend(row.tobytes() for row in rows)
+        return held_by_mass(2)(rows, words)
+
+    drafter = translator.open(PAIR, head_set(row))
+    first = drafter.draft(prompt(WORDS), 8, judge)
+    drafter.draft(prompt(WORDS), 8, judge, guess=first.ids)
+    again = drafter.draft(prompt(WORDS), 8, judge, guess=(*first.ids[:3], *first.ids[:3]))
+    assert len(again.evidence) == len(again.ids)
+    assert len(judged) <= 3 * (len(first.ids) + 8)
+    del judged[:]
+    fresh = translator.open(PAIR, head_set(row)).draft(prompt(WORDS), 8, judge)
+    assert judged[: len(fresh.ids)] == [row.tobytes() for row in fresh.rows]
+    assert len(judged) == len(set(judged))
+
+
+class Written:
+    """A chooser that says prepared tokens; a position's row is its number at the source."""
+
+    def __init__(self, tokens, source=2):
+        self.tokens, self.source = tokens, source
+        self.passes = 0
+
+    def choose(self, known, guess, needed):
+        self.passes += 1
+        begin = len(known) - 1
+        rows = np.zeros((1 + len(guess), 1, self.source), np.float32)
+        for index in range(len(rows)):
+            rows[index, 0, 0] = begin + index
+        count = needed(rows)
+        after = [(token, 0.0) for token in self.tokens[begin : begin + count]]
+        return Choices(after + [(0, 0.0)] * (count - len(after)), rows)
+
+
+class Spelled:
+    """Tokens that are pieces of text; a line break ends."""
+
+    def __init__(self, pieces):
+        self.pieces = pieces
+
+    def ends(self, token):
+        return "\n" in self.pieces[token]
+
+    def says_something(self, token):
+        return bool(self.pieces[token].partition("\n")[0].strip())
+
+    def glues(self, token):
+        return False
+
+    def decode(self, before, ids):
+        text = "".join(self.pieces[token] for token in ids)
+        ends = [
+            len("".join(self.pieces[i] for i in ids[: n + 1]).strip("\n")) for n in range(len(ids))
+        ]
+        return text.partition("\n")[0], ends
+
+
+MERGED = Spelled(["", " I", " come", " home", ".\n", "\n", " zu Hause.\n"])
+
+
+@pytest.mark.parametrize("guess", [(), (1, 2), (1, 2, 3), (1, 2, 3, 4), (1, 2, 3, 4, 5), (1, 3)])
+@pytest.mark.parametrize("judged", [False, True])
+@pytest.mark.parametrize(
+    ("tokens", "text"),
+    [
+        ((1, 2, 3, 4), " I come home."),
+        ((1, 2, 3, 5), " I come home"),
+        ((1, 2, 6), " I come zu Hause."),
+        ((6,), " zu Hause."),
+    ],
+)
+@pytest.mark.parametrize("own", [False, True])
+def test_a_draft_that_ends_within_a_token_has_ended_with_all_it_says(
+    own, tokens, text, guess, judged
+):
+    draft = Drafting(Written(tokens), MERGED, [0], (1, 2), own=own, unglued=False).run(
+        guess, 9, np.arange(2), held_by_mass(2) if judged else None
+    )
+    assert (draft.text, draft.ended) == (text, True)
+    assert len(draft.ids) == len(draft.rows) == len(draft.logprobs)
+    assert [row[0, 0] for row in draft.rows] == [n + own for n in range(len(draft.ids))]
+    assert len(draft.evidence) == (len(draft.ids) if judged else 0)
+    assert draft.guess == ()
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_draft_that_its_budget_ends_has_not_ended(own):
+    draft = Drafting(Written((1, 2, 3, 4)), MERGED, [0], (1, 2), own=own, unglued=False).run(
+        (), 3, np.arange(2), None
+    )
+    assert not draft.ended
+    assert [*draft.ids, *draft.guess] == [1, 2, 3]
 
 
 def test_a_prompt_that_does_not_fit_is_refused(translator):

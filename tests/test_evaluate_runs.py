@@ -43,9 +43,9 @@ class Slow:
     def __init__(self, clock, cost):
         self.drafter, self.clock, self.cost = ScriptedDrafter(), clock, cost
 
-    def draft(self, prompt, budget, stop=None):
+    def draft(self, prompt, budget, judge=None, guess=()):
         self.clock.time += self.cost
-        return self.drafter.draft(prompt, budget, stop)
+        return self.drafter.draft(prompt, budget, judge, guess)
 
     def close(self):
         pass

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from alignatt4llm.draft import Draft
+from alignatt4llm.draft import Draft, TokenEvidence
 from alignatt4llm.errors import UsageError
 from alignatt4llm.events import Piece
 from alignatt4llm.heads.headset import HeadSet
@@ -21,7 +21,7 @@ from alignatt4llm.policy.alignatt import (
     weigh,
     words_from_columns,
 )
-from alignatt4llm.policy.base import TokenEvidence, View
+from alignatt4llm.policy.base import View
 from alignatt4llm.text.languages import language
 from alignatt4llm.text.repeats import repeats
 
@@ -266,8 +266,9 @@ def test_the_whole_policy_on_a_draft_by_hand():
     evidence = policy.decide(draft, view)
     assert [token.word for token in evidence] == [0, 1, 2]
     assert [token.hold for token in evidence] == ["", "", "peak_inaccessible"]
-    assert policy.stop(view)(rows, draft.words) == 2
-    assert policy.stop(view)(rows[:2], draft.words) == 2
+    assert policy.judge(view)(rows, draft.words) == evidence
+    assert policy.judge(view)(rows[:2], draft.words) == evidence[:2]
+    assert policy.decide(replace(draft, evidence=tuple(evidence), rows=rows * 0), view) == evidence
     assert accept(draft, evidence, DE).cut == len(" wir sahen")
     earlier = policy.decide(draft, View(view.words, 1, ""))
     assert [token.hold for token in earlier] == ["", *["peak_inaccessible"] * 2]

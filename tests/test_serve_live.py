@@ -321,11 +321,11 @@ class Bad(ScriptedDrafter):
 
     drafts = 0
 
-    def draft(self, prompt, budget, stop=None):
+    def draft(self, prompt, budget, judge=None, guess=()):
         self.drafts += 1
         if self.drafts == 3:
             raise RuntimeError("the engine broke")
-        return super().draft(prompt, budget, stop)
+        return super().draft(prompt, budget, judge, guess)
 
 
 def test_an_engine_that_fails_ends_its_own_session_only(tmp_path):
@@ -465,7 +465,7 @@ def test_a_transcript_that_is_deleted_under_the_server_does_not_stop_it(tmp_path
 
 def test_a_journal_can_be_read_when_it_is_closed_and_its_name_is_gone(tmp_path):
     journal = Journal.create(tmp_path / "a.jsonl", {})
-    journal.append(Close(0, "one", "eins", 0.0, 1.0, 1.0))
+    journal.append(Close(0, "one", "eins", 0.0, 1.0, 1.0, 1))
     journal.close()
     journal.path.unlink()
     [line] = journal.since(0)

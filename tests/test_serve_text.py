@@ -95,9 +95,9 @@ def test_the_context_stands_in_the_prompt_before_the_source(tmp_path):
     prompts = []
 
     class Watched(ScriptedDrafter):
-        def draft(self, prompt, budget, stop=None):
+        def draft(self, prompt, budget, judge=None, guess=()):
             prompts.append(prompt)
-            return super().draft(prompt, budget, stop)
+            return super().draft(prompt, budget, judge, guess)
 
     async def work(client):
         await client.open(context_text="A talk on houses.")
@@ -213,11 +213,11 @@ class Flaky(ScriptedDrafter):
 
     calls = 0
 
-    def draft(self, prompt, budget, stop=None):
+    def draft(self, prompt, budget, judge=None, guess=()):
         Flaky.calls += 1
         if Flaky.calls % 3 == 0:
             raise RuntimeError("the engine broke")
-        return super().draft(prompt, budget, stop)
+        return super().draft(prompt, budget, judge, guess)
 
 
 def test_a_failed_update_is_answered_and_the_session_goes_on(tmp_path, caplog):

@@ -30,11 +30,11 @@ class Watched:
         self.drafter, self.context = drafter, context
         self.prompts, self.closed = [], False
 
-    def draft(self, prompt, budget, stop=None):
+    def draft(self, prompt, budget, judge=None, guess=()):
         if len(prompt.text) > self.context:
             raise PromptTooLong("The prompt is too long.")
         self.prompts.append(prompt)
-        return self.drafter.draft(prompt, budget, stop)
+        return self.drafter.draft(prompt, budget, judge, guess)
 
     def close(self):
         self.closed = True
@@ -122,6 +122,33 @@ def test_held_text_is_shown_with_its_reason_and_said_when_its_word_may_be_relied
     )
     assert said(second) == " SAW"
     assert of(Preview, second) == [Preview("IT", 0, "peak_inaccessible")]
+
+
+def test_a_preview_of_words_that_are_no_longer_heard_is_replaced():
+    session = session_of(
+        ScriptedRecognizer(
+            [
+                Recognition((SourceWord("New", 0, 0.4),), (SourceWord("Yolk", 0.4, 0.9),)),
+                Recognition((), (SourceWord("York", 0.4, 0.9),)),
+                Recognition((), (SourceWord("york,", 0.4, 0.9),)),
+            ]
+        )
+    )
+    previews = [of(Preview, session.feed(SECOND)) for _ in range(3)]
+    assert [[p.text for p in step] for step in previews] == [["YOLK"], ["YORK"], []]
+
+
+def test_a_copy_that_the_target_drops_is_not_held_on_to():
+    """What follows text that was dropped as a loop is no continuation of what was said."""
+    words = ["la"] * 12
+    session = session_of(
+        ScriptedRecognizer(
+            [Recognition(tuple(SourceWord(word, n, n + 1) for n, word in enumerate(words)))]
+        ),
+        lambda heard: [(f" {word}", index) for index, word in enumerate(heard)],
+    )
+    list(session.feed(SECOND))
+    assert session._held is None or session._held.draft is None
 
 
 def test_silence_says_nothing():

@@ -1,16 +1,46 @@
 """What the model proposes after the accepted target, and where it looked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from alignatt4llm.events import Sources
+
 Rows = NDArray[np.float32]
 
-Stop = Callable[[Rows, NDArray[np.int64]], int]
-"""Given the rows of successive tokens [T, H, S] and the source word of each column [S], how many
-tokens come before the first that is held."""
+
+@dataclass(frozen=True, slots=True)
+class TokenEvidence:
+    """What the rows say about one draft token.
+
+    Attributes
+    ----------
+    word
+        Source word it looks at most (index into the visible words); -1 when there is none.
+    accessible, inaccessible
+        Shares of its source attention on words that may, or may not, be relied on.
+    source_mass
+        Share of its whole attention that lies on the source.
+    hold
+        Why it is held; empty when it is not.
+    sources
+        The source words it looks at most, strongest first, each with its share of the token's
+        source attention.
+    """
+
+    word: int
+    accessible: float
+    inaccessible: float
+    source_mass: float
+    hold: str = ""
+    sources: Sources = ()
+
+
+Judge = Callable[[Rows, NDArray[np.int64]], Sequence[TokenEvidence]]
+"""Given the rows of successive tokens [T, H, S] and the source word of each column [S]: where each
+token looks, and why it must be held, if it must."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +63,10 @@ class Draft:
         Whether the model ended the translation by itself after these tokens.
     logprobs
         Log-probability of each token, shape [T].
+    evidence
+        What its tokens were judged by while it was drafted, length T; empty if nobody judged.
+    guess
+        Tokens that may follow; nobody has verified them.
     """
 
     text: str
@@ -42,9 +76,14 @@ class Draft:
     words: NDArray[np.int64]
     ended: bool
     logprobs: NDArray[np.float32]
+    evidence: tuple[TokenEvidence, ...] = ()
+    guess: tuple[int, ...] = ()
 
     def beyond(self, cut: int) -> "Draft | None":
-        """Return what is left after ``cut`` characters; None if the cut is inside a token."""
+        """Return what is left after ``cut`` characters, to be judged anew.
+
+        None if the cut is inside a token.
+        """
         if cut and cut not in self.ends:
             return None
         first = len(self.ends) - self.ends[::-1].index(cut) if cut else 0
@@ -56,6 +95,7 @@ class Draft:
             words=self.words,
             ended=self.ended,
             logprobs=self.logprobs[first:],
+            guess=self.guess,
         )
 
 

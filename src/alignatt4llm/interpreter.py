@@ -11,7 +11,7 @@ from alignatt4llm.heads.loading import head_set_for, layers_of, shipped_head_set
 from alignatt4llm.machine.threads import best_threads
 from alignatt4llm.policy.alignatt import AlignAtt
 from alignatt4llm.policy.base import Policy
-from alignatt4llm.prompts.context import Context, ContextPrompt
+from alignatt4llm.prompts.context import Context
 from alignatt4llm.recognizers.base import Recognizer, RecognizerEngine
 from alignatt4llm.recognizers.loading import Finality, RecognizerRunner, load_recognizer
 from alignatt4llm.session import Session, SessionSettings
@@ -115,10 +115,11 @@ class Interpreter:
             recognizer or self._listen(pair, chosen.hold_back),
             self.translator.open(pair, heads, form(()).prefix),
             policy or AlignAtt(heads, chosen.policy),
-            ContextPrompt(form, context) if context else form,
+            form,
             pair,
             settings or chosen.session,
             now,
+            context,
         )
 
     @property

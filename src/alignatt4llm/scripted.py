@@ -1,14 +1,14 @@
 """An interpreter without weights: for tests, and for building clients of the server."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.policy.alignatt import AlignAtt
-from alignatt4llm.prompts.context import Context, ContextPrompt
+from alignatt4llm.prompts.context import Context
 from alignatt4llm.prompts.forms import FewShotPrompt
 from alignatt4llm.recognizers.base import Recognizer
-from alignatt4llm.recognizers.tones import ToneRecognizer
+from alignatt4llm.recognizers.tones import SCRIPT, ToneRecognizer
 from alignatt4llm.session import Session, SessionSettings
 from alignatt4llm.settings.latency import LATENCIES, Latency
 from alignatt4llm.text.languages import Pair
@@ -25,6 +25,8 @@ class ScriptedInterpreter:
         Makes what drafts for each session.
     now
         Wall clock of the sessions, in seconds.
+    script
+        What the tones say.
     """
 
     name = "scripted"
@@ -34,9 +36,11 @@ class ScriptedInterpreter:
         self,
         drafter: Callable[[], Drafter] = ScriptedDrafter,
         now: Callable[[], float] = time.monotonic,
+        script: Sequence[str] = SCRIPT,
     ) -> None:
         self._drafter = drafter
         self._now = now
+        self._script = script
 
     def open(
         self,
@@ -51,11 +55,12 @@ class ScriptedInterpreter:
         chosen = LATENCIES[latency] if isinstance(latency, str) else latency
         form = FewShotPrompt(pair)
         return Session(
-            recognizer or ToneRecognizer(),
+            recognizer or ToneRecognizer(self._script),
             self._drafter(),
             AlignAtt(HeadSet(self.name, str(pair), ((0, 0),)), chosen.policy),
-            ContextPrompt(form, context) if context else form,
+            form,
             pair,
             settings or chosen.session,
             self._now,
+            context,
         )

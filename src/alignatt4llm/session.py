@@ -2,12 +2,12 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from alignatt4llm.audio.samples import Samples
 from alignatt4llm.delays import Delays, peak_memory_mb
-from alignatt4llm.draft import Draft, Stop
+from alignatt4llm.draft import Draft, Judge, TokenEvidence
 from alignatt4llm.errors import PromptTooLong, UsageError
 from alignatt4llm.events import (
     Close,
@@ -22,16 +22,20 @@ from alignatt4llm.events import (
     Trace,
 )
 from alignatt4llm.policy.accept import accept, accept_all
-from alignatt4llm.policy.base import COPIED, Policy, TokenEvidence, View
+from alignatt4llm.policy.base import COPIED, Policy, View
+from alignatt4llm.prompts.context import Context, Shown
 from alignatt4llm.prompts.prompt import Closed, PromptForm
 from alignatt4llm.recognizers.base import Recognizer
 from alignatt4llm.recognizers.shifted import Shifted
 from alignatt4llm.target import Target, emitted
 from alignatt4llm.text.languages import Pair
 from alignatt4llm.text.sentences import without_full_stop
-from alignatt4llm.text.words import split_words
+from alignatt4llm.text.words import same
 from alignatt4llm.transcript import Recognition, SourceSettings, Transcript
 from alignatt4llm.translators.base import Drafter
+
+MOST_HISTORY = 100
+"""Closed utterances that may be shown to the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +61,45 @@ class SessionSettings:
     unread: int = 3
 
     def __post_init__(self) -> None:
-        if self.history < 0:
-            raise UsageError(f"history is {self.history}; it counts utterances, 0 or more.")
+        if not 0 <= self.history <= MOST_HISTORY:
+            raise UsageError(
+                f"history is {self.history}; it counts utterances, 0 to {MOST_HISTORY}."
+            )
         if self.budget < 1:
             raise UsageError(f"budget is {self.budget}; it counts tokens, 1 or more.")
         if self.unread < 1:
             raise UsageError(f"unread is {self.unread}; it counts words, 1 or more.")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a stream stands between two events: what another session needs to go on with it.
+
+    Attributes
+    ----------
+    heard
+        Committed source words of the open utterance.
+    pieces
+        What has been said of it.
+    utterance
+        Its number.
+    history
+        The utterances closed before it, oldest first.
+    recent
+        The last source words of these.
+    said
+        Whether anything has been said, in this utterance or before.
+    wall_s
+        Seconds from the beginning of the stream until something was last said.
+    """
+
+    heard: tuple[SourceWord, ...] = ()
+    pieces: tuple[Piece, ...] = ()
+    utterance: int = 0
+    history: tuple[Closed, ...] = ()
+    recent: tuple[str, ...] = ()
+    said: bool = False
+    wall_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +108,36 @@ class Heard:
 
     recognition: Recognition
     samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What is held of the last draft.
+
+    Attributes
+    ----------
+    draft
+        The rest of it; None if nothing is left that could be said as it is.
+    view
+        What it was decided in, what was then said included.
+    final
+        Whether drafting on would have brought nothing.
+    """
+
+    draft: Draft | None
+    view: View
+    final: bool
+
+    def settled(self, view: View) -> bool:
+        """Whether it stays held: it still fits, and no further word may be relied on."""
+        before, now = self.view.words, view.words[: len(self.view.words)]
+        fits = [*map(same, before)] == [*map(same, now)]
+        return bool(self.draft) and self.final and fits and view.frontier == self.view.frontier
+
+    def reusable(self, view: View) -> Draft | None:
+        """Return what is held if only the frontier has moved since."""
+        same = self.final and replace(self.view, frontier=view.frontier) == view
+        return self.draft if same else None
 
 
 class Session:
@@ -88,6 +155,8 @@ class Session:
         Close rules, history and draft budget.
     now
         Wall clock in seconds.
+    context
+        What the model should know besides the speech.
     """
 
     def __init__(
@@ -99,6 +168,7 @@ class Session:
         pair: Pair,
         settings: SessionSettings = SessionSettings(),
         now: Callable[[], float] = time.monotonic,
+        context: Context | None = None,
     ) -> None:
         self._recognizer = recognizer
         self._drafter = drafter
@@ -113,8 +183,8 @@ class Session:
         self._delays = Delays(pair.target)
         self._now = now
         self._began = now()
-        self._shown: View | None = None
-        self._held: Draft | None = None
+        self._context = Shown(context or Context())
+        self._held: Held | None = None
 
     def feed(self, samples: Samples) -> Iterator[Event]:
         """Take the next chunk of audio and yield what follows from it."""
@@ -142,31 +212,26 @@ class Session:
         yield from self._step()
         self.transcript.ended = False
 
-    def restore(
-        self, said: Iterable[Commit | Close], committed: Sequence[SourceWord], samples: int
-    ) -> None:
+    def restore(self, standing: Standing, samples: int, delays: Delays | None = None) -> None:
         """Continue what another session began; call it before the first `feed`.
 
         Parameters
         ----------
-        said
-            Every commit and close of that session, in order.
-        committed
-            Committed source words of its open utterance.
+        standing
+            Where its stream stood.
         samples
-            Where its stream stood: the first sample to be fed.
+            The first sample to be fed.
+        delays
+            When everything was said, for the account at the end.
         """
-        for event in said:
-            if isinstance(event, Commit):
-                self.target.extend(list(event.pieces))
-                self._delays.add(event.text, event.audio_s, event.wall_s)
-                self._began = self._now() - event.wall_s
-            else:
-                self._history.append(Closed(event.source, event.target))
-                self.target.close(len(split_words(event.source, self._source)))
-                self._utterance = event.utterance + 1
-        self.transcript.committed.extend(committed)
+        self.target = Target(self.target.language, standing.pieces, standing.said)
+        self.transcript.committed.extend(standing.heard)
         self.transcript.samples = samples
+        self._history.extend(standing.history)
+        self._context.close(standing.recent)
+        self._utterance = standing.utterance
+        self._delays = delays or self._delays
+        self._began = self._now() - standing.wall_s
         self._recognizer = Shifted(self._recognizer, samples)
 
     def close(self) -> None:
@@ -196,33 +261,30 @@ class Session:
     def _translate(self) -> Iterator[Event]:
         """Draft the open utterance and say what the policy lets through."""
         view = View(self._words(), self.transcript.accessible, self.target.accepted)
-        if not view.frontier or self._is_settled(view) or self._is_long_enough(len(view.words)):
+        if not view.frontier or self._is_long_enough(len(view.words)):
             return
-        draft = self._drafted(view)
-        evidence = self._policy.decide(draft, view)
+        if self._held and self._held.settled(view):
+            return
+        draft, evidence = self._decided(view)
         accepted = accept(draft, evidence, self.target.language)
         yield self._trace(draft, view.words, accepted.tokens)
-        yield from self._say(accepted.pieces)
+        whole = yield from self._say(accepted.pieces)
         yield Preview(draft.text[accepted.cut :].strip(), self._utterance, accepted.reason)
-        self._shown = replace(view, accepted=self.target.accepted)
-        held = draft.beyond(accepted.cut)
-        self._held = held if _is_final(draft, evidence) else None
+        held = draft.beyond(accepted.cut) if whole else None
+        view = replace(view, accepted=self.target.accepted)
+        self._held = Held(held, view, _is_final(draft, evidence))
         if held and self._ends_early(held, min(view.frontier, len(self.transcript.committed))):
             yield from self._close(self.target.covered + 1)
             yield from self._translate()
 
-    def _is_settled(self, view: View) -> bool:
-        """Whether what is held stays held: no further word may be relied on."""
-        shown = self._shown
-        return bool(self._held and shown and view.frontier == shown.frontier)
-
-    def _drafted(self, view: View) -> Draft:
-        """Return the draft to decide on: what was held of the last if only the frontier moved."""
-        held, shown = self._held, self._shown
-        same = held and shown and replace(shown, frontier=view.frontier) == view
-        if held and same and _is_final(held, self._policy.decide(held, view)):
-            return held
-        return self._ask(view.words, self._settings.budget, self._policy.stop(view))
+    def _decided(self, view: View) -> tuple[Draft, Sequence[TokenEvidence]]:
+        """Return a draft and the decision on it: what is held, if that will do, or a new one."""
+        if self._held and (held := self._held.reusable(view)):
+            evidence = self._policy.decide(held, view)
+            if _is_final(held, evidence):
+                return held, evidence
+        draft = self._ask(view.words, self._settings.budget, self._policy.judge(view))
+        return draft, self._policy.decide(draft, view)
 
     def _close(self, count: int) -> Iterator[Event]:
         """End the utterance after ``count`` words, finishing its translation."""
@@ -237,9 +299,10 @@ class Session:
         source = self.transcript.close(count)
         closed = Closed(self._source.separator.join(words), self.target.close(count))
         self._history.append(closed)
-        self._shown = self._held = None
+        self._context.close(words)
+        self._held = None
         start, end, clock = source[0].start, source[-1].end, self.transcript.clock
-        yield Close(self._utterance, closed.source, closed.target, start, end, clock)
+        yield Close(self._utterance, closed.source, closed.target, start, end, clock, count)
         self._utterance += 1
 
     def _ends_early(self, rest: Draft, words: int) -> bool:
@@ -248,18 +311,23 @@ class Session:
         is_over = rest.ended and not without_full_stop(rest.text).strip()
         return is_over and self.target.covered >= 0 and unread >= self._settings.unread
 
-    def _ask(self, words: tuple[str, ...], budget: int, stop: Stop | None = None) -> Draft:
-        """Draft, forgetting the oldest context as long as the prompt is too long."""
+    def _ask(self, words: tuple[str, ...], budget: int, judge: Judge | None = None) -> Draft:
+        """Draft, leaving out the oldest history as long as the prompt is too long."""
+        context = self._context.block(words)
+        held = self._held.draft if self._held else None
+        guess = (*held.ids, *held.guess) if held else ()
+        history = tuple(self._history)
         while True:
-            prompt = self._prompt(words, self.target.accepted, tuple(self._history))
+            prompt = self._prompt(words, self.target.accepted, history, context)
             try:
-                return self._drafter.draft(prompt, budget, stop)
+                return self._drafter.draft(prompt, budget, judge, guess)
             except PromptTooLong:
-                if not self._history:
+                if not history:
                     raise
-                self._history.popleft()
+                history = history[1:]
 
-    def _say(self, pieces: list[Piece]) -> Iterator[Event]:
+    def _say(self, pieces: list[Piece]) -> Generator[Event, None, bool]:
+        """Say what the target takes of the pieces; return whether it takes all of them."""
         text = self.target.extend(pieces)
         if text:
             audio, wall = self.transcript.clock, self._now() - self._began
@@ -267,6 +335,7 @@ class Session:
             yield Commit(
                 text, self._utterance, audio, wall, self.target.covered, emitted(pieces, text)
             )
+        return text.strip() == "".join(piece.text for piece in pieces).strip()
 
     def _words(self) -> tuple[str, ...]:
         """The visible words; while the utterance is open its last one carries no full stop."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from alignatt4llm.audio.samples import SAMPLE_RATE
 from alignatt4llm.bench.measure import resident_mb
-from alignatt4llm.draft import Draft, Stop
+from alignatt4llm.draft import Draft, Judge
 from alignatt4llm.events import Commit, SourceWord
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.policy.alignatt import AlignAtt
@@ -53,10 +53,16 @@ class _Watched:
         self._prompts = prompts
         self.seconds = 0.0
 
-    def draft(self, prompt: Prompt, budget: int, stop: Stop | None = None) -> Draft:
+    def draft(
+        self,
+        prompt: Prompt,
+        budget: int,
+        judge: Judge | None = None,
+        guess: Sequence[int] = (),
+    ) -> Draft:
         """Draft and take the time."""
         begin = time.perf_counter()
-        draft = self._drafter.draft(prompt, budget, stop)
+        draft = self._drafter.draft(prompt, budget, judge, guess)
         self.seconds += time.perf_counter() - begin
         if self._prompts is not None:
             self._prompts.append(prompt)

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 from matplotlib.patches import Patch, Rectangle
 
+from alignatt4llm.draft import TokenEvidence
 from alignatt4llm.errors import UsageError
 from alignatt4llm.heads.headset import Array, HeadSet, Layout
-from alignatt4llm.policy.base import TokenEvidence
 
 _SLIDING, _SHARED, _KEPT, _HELD = "#5b8db8", "#b8865b", "#d62728", "#d62728"
 

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from alignatt4llm.draft import Draft
+from alignatt4llm.draft import Draft, TokenEvidence
 from alignatt4llm.events import Piece
-from alignatt4llm.policy.base import TokenEvidence
 from alignatt4llm.text.languages import Language
 from alignatt4llm.text.sentences import without_full_stop
 from alignatt4llm.text.units import trim

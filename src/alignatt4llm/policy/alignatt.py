@@ -6,15 +6,16 @@ Everything here is a pure function over numpy arrays and text.
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alignatt4llm.draft import Draft, Stop
+from alignatt4llm.draft import Draft, Judge, TokenEvidence
 from alignatt4llm.errors import UsageError
 from alignatt4llm.events import Sources
 from alignatt4llm.heads.headset import HeadSet
-from alignatt4llm.policy.base import COPIED, TokenEvidence, View
+from alignatt4llm.policy.base import COPIED, View
 from alignatt4llm.text.repeats import bare, repeats
 
 Array = NDArray[np.float32]
@@ -139,19 +140,14 @@ class AlignAtt:
 
     def decide(self, draft: Draft, view: View) -> list[TokenEvidence]:
         """Hold what leans on words beyond the frontier, or copies; see `Policy.decide`."""
-        evidence = self._judge(draft.rows, draft.words, view)
+        evidence = list(draft.evidence) or self._judged(draft.rows, draft.words, view)
         if not self._copies(draft, view):
             return evidence
         return [replace(token, hold=token.hold or COPIED) for token in evidence]
 
-    def stop(self, view: View) -> Stop:
-        """End drafting at the first token that is held for where it looks."""
-
-        def before_held(rows: Array, words: NDArray[np.int64]) -> int:
-            evidence = self._judge(rows, words, view)
-            return next((n for n, token in enumerate(evidence) if token.hold), len(evidence))
-
-        return before_held
+    def judge(self, view: View) -> Judge:
+        """Judge each token by where it looks."""
+        return partial(self._judged, view=view)
 
     def _copies(self, draft: Draft, view: View) -> bool:
         """Whether so far the source is only repeated, and not by a model that leaves words out."""
@@ -160,7 +156,7 @@ class AlignAtt:
             return False
         return not draft.ended or bare(" ".join(view.words)).endswith(bare(target))
 
-    def _judge(self, rows: Array, words: NDArray[np.int64], view: View) -> list[TokenEvidence]:
+    def _judged(self, rows: Array, words: NDArray[np.int64], view: View) -> list[TokenEvidence]:
         evidence = weigh(self.heads, rows, words, view)
         return [
             replace(token, hold=hold_reason(token, view.frontier, self.settings))

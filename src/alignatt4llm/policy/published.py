@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from alignatt4llm.draft import Draft
+from alignatt4llm.draft import Draft, TokenEvidence
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.policy.alignatt import Array, weigh
-from alignatt4llm.policy.base import TokenEvidence, View
+from alignatt4llm.policy.base import View
 
 FILTER_WIDTH = 7
 """Source columns of the median filter."""
@@ -41,8 +41,8 @@ class PublishedAlignAtt:
             for token, peak, inaccessible in zip(evidence, peaks(draft.rows), mass, strict=True)
         ]
 
-    def stop(self, view: View) -> None:
-        """Drafts are never ended early."""
+    def judge(self, view: View) -> None:
+        """The rows before a token decide with it: drafts are judged whole."""
 
 
 def peaks(rows: Array) -> NDArray[np.int64]:

@@ -8,11 +8,12 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from alignatt4llm.draft import Draft, Stop
+from alignatt4llm.draft import Draft, Judge, Rows, TokenEvidence
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.policy.alignatt import weigh
-from alignatt4llm.policy.base import TokenEvidence, View
+from alignatt4llm.policy.base import View
 from alignatt4llm.text.languages import Language
 from alignatt4llm.text.units import unit_spans, units
 
@@ -36,8 +37,8 @@ class Rival:
             for token, end in zip(evidence, draft.ends, strict=True)
         ]
 
-    def stop(self, view: View) -> Stop | None:
-        """Never end a draft early."""
+    def judge(self, view: View) -> Judge | None:
+        """Drafts are judged whole."""
         return None
 
     def allowed(self, draft: Draft, view: View) -> tuple[int, str]:
@@ -117,9 +118,14 @@ class LocalAgreement(Rival):
 class Sentence(Rival):
     """Say nothing before the utterance has ended."""
 
-    def stop(self, view: View) -> Stop:
+    def judge(self, view: View) -> Judge:
         """End every draft at once: nothing of it would be said."""
-        return lambda rows, words: 0
+
+        def held(rows: Rows, words: NDArray[np.int64]) -> list[TokenEvidence]:
+            evidence = weigh(self.heads, rows, words, view)
+            return [replace(token, hold="sentence_open") for token in evidence]
+
+        return held
 
     def allowed(self, draft: Draft, view: View) -> tuple[int, str]:
         """Allow nothing."""

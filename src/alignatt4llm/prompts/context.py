@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from alignatt4llm.errors import UsageError
 from alignatt4llm.prompts.glossary import Term, one_line
 from alignatt4llm.prompts.passages import Passages
-from alignatt4llm.prompts.prompt import Closed, Prompt, PromptForm
 
 BUDGET = 2000
 """Characters of context at most."""
@@ -80,39 +79,33 @@ class Context:
         return any(str(term) not in lines for term in self.glossary if term.heard_in(text))
 
 
-class ContextPrompt:
-    """A prompt form that shows the context of one stream.
+class Shown:
+    """The context that one stream is shown.
+
+    It is chosen when an utterance begins; within it, only a term that is said and not shown yet
+    makes it chosen anew.
 
     Parameters
     ----------
-    form
-        The prompt itself.
     context
         What may be shown.
     """
 
-    def __init__(self, form: PromptForm, context: Context) -> None:
-        self._form = form
+    def __init__(self, context: Context) -> None:
         self._context = context
         self._before: deque[str] = deque(maxlen=RECENT)
-        self._words: tuple[str, ...] = ()
-        self._block = ""
+        self._block: str | None = None
 
-    def __call__(
-        self,
-        words: Sequence[str],
-        accepted: str = "",
-        history: Sequence[Closed] = (),
-        context: str = "",
-    ) -> Prompt:
-        """Build the prompt with the context before its source."""
-        begins = self._words[:1] != tuple(words[:1])
-        if begins:
-            self._before.extend(self._words)
-        if begins or self._context.lacks(self._block, words):
+    def block(self, words: Sequence[str]) -> str:
+        """Return the context for the open utterance, of which these words are visible."""
+        if self._block is None or self._context.lacks(self._block, words):
             self._block = self._context.block([*self._before, *words][-RECENT:])
-        self._words = tuple(words)
-        return self._form(words, accepted, history, context or self._block)
+        return self._block
+
+    def close(self, words: Sequence[str]) -> None:
+        """Note that an utterance of these words has ended: another begins."""
+        self._before.extend(words)
+        self._block = None
 
 
 def _labelled(label: str, text: str) -> list[str]:

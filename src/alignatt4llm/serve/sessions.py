@@ -11,16 +11,16 @@ import numpy as np
 
 from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.errors import AlignattError
-from alignatt4llm.events import Close, Event, Source
+from alignatt4llm.events import Close, Commit, Event, Source
 from alignatt4llm.prompts.context import Context
 from alignatt4llm.recognizers.base import Recognizer
 from alignatt4llm.serve.broadcast import Broadcast
 from alignatt4llm.serve.errors import BadAudio, EngineFailed, Farewell, TooLong
 from alignatt4llm.serve.incoming import Container, Incoming, Raw
-from alignatt4llm.serve.journal import Past
 from alignatt4llm.serve.lifecycle import Life, State
 from alignatt4llm.serve.limits import Limits
 from alignatt4llm.serve.metrics import Metrics
+from alignatt4llm.serve.past import Past, Settled, fold
 from alignatt4llm.serve.pipe import Pipe
 from alignatt4llm.serve.steps import Steps
 from alignatt4llm.session import Session, SessionSettings
@@ -77,7 +77,7 @@ class LiveSession:
     broadcast
         Where events go.
     past
-        Its header, and what was said if it is continued.
+        Where its stream stands if it is continued.
     start
         Sample of the stream at which audio begins.
     limits, metrics, steps
@@ -103,7 +103,8 @@ class LiveSession:
         steps: Steps,
     ) -> None:
         self.broadcast = broadcast
-        self.header = past.header
+        self.header = broadcast.journal.header
+        self._pair = Pair.parse(self.header["pair"])
         self.life = Life()
         self._raw = self.header["audio"] == "s16le"
         self.received = 2 * start if self._raw else 0
@@ -111,7 +112,6 @@ class LiveSession:
         self._past = past
         self._start = self._taken = start
         self._settled = start
-        self._heard = len(past.heard)
         self._limits = limits
         self._metrics = metrics
         self._steps = steps
@@ -212,11 +212,11 @@ class LiveSession:
 
     def _open(self) -> Session:
         with self._steps.step():
-            return self._interpreter.open(Pair.parse(self.header["pair"]), self.header["latency"])
+            return self._interpreter.open(self._pair, self.header["latency"])
 
     def _restore(self, session: Session) -> None:
         with self._steps.step():
-            session.restore(self._past.said, self._past.heard, self._start)
+            session.restore(self._past.standing, self._start, self._past.delays)
 
     def _translate(self, session: Session) -> None:
         for chunk in self._chunks():
@@ -263,13 +263,16 @@ class LiveSession:
     def _note(self, event: Event) -> None:
         """Write down what a server needs to continue after being killed."""
         if isinstance(event, Source):
-            fresh = list(event.committed[self._heard :])
-            self._heard = len(event.committed)
-            if fresh:
-                self._settled = max(self._settled, round(fresh[-1].end * SAMPLE_RATE))
-                self.broadcast.journal.hear(fresh, self._settled)
-            elif not event.tail:
-                certain = round((event.audio_s - _CERTAIN) * SAMPLE_RATE)
-                self._settled = max(self._settled, certain)
-        elif isinstance(event, Close):
-            self._heard -= len(event.source.split())
+            self._hear(event)
+        elif isinstance(event, Commit | Close):
+            self._past = fold(self._past, event, self._pair.target)
+
+    def _hear(self, source: Source) -> None:
+        if fresh := self._past.fresh(source):
+            self._settled = max(self._settled, round(fresh[-1].end * SAMPLE_RATE))
+            settled = Settled(fresh, self._settled)
+            self._past = fold(self._past, settled, self._pair.target)
+            self.broadcast.journal.hear(settled)
+        elif not source.tail:
+            certain = round((source.audio_s - _CERTAIN) * SAMPLE_RATE)
+            self._settled = max(self._settled, certain)

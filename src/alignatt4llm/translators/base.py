@@ -1,8 +1,9 @@
 """The seam between a session and the LLM engines that draft its target."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
-from alignatt4llm.draft import Draft, Stop
+from alignatt4llm.draft import Draft, Judge
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.prompts.prompt import Prompt, PromptForm
 from alignatt4llm.text.languages import Pair
@@ -11,10 +12,18 @@ from alignatt4llm.text.languages import Pair
 class Drafter(Protocol):
     """Drafts for one stream; it may keep what it computed between drafts."""
 
-    def draft(self, prompt: Prompt, budget: int, stop: Stop | None = None) -> Draft:
+    def draft(
+        self,
+        prompt: Prompt,
+        budget: int,
+        judge: Judge | None = None,
+        guess: Sequence[int] = (),
+    ) -> Draft:
         """Continue the prompt greedily by at most ``budget`` tokens.
 
-        Decoding stops early after the first token that ``stop`` says is held.
+        Decoding stops early after the first token that ``judge`` holds. ``guess`` is what the
+        draft will probably begin with, such as what is held of the last one; it makes drafting
+        faster and changes nothing.
 
         Raises
         ------

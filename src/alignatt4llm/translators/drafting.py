@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from alignatt4llm.draft import Draft, Rows, Stop
+from alignatt4llm.draft import Draft, Judge, Rows, TokenEvidence
 from alignatt4llm.errors import PromptTooLong
 from alignatt4llm.text.repeats import loop_length
 from alignatt4llm.translators.vocabulary import Vocabulary
@@ -66,11 +66,6 @@ class Drafting:
         been fed, and not at the position that predicts it.
     unglued
         Whether the first token must not grow letters onto the word before it.
-
-    Attributes
-    ----------
-    guess
-        Tokens that may follow, not verified.
     """
 
     def __init__(
@@ -90,53 +85,72 @@ class Drafting:
         self._ids: list[int] = []
         self._logprobs: list[float] = []
         self._rows: list[Rows] = []  # each [H, S]; the first predicts the first token
-        self._judged = 0
-        self.guess: list[int] = []
+        self._evidence: list[TokenEvidence] = []
+        self._fresh = Choices((), np.zeros((0, *shape), np.float32))
+        self._none = 0  # fresh rows that belong to no token: with ``own`` the very first
+        self._judged: Sequence[TokenEvidence] = ()  # of the others
+        self._guess: list[int] = []
 
     def run(
-        self, guess: Sequence[int], budget: int, words: NDArray[np.int64], stop: Stop | None
+        self, guess: Sequence[int], budget: int, words: NDArray[np.int64], judge: Judge | None
     ) -> Draft:
         """Draft at most ``budget`` tokens; ``guess`` is what they will probably begin with.
 
         The guess is fed in one pass and kept as far as greedy decoding agrees with it; after a
-        token that differs, the rest of the guess is tried again.
+        token that differs, the rest of the guess is tried again. Every row is judged once, in
+        the pass that reads it.
         """
-        self.guess, ended = list(guess[:budget]), False
+        self._guess, ended = list(guess[:budget]), False
         while not ended:
-            ended = self._take(self._choices(words, stop), budget)
-            if len(self._ids) >= budget or self._loops() or self._is_stopped(stop, words):
+            self._choose(words, judge)
+            ended = self._take(budget)
+            if len(self._ids) >= budget or self._loops() or self._is_held():
                 break
+        if ended:
+            self._guess = []
+            if self._count < len(self._ids):  # the token that ends it says something too
+                self._choose(words, judge)
+                self._read(0)
         return self._draft(ended, words)
 
-    def _choices(self, words: NDArray[np.int64], stop: Stop | None) -> list[Choice]:
-        """Return the greedy token, and its log-probability, after each new position."""
+    def _choose(self, words: NDArray[np.int64], judge: Judge | None) -> None:
+        """Read the rows of the new positions, and the greedy token after each that is needed."""
         known = [*self._prompt, *self._ids]
-        unread = max(0, self._later - len(self._rows))  # rows that belong to no token
+        self._none = none = max(0, self._later - len(self._rows))
 
         def needed(rows: Rows) -> int:
-            if stop is None or not self.guess:
+            if judge is None:
                 return len(rows)
-            held = stop(rows[unread:], words) + unread - self._later
-            return min(len(rows), max(1, 1 + held))
+            self._judged = judge(rows[none:], words)
+            held = next((n for n, token in enumerate(self._judged) if token.hold), len(rows))
+            return min(len(rows), max(1, 1 + held + none - self._later))
 
-        choices = self._chooser.choose(known, self.guess, needed)
-        self._fresh = choices.rows
-        chosen = list(choices.tokens)
+        self._fresh = self._chooser.choose(known, self._guess, needed)
+
+    def _chosen(self) -> list[Choice]:
+        """Return the fresh choices, the first of them one that does not glue where it must not."""
+        chosen = list(self._fresh.tokens)
         if self._unglued and not self._ids and self._vocabulary.glues(chosen[0][0]):
-            likely = self._chooser.likeliest(known, CANDIDATES)
+            likely = self._chooser.likeliest(self._prompt, CANDIDATES)
             unglued = (choice for choice in likely if not self._vocabulary.glues(choice[0]))
             chosen[0] = next(unglued, chosen[0])
         return chosen
 
-    def _take(self, choices: list[Choice], budget: int) -> bool:
+    def _read(self, index: int) -> None:
+        """Keep a fresh row and what it was judged by."""
+        self._rows.append(self._fresh.rows[index])
+        judged = index - self._none
+        self._evidence += self._judged[max(0, judged) : judged + 1]
+
+    def _take(self, budget: int) -> bool:
         """Append tokens while guess and choice agree, and the choice after them; say if it ends."""
-        for index, (token, logprob) in enumerate(choices):
-            self._rows.append(self._fresh[index])
+        for index, (token, logprob) in enumerate(self._chosen()):
+            self._read(index)
             ends = self._vocabulary.ends(token)
             if not ends or self._vocabulary.says_something(token):
                 self._ids.append(token)
                 self._logprobs.append(logprob)
-            agreed = bool(self.guess) and self.guess.pop(0) == token
+            agreed = bool(self._guess) and self._guess.pop(0) == token
             if ends or not agreed or len(self._ids) >= budget:
                 return ends
         return False
@@ -147,20 +161,14 @@ class Drafting:
             del self._ids[-repeated:]
         return bool(repeated)
 
-    def _is_stopped(self, stop: Stop | None, words: NDArray[np.int64]) -> bool:
-        unjudged = range(self._judged, self._count)
-        self._judged = unjudged.stop
-        if stop is None or not unjudged:
-            return False
-        return stop(np.stack([self._row(n) for n in unjudged]), words) < len(unjudged)
+    def _is_held(self) -> bool:
+        """Whether a token is held, so that nothing after it would be said."""
+        return any(token.hold for token in self._evidence[: self._count])
 
     @property
     def _count(self) -> int:
         """How many tokens have their row."""
         return min(len(self._ids), len(self._rows) - self._later)
-
-    def _row(self, token: int) -> Rows:
-        return self._rows[token + self._later]
 
     def _draft(self, ended: bool, words: NDArray[np.int64]) -> Draft:
         count = self._count
@@ -170,35 +178,13 @@ class Drafting:
             text=text,
             ids=tuple(self._ids[:count]),
             ends=tuple(ends),
-            rows=np.stack([self._row(n) for n in range(count)]) if count else empty,
+            rows=np.stack(self._rows[self._later : self._later + count]) if count else empty,
             words=words,
             ended=ended and count == len(self._ids),
             logprobs=np.array(self._logprobs[:count], np.float32),
+            evidence=tuple(self._evidence[:count]),
+            guess=(*self._ids[count:], *self._guess),
         )
-
-
-class Held:
-    """What a stream's last draft leaves to guess the next one by."""
-
-    def __init__(self) -> None:
-        self._before = ""
-        self._draft: Draft | None = None
-        self._guess: Sequence[int] = ()
-
-    def keep(self, accepted: str, draft: Draft, guess: Sequence[int]) -> None:
-        """Keep a draft made after ``accepted``, and what was guessed but not verified."""
-        self._before, self._draft, self._guess = accepted, draft, guess
-
-    def beyond(self, accepted: str) -> Sequence[int]:
-        """Return the tokens that lie beyond the accepted text."""
-        before, draft = self._before, self._draft
-        said = len(accepted) - len(before)
-        if draft is None or said < 0 or not (before + draft.text).startswith(accepted):
-            return ()
-        if said and said not in draft.ends:
-            return ()
-        beyond = draft.ids[draft.ends.index(said) + 1 :] if said else draft.ids
-        return [*beyond, *self._guess]
 
 
 def check_length(prompt: int, budget: int, context: int) -> None:

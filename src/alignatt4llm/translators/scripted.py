@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from alignatt4llm.draft import Draft, Stop
+from alignatt4llm.draft import Draft, Judge, TokenEvidence
 from alignatt4llm.prompts.prompt import Prompt
 
 Script = Callable[[Sequence[str]], Sequence[tuple[str, int]]]
@@ -28,16 +28,24 @@ class ScriptedDrafter:
     def __init__(self, script: Script = word_for_word) -> None:
         self._script = script
 
-    def draft(self, prompt: Prompt, budget: int, stop: Stop | None = None) -> Draft:
+    def draft(
+        self,
+        prompt: Prompt,
+        budget: int,
+        judge: Judge | None = None,
+        guess: Sequence[int] = (),
+    ) -> Draft:
         """Continue the script after the accepted text, as far as the budget goes."""
         pieces = self._beyond(prompt)
         rows = np.zeros((len(pieces), 1, len(prompt.words)), np.float32)
         words = np.arange(len(prompt.words), dtype=np.int64)
-        taken = 0
+        taken, evidence = 0, list[TokenEvidence]()
         for taken, (_, word) in enumerate(pieces[:budget], start=1):
             rows[taken - 1, 0, word] = 1.0
-            if stop is not None and not stop(rows[taken - 1 : taken], words):
-                break
+            if judge is not None:
+                evidence += judge(rows[taken - 1 : taken], words)
+                if evidence[-1].hold:
+                    break
         text = "".join(piece for piece, _ in pieces[:taken])
         ends = np.cumsum([len(piece) for piece, _ in pieces[:taken]], dtype=np.int64)
         return Draft(
@@ -48,6 +56,7 @@ class ScriptedDrafter:
             words=words,
             ended=taken == len(pieces),
             logprobs=np.zeros(taken, np.float32),
+            evidence=tuple(evidence),
         )
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from transformers.utils import logging
 
 from alignatt4llm.attention.half_linear import widen
 from alignatt4llm.attention.packed import Feed, PackedModel, Stream
-from alignatt4llm.draft import Draft, Forced, Stop
+from alignatt4llm.draft import Draft, Forced, Judge
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.machine.device import Device
@@ -23,7 +23,6 @@ from alignatt4llm.translators.drafting import (
     Choice,
     Choices,
     Drafting,
-    Held,
     Needed,
     check_length,
     common,
@@ -130,9 +129,14 @@ class TransformersDrafter:
         self._stream = Stream(heads.heads)
         self._own = heads.row == "own"
         self._spaced = not pair.target.by_character
-        self._held = Held()
 
-    def draft(self, prompt: Prompt, budget: int, stop: Stop | None = None) -> Draft:
+    def draft(
+        self,
+        prompt: Prompt,
+        budget: int,
+        judge: Judge | None = None,
+        guess: Sequence[int] = (),
+    ) -> Draft:
         """Continue the prompt greedily; see `Drafter.draft`."""
         vocabulary, stepper = self._translator.vocabulary, self._translator.stepper
         ids, offsets = vocabulary.encode(prompt.text)
@@ -148,9 +152,7 @@ class TransformersDrafter:
             unglued=self._spaced and prompt.accepted[-1:].isalnum(),
         )
         with stepper.drafting():
-            draft = drafting.run(self._held.beyond(prompt.accepted), budget, words, stop)
-        self._held.keep(prompt.accepted, draft, drafting.guess)
-        return draft
+            return drafting.run(guess, budget, words, judge)
 
     def force(self, prompt: Prompt) -> Forced:
         """Read the rows of a given translation, the prompt's accepted text, in one pass."""

@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from alignatt4llm.draft import Draft, Stop
+from alignatt4llm.draft import Draft, Judge
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.prompts.forms import prompt_form
@@ -16,7 +16,6 @@ from alignatt4llm.translators.drafting import (
     Choice,
     Choices,
     Drafting,
-    Held,
     Needed,
     check_length,
 )
@@ -100,7 +99,7 @@ class VllmTranslator:
         return VllmDrafter(self, pair, heads)
 
     def close(self) -> None:
-        """Stop the engine, or leave it."""
+        """Judge the engine, or leave it."""
         self.engine.close()
 
 
@@ -116,27 +115,32 @@ class VllmDrafter:
         self._translator = translator
         self._heads = heads
         self._spaced = not pair.target.by_character
-        self._held = Held()
 
-    def draft(self, prompt: Prompt, budget: int, stop: Stop | None = None) -> Draft:
+    def draft(
+        self,
+        prompt: Prompt,
+        budget: int,
+        judge: Judge | None = None,
+        guess: Sequence[int] = (),
+    ) -> Draft:
         """Continue the prompt greedily; see `Drafter.draft`."""
         engine, vocabulary = self._translator.engine, self._translator.vocabulary
         ids, offsets = vocabulary.encode(prompt.text)
-        check_length(len(ids), budget, engine.served.context)
+        own = self._heads.row == "own"
+        longest = len(ids) + budget + own  # the own row of the last token takes a step more
+        check_length(longest - budget, budget, engine.served.context)
         positions, words = source_columns(prompt, offsets)
-        chooser = _EngineChooser(engine, self._heads.heads, positions.tolist(), len(ids) + budget)
+        chooser = _EngineChooser(engine, self._heads.heads, positions.tolist(), longest)
         drafting = Drafting(
             chooser,
             vocabulary,
             ids,
             (len(self._heads.heads), len(positions)),
-            own=self._heads.row == "own",
+            own=own,
             unglued=self._spaced and prompt.accepted[-1:].isalnum(),
         )
         with closing(chooser):
-            draft = drafting.run(self._held.beyond(prompt.accepted), budget, words, stop)
-        self._held.keep(prompt.accepted, draft, drafting.guess)
-        return draft
+            return drafting.run(guess, budget, words, judge)
 
     def close(self) -> None:
         """Nothing is kept for a stream alone; the engine evicts what is no longer read."""
