@@ -31,10 +31,10 @@ class Shared(ScriptedDrafter):
         super().__init__()
         self._stepper = stepper
 
-    def draft(self, prompt, budget, judge=None, guess=()):
+    def draft(self, *asked):
         with self._stepper.drafting():
             self._stepper.step(Step())
-        return super().draft(prompt, budget, judge, guess)
+        return super().draft(*asked)
 
 
 class Hanging:
