@@ -96,7 +96,10 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """The source made a full stop; ``start`` and ``end`` are its audio, in seconds."""
+    """The source made a full stop after ``words`` source words of the open utterance.
+
+    ``start`` and ``end`` are their audio, in seconds.
+    """
 
     type: ClassVar[str] = "close"
     utterance: int
@@ -105,6 +108,7 @@ class Close:
     start: float
     end: float
     audio_s: float
+    words: int
 
 
 @dataclass(frozen=True, slots=True)
