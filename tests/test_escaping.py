@@ -46,7 +46,7 @@ def talk(texts):
     """Events that say every text as an utterance of one second."""
     for number, text in enumerate(map(str.strip, texts)):
         yield Commit(" " + text, number, number + 1.0, 0.0, -1)
-        yield Close(number, "", text, number, number + 1, number + 1)
+        yield Close(number, "", text, number, number + 1, number + 1, 1)
 
 
 def words(text):
@@ -172,7 +172,7 @@ def events_that_steer():
     yield Trace(0, 0, (token,))
     yield Commit(STEERING, 0, 1.0, 1.0, -1)
     yield Preview(STEERING, 0, "peak_inaccessible")
-    yield Close(0, STEERING, STEERING, 0.0, 1.0, 1.0)
+    yield Close(0, STEERING, STEERING, 0.0, 1.0, 1.0, 1)
 
 
 @pytest.mark.parametrize("trace", [False, True])
