@@ -3,6 +3,7 @@
 import os
 import platform
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -69,7 +70,7 @@ class Setup:
             return self._offline()
         return Live(self._session, self.settings.chunk, self.pair.target, time.monotonic)
 
-    def _session(self, recording: Recording) -> Session:
+    def _session(self, recording: Recording, now: Callable[[], float]) -> Session:
         return self.interpreter.open(
             self.pair,
             self.settings,
@@ -77,6 +78,7 @@ class Setup:
             prompt=self.prompt,
             policy=self.make_policy(),
             recognizer=None if recording.audio else self._timed(recording),
+            now=now,
         )
 
     def _timed(self, recording: Recording) -> Recognizer:

@@ -6,13 +6,15 @@ from typing import Protocol
 
 import numpy as np
 
-from alignatt4llm.audio.decode import chunks, read
+from alignatt4llm.audio.decode import read
 from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.delays import Delays
 from alignatt4llm.evaluate.corpus import Recording
 from alignatt4llm.evaluate.hypothesis import Hypothesis
 from alignatt4llm.events import Close, Commit, Event
 from alignatt4llm.prompts.prompt import PromptForm
+from alignatt4llm.schedule.feeder import Feeder, run
+from alignatt4llm.schedule.timelines import MeasuredTimeline
 from alignatt4llm.session import Session
 from alignatt4llm.text.languages import Language
 from alignatt4llm.text.units import units
@@ -56,10 +58,6 @@ class StreamClock:
         self._start = max(audio_s, self._free)
         self._began = self._now()
 
-    def read(self) -> float:
-        """Return the time within a step, in seconds since the recording began."""
-        return self._start + self._now() - self._began
-
     def end(self) -> float:
         """End the step and return the time."""
         took = self._now() - self._began
@@ -75,7 +73,7 @@ class Live:
     Attributes
     ----------
     make_session
-        Opens the session for a recording.
+        Opens the session for a recording, on a given clock.
     chunk
         Seconds of audio per step.
     target
@@ -84,36 +82,27 @@ class Live:
         Clock of the machine, in seconds.
     """
 
-    make_session: Callable[[Recording], Session]
+    make_session: Callable[[Recording, Now], Session]
     chunk: float
     target: Language
     now: Now
 
     def __call__(self, recording: Recording, record: Record) -> Hypothesis:
-        """Translate; the ``wall_s`` of every commit is on the clock of the audio."""
-        session = self.make_session(recording)
-        clock, said, transcript = StreamClock(self.now), Delays(self.target), []
-        for events, audio_s in self._steps(session, recording):
-            clock.begin(audio_s)
-            for event in events:
-                if isinstance(event, Commit):
-                    event = replace(event, wall_s=clock.read())  # noqa: PLW2901
-                    said.add(event.text, audio_s, event.wall_s)
-                elif isinstance(event, Close):
-                    transcript.append(event.source)
-                record(event)
-            clock.end()
-        return _hypothesis(recording, self.target, said, clock, " ".join(transcript))
+        """Translate; the ``wall_s`` of every commit is on the clock of the audio.
 
-    def _steps(
-        self, session: Session, recording: Recording
-    ) -> Iterator[tuple[Iterator[Event], float]]:
-        """Yield the events of each chunk, not yet computed, and where its audio ends."""
-        fed = 0
-        for samples in chunks(_audio(recording), round(self.chunk * SAMPLE_RATE)):
-            fed += len(samples)
-            yield session.feed(samples), fed / SAMPLE_RATE
-        yield session.finish(), fed / SAMPLE_RATE
+        Late chunks are not joined: what is said does not depend on the machine.
+        """
+        timeline = MeasuredTimeline(_audio(recording), self.now)
+        session = self.make_session(recording, timeline.clock)
+        said, transcript = Delays(self.target), []
+        for event in run(Feeder(session, self.chunk, longest=self.chunk), timeline):
+            if isinstance(event, Commit):
+                said.add(event.text, event.audio_s, event.wall_s)
+            elif isinstance(event, Close):
+                transcript.append(event.source)
+            record(event)
+        processing = sum(end - start for _, start, end in timeline.log)
+        return _hypothesis(recording, self.target, said, processing, " ".join(transcript))
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +141,7 @@ class Offline:
         drafter.close()
         transcript = " ".join(segment.source for segment in recording.segments)
         return replace(
-            _hypothesis(recording, self.target, said, clock, transcript),
+            _hypothesis(recording, self.target, said, clock.processing, transcript),
             segments=tuple(self._joined(text) for text in segments),
         )
 
@@ -167,7 +156,7 @@ class Offline:
 
 
 def _hypothesis(
-    recording: Recording, target: Language, said: Delays, clock: StreamClock, transcript: str
+    recording: Recording, target: Language, said: Delays, processing: float, transcript: str
 ) -> Hypothesis:
     return Hypothesis(
         source=recording.name,
@@ -175,7 +164,7 @@ def _hypothesis(
         prediction=target.separator.join(said.units),
         delays=tuple(said.delays),
         elapsed=tuple(said.elapsed),
-        processing=1000 * clock.processing,
+        processing=1000 * processing,
         transcript=transcript,
     )
 
