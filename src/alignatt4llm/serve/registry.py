@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from alignatt4llm.audio.samples import SAMPLE_RATE
+from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.serve.broadcast import Broadcast
 from alignatt4llm.serve.errors import (
     Busy,
@@ -28,7 +29,7 @@ from alignatt4llm.serve.limits import Limits
 from alignatt4llm.serve.messages import VERSION, Resume, Start
 from alignatt4llm.serve.metrics import Metrics
 from alignatt4llm.serve.past import Past
-from alignatt4llm.serve.sessions import BYTES_PER_SECOND, Interpreting, LiveSession
+from alignatt4llm.serve.sessions import BYTES_PER_SECOND, LiveSession
 from alignatt4llm.serve.shelf import Shelf
 from alignatt4llm.serve.steps import Steps
 from alignatt4llm.text.languages import Pair
@@ -73,7 +74,7 @@ class Registry:
     """
 
     def __init__(
-        self, interpreter: Interpreting, limits: Limits, folder: Path, metrics: Metrics
+        self, interpreter: Interpreter, limits: Limits, folder: Path, metrics: Metrics
     ) -> None:
         self.interpreter = interpreter
         self.limits = limits

@@ -12,11 +12,11 @@ from types import FrameType
 import uvicorn
 
 from alignatt4llm.errors import UsageError
+from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.serve.access import check_exposure
 from alignatt4llm.serve.app import create_app
 from alignatt4llm.serve.limits import Limits
 from alignatt4llm.serve.registry import Registry
-from alignatt4llm.serve.sessions import Interpreting
 
 _PARTING = 1.0
 """Seconds in which clients are told that an engine hangs."""
@@ -102,7 +102,7 @@ class Server(uvicorn.Server):
     start it again: see `exit_code`.
     """
 
-    def __init__(self, interpreter: Interpreting, settings: Settings) -> None:
+    def __init__(self, interpreter: Interpreter, settings: Settings) -> None:
         app = create_app(
             interpreter, settings.folder, settings.limits, settings.token, settings.origins
         )
