@@ -14,7 +14,7 @@ TALKS = {
     "a dash first": ("en-it", apart("– Who is it? – Only me. – Come in")),
     "inner spaces": (
         "en-de",
-        ["We", "left", "New York", "for", "San Francisco.", "Then", "Rio de Janeiro", "called."],
+        ["We", "left", "New York.", "It", "is", "far", "to", "San Francisco.", "So", "we", "flew"],
     ),
     "numbers": (
         "en-de",

@@ -108,11 +108,14 @@ def every_cut(folder, pair, latency, interpreter, audio):
         yield live(journal, interpreter(past.settled), past, audio)
 
 
+@pytest.mark.parametrize("latency", ["medium", "high"])
 @pytest.mark.parametrize("name", TALKS)
-def test_a_session_is_resumed_to_the_letter_after_every_line_of_its_journal(tmp_path, name):
+def test_a_session_is_resumed_to_the_letter_after_every_line_of_its_journal(
+    tmp_path, name, latency
+):
     pair, words = TALKS[name]
     interpreter, audio = speaker(name)
-    runs = every_cut(tmp_path, pair, "medium", lambda start: interpreter, audio)
+    runs = every_cut(tmp_path, pair, latency, lambda start: interpreter, audio)
     uninterrupted = next(runs)
     assert text_of(pair, uninterrupted) == whole(pair, words)
     closes = closes_of(uninterrupted)
@@ -251,11 +254,11 @@ def updates_of(words):
             }
 
 
-def answered(pair, words, broken=-1):
+def answered(pair, words, broken=-1, drafter=Breaking, **more):
     """Return the final answers, and whether the engine broke at update ``broken``."""
     source, target = pair.split("-")
     init = {"type": "init", "protocol_version": 1, "source_lang": source, "target_lang": target}
-    session = TextSession(ScriptedInterpreter(Breaking), read(json.dumps(init)))
+    session = TextSession(ScriptedInterpreter(drafter), read(json.dumps({**init, **more})))
     finals, broke = [], False
     for number, update in enumerate(map(read, map(json.dumps, updates_of(words)))):
         Breaking.broken = number == broken
@@ -283,3 +286,20 @@ def test_a_text_client_whose_engine_fails_at_any_update_gets_the_same_text(name)
     failures = [answered(pair, words, broken) for broken in range(len(words))]
     assert [finals for finals, _ in failures] == [uninterrupted] * len(words)
     assert sum(broke for _, broke in failures) >= len(words) // 2
+
+
+def test_a_text_client_whose_engine_fails_is_shown_with_the_same_history():
+    prompts = []
+
+    class Watched(Breaking):
+        def draft(self, prompt, *args, **kwargs):
+            answer = super().draft(prompt, *args, **kwargs)
+            prompts.append(prompt.text)
+            return answer
+
+    overrides = {"max_history_utterances": 3}
+    answered(*TALKS["dashes"], drafter=Watched, overrides=overrides, history=[["Hm.", "HM."]])
+    uninterrupted, prompts = prompts, []
+    answered(*TALKS["dashes"], 12, drafter=Watched, overrides=overrides, history=[["Hm.", "HM."]])
+    assert prompts[-1] == uninterrupted[-1]
+    assert "I came – at last – home." in prompts[-1]
