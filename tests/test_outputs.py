@@ -3,13 +3,18 @@
 import json
 from pathlib import Path
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from serve_harness import EVERYTHING, Client, run, serving, speech
+from test_uploads import post
 
+from alignatt4llm.cli.main import main
 from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.events import Close, Commit, End, Piece, Preview, Trace
-from alignatt4llm.outputs.files import JsonLines, Subtitles
+from alignatt4llm.outputs.base import Format
+from alignatt4llm.outputs.table import OUTPUTS, OutputKind
 from alignatt4llm.target import Target
 from alignatt4llm.text.languages import language
 
@@ -50,7 +55,7 @@ TALK = [
 
 def test_srt_by_hand(tmp_path):
     path = tmp_path / "a.srt"
-    assert written(Subtitles(path, vtt=False), path, TALK) == (
+    assert written(OUTPUTS["srt"].open(path), path, TALK) == (
         "1\n00:00:00,250 --> 00:00:01,500\nGrüß Gott.\n\n"
         "2\n01:02:03,000 --> 01:02:03,500\nJa\n\n"
         "3\n01:02:03,100 --> 01:02:11,000\nUnd dann\n\n"
@@ -59,15 +64,15 @@ def test_srt_by_hand(tmp_path):
 
 def test_vtt_by_hand(tmp_path):
     path = tmp_path / "a.vtt"
-    assert written(Subtitles(path, vtt=True), path, TALK[:4]) == (
+    assert written(OUTPUTS["vtt"].open(path), path, TALK[:4]) == (
         "WEBVTT\n\n1\n00:00:00.250 --> 00:00:01.500\nGrüß Gott.\n\n"
     )
 
 
 def test_nothing_said_makes_no_cue(tmp_path):
     path = tmp_path / "a.srt"
-    assert written(Subtitles(path, vtt=False), path, [close(0, "", 0.0, 1.0)]) == ""
-    assert written(Subtitles(path, vtt=True), path, []) == "WEBVTT\n\n"
+    assert written(OUTPUTS["srt"].open(path), path, [close(0, "", 0.0, 1.0)]) == ""
+    assert written(OUTPUTS["vtt"].open(path), path, []) == "WEBVTT\n\n"
 
 
 def test_text_that_ran_ahead_stands_in_the_cue_of_its_own_utterance(tmp_path):
@@ -81,12 +86,12 @@ def test_text_that_ran_ahead_stands_in_the_cue_of_its_own_utterance(tmp_path):
         close(2, "", 2.5, 3.0),
         close(3, "er", 3.0, 4.0),
     ]
-    assert cues(written(Subtitles(path, vtt=False), path, events)) == ["Ja.", "Und dann kam", "er"]
+    assert cues(written(OUTPUTS["srt"].open(path), path, events)) == ["Ja.", "Und dann kam", "er"]
 
 
 def test_cues_are_written_while_the_session_runs(tmp_path):
     path = tmp_path / "a.srt"
-    subtitles = Subtitles(path, vtt=False)
+    subtitles = OUTPUTS["srt"].open(path)
     for event in TALK[:4]:
         subtitles.write(event)
     assert cues(path.read_text("utf-8")) == ["Grüß Gott."]
@@ -106,7 +111,7 @@ PIECES = st.lists(
 def test_every_output_adds_up_to_the_same_text(tmp_path_factory, rounds, target_language):
     folder = tmp_path_factory.mktemp("outputs")
     jsonl, srt, vtt = (folder / f"a.{kind}" for kind in ("jsonl", "srt", "vtt"))
-    outputs = [JsonLines(jsonl), Subtitles(srt, vtt=False), Subtitles(vtt, vtt=True)]
+    outputs = [OUTPUTS[path.suffix[1:]].open(path) for path in (jsonl, srt, vtt)]
     target, said, utterance = Target(target_language), "", 0
     for second, (entries, words) in enumerate(rounds):
         events = []
@@ -130,7 +135,7 @@ def test_every_output_adds_up_to_the_same_text(tmp_path_factory, rounds, target_
 
 def test_json_lines_are_whole_after_every_event(tmp_path):
     path = tmp_path / "a.jsonl"
-    lines = JsonLines(path)
+    lines = OUTPUTS["jsonl"].open(path)
     for count, event in enumerate(TALK, start=1):
         lines.write(event)
         assert len([json.loads(line) for line in path.read_text("utf-8").splitlines()]) == count
@@ -140,21 +145,54 @@ def test_json_lines_are_whole_after_every_event(tmp_path):
 @pytest.mark.parametrize(("trace", "expected"), [(False, ["end"]), (True, ["trace", "end"])])
 def test_traces_are_written_only_on_request(tmp_path, trace, expected):
     path = tmp_path / "a.jsonl"
-    text = written(JsonLines(path, trace), path, [Trace(0, 1, ()), End(0.0, 0.0, 0.0, 1.0)])
+    text = written(
+        OUTPUTS["jsonl"].open(path, trace), path, [Trace(0, 1, ()), End(0.0, 0.0, 0.0, 1.0)]
+    )
     assert [json.loads(line)["type"] for line in text.splitlines()] == expected
 
 
 def test_a_path_that_cannot_be_written_is_named(tmp_path):
     for path in (tmp_path, tmp_path / "none" / "a.srt"):
         with pytest.raises(UsageError, match=f"'{path}' cannot be written: .*"):
-            JsonLines(path)
+            OUTPUTS["jsonl"].open(path)
         with pytest.raises(UsageError, match="cannot be written"):
-            Subtitles(path, vtt=False)
+            OUTPUTS["srt"].open(path)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is full")
 def test_a_disk_that_is_full_is_told_and_closing_is_quiet():
-    output = JsonLines(Path("/dev/full"))
+    output = OUTPUTS["jsonl"].open(Path("/dev/full"))
     with pytest.raises(AlignattError, match="'/dev/full' cannot be written: No space left"):
         output.write(TALK[0])
     output.close()
+
+
+class Shouted(Format):
+    """A toy: what is said, in capitals."""
+
+    def add(self, event):
+        return event.text.upper() if isinstance(event, Commit) else ""
+
+
+def test_an_output_is_an_option_a_transcript_and_an_answer(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(OUTPUTS, "loud", OutputKind(Shouted, "text/loud", "write it in capitals"))
+    with pytest.raises(SystemExit):
+        main(["translate", "--help"])
+    shown = capsys.readouterr().out
+    assert all(f"--{name} FILE" in shown for name in OUTPUTS) and "write it in capitals" in shown
+    with serving(tmp_path) as server:
+        base = f"http://127.0.0.1:{server.port}"
+        assert httpx.get(f"{base}/about").json()["transcripts"] == list(OUTPUTS)
+        client = run(spoken(server))
+        transcript = httpx.get(f"{base}/transcripts/{client.hello['session']}.loud")
+        answer = post(server, data={"to": "de", "response_format": "loud"})
+    for file in (transcript, answer):
+        assert (file.status_code, file.text) == (200, EVERYTHING)
+        assert file.headers["content-type"] == "text/loud; charset=utf-8"
+
+
+async def spoken(server):
+    client = await Client(server).open()
+    await client.play(speech())
+    await client.finish()
+    return client

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from alignatt4llm.audio.samples import SAMPLE_RATE
 from alignatt4llm.events import Close, Commit, SourceWord
 from alignatt4llm.heads.headset import HeadSet
-from alignatt4llm.outputs.files import Subtitles
+from alignatt4llm.outputs.table import OUTPUTS
 from alignatt4llm.policy.alignatt import AlignAtt
 from alignatt4llm.prompts.examples import EXAMPLES, examples
 from alignatt4llm.prompts.forms import FewShotPrompt
@@ -57,11 +57,7 @@ def test_the_translation_comes_out_as_the_model_wrote_it(code, text, tmp_path):
     commits = [event.text for event in events if isinstance(event, Commit)]
     assert "".join(commits) == text
     assert not any(unicodedata.category(commit[0]).startswith("M") for commit in commits)
-    subtitles = Subtitles(tmp_path / "a.srt", vtt=False)
-    for event in events:
-        subtitles.write(event)
-    subtitles.close()
-    assert text in (tmp_path / "a.srt").read_text("utf-8").replace("\n", " ")
+    assert text in OUTPUTS["srt"].text(events).replace("\n", " ")
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,10 @@
 """What a session says, one event at a time; as JSON, one object a line."""
 
-import json
 import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
+
+from alignatt4llm.text.printable import json_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,7 @@ Event = Source | Commit | Preview | Trace | Close | End
 
 def to_json(event: Event) -> str:
     """Write an event as one line of JSON, its ``type`` first."""
-    return json.dumps({"type": event.type, **_rounded(asdict(event))}, ensure_ascii=False)
+    return json_line({"type": event.type, **_rounded(asdict(event))})
 
 
 def _rounded(value: Any) -> Any:

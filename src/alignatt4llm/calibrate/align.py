@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from alignatt4llm.errors import AlignattError, UsageError
+from alignatt4llm.errors import UsageError, extra
 from alignatt4llm.text.languages import Language, Pair
 from alignatt4llm.text.units import unit_spans
 
@@ -172,10 +172,8 @@ def _pieces(text: str, language: Language) -> list[Span]:
 
 
 def _jieba(text: str) -> list[Span]:
-    try:
+    with extra("heads", "Aligning Chinese"):
         import jieba
-    except ImportError as problem:
-        raise _missing("jieba") from problem
     jieba.setLogLevel("WARNING")
     return [(start, end) for _, start, end in jieba.tokenize(text)]
 
@@ -185,10 +183,8 @@ def _line(text: str, spans: Sequence[Span]) -> str:
 
 
 def _eflomal(sources: list[str], targets: list[str]) -> tuple[list[Links], list[Links]]:
-    try:
+    with extra("heads", "Aligning without alignments of your own"):
         from eflomal import Aligner
-    except ImportError as problem:
-        raise _missing("eflomal") from problem
     with TemporaryDirectory() as folder:
         files = [f"{folder}/forward", f"{folder}/backward"]
         Aligner().align(sources, targets, links_filename_fwd=files[0], links_filename_rev=files[1])
@@ -214,11 +210,4 @@ def _units(
         and any(map(str.isalnum, target[slice(*right[j])]))
         for a in _units_in(source, left[i], pair.source)
         for b in _units_in(target, right[j], pair.target)
-    )
-
-
-def _missing(package: str) -> AlignattError:
-    return AlignattError(
-        f"The package {package} is not installed; pip install 'alignatt4llm[heads]', "
-        "or give alignments of your own."
     )

@@ -14,7 +14,8 @@ from alignatt4llm.evaluate.corpus import Recording, Segment
 from alignatt4llm.evaluate.hypothesis import Hypothesis, append_hypothesis, read_hypotheses
 from alignatt4llm.evaluate.simulstream_log import simulstream_log
 from alignatt4llm.evaluate.systems import System
-from alignatt4llm.outputs.files import JsonLines
+from alignatt4llm.outputs.base import Output
+from alignatt4llm.outputs.table import OUTPUTS
 from alignatt4llm.text.languages import Pair
 
 Manifest = dict[str, Any]
@@ -166,9 +167,9 @@ def _write_whole(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def _events(path: Path) -> Iterator[JsonLines]:
+def _events(path: Path) -> Iterator[Output]:
     path.parent.mkdir(exist_ok=True)
-    with closing(JsonLines(path, trace=True)) as lines:
+    with closing(OUTPUTS["jsonl"].open(path, trace=True)) as lines:
         yield lines
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from alignatt4llm.errors import AlignattError, UsageError
+from alignatt4llm.errors import UsageError, extra
 from alignatt4llm.text.languages import unspaced
 
 PASSAGE = 60
@@ -83,11 +83,9 @@ def read_document(path: Path) -> str:
 
 
 def _read_pdf(path: Path) -> str:
-    try:
+    with extra("context", "A PDF as context"):
         from pypdf import PdfReader
         from pypdf.errors import PyPdfError
-    except ImportError as problem:
-        raise _missing("pypdf") from problem
     try:
         return "\n".join(page.extract_text() for page in PdfReader(path).pages)
     except (PyPdfError, ValueError, KeyError) as problem:
@@ -109,14 +107,6 @@ def _terms(text: str) -> list[str]:
 
 
 def _bm25() -> Any:
-    try:
+    with extra("context", "A document as context"):
         import bm25s
-    except ImportError as problem:
-        raise _missing("bm25s") from problem
     return bm25s
-
-
-def _missing(package: str) -> AlignattError:
-    return AlignattError(
-        f"Documents as context need {package}; install it with pip install 'alignatt4llm[context]'."
-    )

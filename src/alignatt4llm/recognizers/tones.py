@@ -10,6 +10,8 @@ import numpy as np
 
 from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.events import SourceWord
+from alignatt4llm.recognizers.table import Asked
+from alignatt4llm.text.languages import Language
 from alignatt4llm.transcript import Recognition
 
 _TEXT = """\
@@ -106,3 +108,25 @@ class ToneRecognizer:
         if len(crossings) < 2:
             return 0.0
         return float((len(crossings) - 1) * SAMPLE_RATE / (2 * (crossings[-1] - crossings[0])))
+
+
+class ToneEngine:
+    """Opens recognisers of tones; it has no model.
+
+    Parameters
+    ----------
+    script
+        What the tones say.
+    """
+
+    def __init__(self, script: Sequence[str] = SCRIPT) -> None:
+        self._script = script
+
+    def open(self, language: Language, hold_back: float) -> ToneRecognizer:
+        """Start hearing, whatever the language."""
+        return ToneRecognizer(self._script)
+
+
+def load(asked: Asked) -> ToneEngine:
+    """Return what opens recognisers of tones."""
+    return ToneEngine()

@@ -12,16 +12,18 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from alignatt4llm.interpreter import Interpreter
+from alignatt4llm.outputs.table import OUTPUTS
 from alignatt4llm.serve.access import Access
+from alignatt4llm.serve.answers import openai_error
 from alignatt4llm.serve.captions import Captions
 from alignatt4llm.serve.connection import Connection
 from alignatt4llm.serve.errors import ServeError
 from alignatt4llm.serve.limits import Limits
 from alignatt4llm.serve.metrics import Metrics
-from alignatt4llm.serve.openai import Translations, openai_error
+from alignatt4llm.serve.openai import Translations
 from alignatt4llm.serve.pages import asset, front
 from alignatt4llm.serve.registry import Registry
-from alignatt4llm.serve.sessions import Interpreting
 from alignatt4llm.serve.text import TextDoor
 from alignatt4llm.serve.transcripts import Transcripts
 from alignatt4llm.settings.latency import LATENCIES
@@ -29,7 +31,7 @@ from alignatt4llm.text.languages import Pair
 
 
 def create_app(
-    interpreter: Interpreting,
+    interpreter: Interpreter,
     folder: Path,
     limits: Limits = Limits(),
     token: str | None = None,
@@ -91,7 +93,7 @@ def create_app(
             Route("/metrics", measured),
             Route("/captions/{session}", Captions(registry).answer),
             Route("/transcripts/{session}.{kind}", Transcripts(registry).answer),
-            Route("/v1/audio/translations", Translations(registry).answer, methods=["POST"]),
+            Route("/v1/audio/translations", Translations(registry), methods=["POST"]),
             WebSocketRoute("/live", live),
             WebSocketRoute("/text", text),
             WebSocketRoute("/", text),
@@ -113,6 +115,7 @@ def _about(registry: Registry) -> dict[str, object]:
             for pair in pairs
         ],
         "latencies": {name: {"chunk_s": latency.chunk} for name, latency in LATENCIES.items()},
+        "transcripts": list(OUTPUTS),
         "places": registry.limits.sessions,
         "free": max(0, registry.limits.sessions - registry.taken),
     }

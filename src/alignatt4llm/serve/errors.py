@@ -122,6 +122,7 @@ class Idle(Farewell):
 
     code = "idle"
     close = 1000
+    status = 408
 
 
 class TooLong(Farewell):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from alignatt4llm.audio.samples import SAMPLE_RATE
+from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.serve.broadcast import Broadcast
 from alignatt4llm.serve.errors import (
     Busy,
@@ -28,7 +29,7 @@ from alignatt4llm.serve.limits import Limits
 from alignatt4llm.serve.messages import VERSION, Resume, Start
 from alignatt4llm.serve.metrics import Metrics
 from alignatt4llm.serve.past import Past
-from alignatt4llm.serve.sessions import BYTES_PER_SECOND, Interpreting, LiveSession
+from alignatt4llm.serve.sessions import BYTES_PER_SECOND, LiveSession
 from alignatt4llm.serve.shelf import Shelf
 from alignatt4llm.serve.steps import Steps
 from alignatt4llm.text.languages import Pair
@@ -73,7 +74,7 @@ class Registry:
     """
 
     def __init__(
-        self, interpreter: Interpreting, limits: Limits, folder: Path, metrics: Metrics
+        self, interpreter: Interpreter, limits: Limits, folder: Path, metrics: Metrics
     ) -> None:
         self.interpreter = interpreter
         self.limits = limits
@@ -202,7 +203,7 @@ class Registry:
         while True:
             try:
                 self.look_after()
-                await self._tidy(time.monotonic())
+                await self.tidy(time.monotonic())
             except Exception:
                 log.exception("looking after sessions failed")
             await asyncio.sleep(min(1.0, limits.step / 4, limits.resume / 4, limits.idle / 4))
@@ -218,6 +219,12 @@ class Registry:
         waiting = sum(one.life.state is State.WAITING for one in self._sessions.values())
         self.metrics.sessions.labels("gone").set(waiting)
         self.metrics.sessions.labels("connected").set(self.taken - waiting)
+
+    async def tidy(self, now: float) -> None:
+        """Delete old transcripts once in a while."""
+        if now - self._cleaned > _CLEANING:
+            self._cleaned = now
+            await self._shelf.tidy(self.limits.keep)
 
     def give_up(self) -> None:
         """Part with all sessions, to be resumed from their journals by another process.
@@ -280,11 +287,6 @@ class Registry:
         if session.life.state is not State.ATTACHED:
             return None
         return Idle(f"No audio came for {self.limits.idle:g} s; the session ended.")
-
-    async def _tidy(self, now: float) -> None:
-        if now - self._cleaned > _CLEANING:
-            self._cleaned = now
-            await self._shelf.tidy(self.limits.keep)
 
 
 def _digest(key: str) -> str:

@@ -5,15 +5,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from threading import Thread
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.events import Close, Commit, Event, Source
-from alignatt4llm.prompts.context import Context
-from alignatt4llm.recognizers.base import Recognizer
+from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.serve.broadcast import Broadcast
 from alignatt4llm.serve.errors import BadAudio, EngineFailed, Farewell, TooLong
 from alignatt4llm.serve.incoming import Container, Incoming, Raw
@@ -23,7 +22,7 @@ from alignatt4llm.serve.metrics import Metrics
 from alignatt4llm.serve.past import Past, Settled, fold
 from alignatt4llm.serve.pipe import Pipe
 from alignatt4llm.serve.steps import Steps
-from alignatt4llm.session import Session, SessionSettings
+from alignatt4llm.session import Session
 from alignatt4llm.settings.latency import LATENCIES
 from alignatt4llm.text.languages import Pair
 
@@ -35,32 +34,6 @@ _CERTAIN = 5.0
 """Seconds after which audio in which nothing was recognised holds no words."""
 
 log = logging.getLogger(__name__)
-
-
-class Interpreting(Protocol):
-    """What opens sessions: `Interpreter`, or `ScriptedInterpreter` in tests."""
-
-    @property
-    def name(self) -> str:
-        """Name of the LLM."""
-        ...
-
-    @property
-    def pairs(self) -> tuple[str, ...]:
-        """Directions it can translate."""
-        ...
-
-    def open(
-        self,
-        pair: Pair,
-        latency: str = "medium",
-        *,
-        context: Context | None = None,
-        recognizer: Recognizer | None = None,
-        settings: SessionSettings | None = None,
-    ) -> Session:
-        """Start a session."""
-        ...
 
 
 class Abandoned(Exception):
@@ -94,7 +67,7 @@ class LiveSession:
 
     def __init__(
         self,
-        interpreter: Interpreting,
+        interpreter: Interpreter,
         broadcast: Broadcast,
         past: Past,
         start: int,

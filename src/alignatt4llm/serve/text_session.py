@@ -7,11 +7,11 @@ import numpy as np
 
 from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.events import Close, Commit, Event, Piece, Preview, Source, SourceWord
+from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.prompts.context import Context
 from alignatt4llm.prompts.prompt import Closed
 from alignatt4llm.serve.errors import BadState
 from alignatt4llm.serve.past import Past, Settled, fold
-from alignatt4llm.serve.sessions import Interpreting
 from alignatt4llm.serve.text_protocol import VERSION, Init, Update, placed
 from alignatt4llm.session import Session, Standing
 from alignatt4llm.text.units import unit_spans
@@ -78,7 +78,7 @@ class TextSession:
         The client's first message.
     """
 
-    def __init__(self, interpreter: Interpreting, init: Init) -> None:
+    def __init__(self, interpreter: Interpreter, init: Init) -> None:
         self._interpreter = interpreter
         self._init = init
         self._words = WordFeed()

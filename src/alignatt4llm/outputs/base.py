@@ -1,0 +1,99 @@
+"""What outputs are made of: formats that turn events into text, and files that grow by it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+from alignatt4llm.errors import AlignattError, UsageError
+from alignatt4llm.events import Event, Trace
+
+
+class Output(Protocol):
+    """Something that events are written to, safely at any moment."""
+
+    def write(self, event: Event) -> None:
+        """Take one event."""
+        ...
+
+    def close(self) -> None:
+        """Write what is pending and end."""
+        ...
+
+
+class Format(ABC):
+    """How one stream of events becomes text, piece by piece; what has been returned stays."""
+
+    def begin(self) -> str:
+        """Return what stands before everything."""
+        return ""
+
+    @abstractmethod
+    def add(self, event: Event) -> str:
+        """Return what an event adds, often nothing."""
+
+    def end(self) -> str:
+        """Return what is still pending."""
+        return ""
+
+
+def written(form: Format, events: Iterable[Event]) -> Iterator[str]:
+    """Yield the text of events in a format, as they come."""
+    yield form.begin()
+    for event in events:
+        yield form.add(event)
+    yield form.end()
+
+
+class OutputFile:
+    """A file in which text stands as soon as its event is written.
+
+    Parameters
+    ----------
+    path
+        Where it is; what is there is replaced.
+    form
+        Turns events into its text.
+    trace
+        Whether traces are written too.
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be opened. When it cannot be written later, `write` and `close` raise
+        AlignattError.
+    """
+
+    def __init__(self, path: Path, form: Format, trace: bool = False) -> None:
+        self._path, self._form, self._trace = path, form, trace
+        try:
+            self._file = path.open("w", encoding="utf-8", newline="\n")
+        except OSError as problem:
+            raise UsageError(self._complaint(problem)) from problem
+        self._append(form.begin())
+
+    def write(self, event: Event) -> None:
+        """Append what an event adds."""
+        if self._trace or not isinstance(event, Trace):
+            self._append(self._form.add(event))
+
+    def close(self) -> None:
+        """Append what is pending and close the file."""
+        try:
+            self._append(self._form.end())
+        finally:
+            with suppress(OSError):  # what could not be appended has been told
+                self._file.close()
+
+    def _append(self, text: str) -> None:
+        if not text:
+            return
+        try:
+            self._file.write(text)
+            self._file.flush()
+        except OSError as problem:
+            raise AlignattError(self._complaint(problem)) from problem
+
+    def _complaint(self, problem: OSError) -> str:
+        return f"'{self._path}' cannot be written: {problem.strerror}."

@@ -1,0 +1,56 @@
+"""The table of outputs: what a translation can be written as.
+
+To add one, write a file beside this one with a `Format`: a class whose ``add(event)`` returns the
+text that an event adds (``begin()`` and ``end()`` are there for what stands first and last). Then
+add a line to `OUTPUTS`. Under its name it is an option of ``alignatt translate`` and
+``alignatt listen`` (``--srt FILE``), the suffix of ``/transcripts/<session>.srt`` on the server,
+and a ``response_format`` of ``/v1/audio/translations``.
+
+Escape what your format gives a meaning: `text.printable` has what most of them need.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from alignatt4llm.events import Event
+from alignatt4llm.outputs.base import Format, Output, OutputFile, written
+from alignatt4llm.outputs.jsonl import JsonLines
+from alignatt4llm.outputs.paragraphs import Paragraphs
+from alignatt4llm.outputs.subtitles import srt, vtt
+
+
+@dataclass(frozen=True, slots=True)
+class OutputKind:
+    """One kind of output.
+
+    Attributes
+    ----------
+    format
+        Makes a format for one stream of events.
+    media_type
+        What the server calls it.
+    help
+        What ``--help`` says about it.
+    """
+
+    format: Callable[[], Format]
+    media_type: str
+    help: str
+
+    def open(self, path: Path, trace: bool = False) -> Output:
+        """Begin a file; see `OutputFile`."""
+        return OutputFile(path, self.format(), trace)
+
+    def text(self, events: Iterable[Event]) -> str:
+        """Return the whole text of events."""
+        return "".join(written(self.format(), events))
+
+
+OUTPUTS: dict[str, OutputKind] = {
+    "jsonl": OutputKind(JsonLines, "application/jsonl", "write every event"),
+    "srt": OutputKind(srt, "application/x-subrip", "write subtitles"),
+    "vtt": OutputKind(vtt, "text/vtt", "write web subtitles"),
+    "txt": OutputKind(Paragraphs, "text/plain", "write the translation, a line an utterance"),
+}
+"""Every output, under the name that is its option and its suffix."""
