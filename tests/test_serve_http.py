@@ -1,5 +1,6 @@
 """Everything but the audio door: access, captions, transcripts, uploads, numbers."""
 
+import asyncio
 import json
 import ssl
 import subprocess
@@ -357,7 +358,8 @@ def test_old_transcripts_are_deleted(tmp_path):
     with serving(tmp_path, keep=3600) as server:
         done = talk(server)
         path = tmp_path / f"{done.hello['session']}.jsonl"
-        server.registry.look_after(time.monotonic() + 7200)
+        tidying = server.registry.tidy(time.monotonic() + 7200)
+        asyncio.run_coroutine_threadsafe(tidying, server.loop).result()
         assert path.exists()
         os.utime(path, (0, 0))
         server.registry.look_after(time.monotonic() + 3 * 7200)

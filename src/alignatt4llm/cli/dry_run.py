@@ -12,6 +12,7 @@ from alignatt4llm.prompts.forms import SOURCE_MARK, STYLES, messages, prompt_for
 from alignatt4llm.prompts.prompt import Prompt
 from alignatt4llm.settings.system import System
 from alignatt4llm.text.languages import Pair
+from alignatt4llm.text.printable import printable
 from alignatt4llm.weights.cards import ALIGNERS, RECOGNIZERS, TRANSLATORS, Card
 from alignatt4llm.weights.models import EMBEDDED
 
@@ -44,7 +45,7 @@ def describe(chosen: Choice, schedule: str) -> str:
         _line("policy", f"{system.policy}: {policy}"),
         _line("heads", _heads(system, pair)),
         f"prompt ({prompt}), the source between ⟦ ⟧:",
-        *(f"  {line}" for line in _prompt(system, pair, prompt).splitlines()),
+        *(f"  {printable(line)}" for line in _prompt(system, pair, prompt).splitlines()),
     ]
     return "\n".join(lines)
 

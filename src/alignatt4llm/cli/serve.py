@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     """Serve until stopped."""
     with extra("serve"):
         from alignatt4llm.serve.limits import Limits
-        from alignatt4llm.serve.server import Server, Settings, listen
+        from alignatt4llm.serve.server import Server, Settings, favour_the_loop, listen
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     settings = Settings(
         folder=args.transcripts or user_state_path("alignatt4llm") / "transcripts",
@@ -85,8 +85,9 @@ def run(args: argparse.Namespace) -> int:
     server = Server(_interpreter(args), settings)
     scheme, name = "https" if args.tls_cert else "http", args.host.replace("127.0.0.1", "localhost")
     _tell(f"Serving on {scheme}://{name}:{args.port} (Ctrl-C stops).")
+    favour_the_loop()
     server.run([port])
-    code = 0 if server.started else 1
+    code = server.exit_code
     if any(thread.daemon for thread in threading.enumerate()):
         os._exit(code)  # a thread that is still inside an engine would abort the process
     return code

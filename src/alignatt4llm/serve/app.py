@@ -64,8 +64,8 @@ def create_app(
         return PlainTextResponse("ok\n")
 
     async def readyz(request: Request) -> Response:
-        if registry.draining:
-            return PlainTextResponse("draining\n", 503)
+        if registry.closing:
+            return PlainTextResponse("stuck\n" if registry.stuck.is_set() else "draining\n", 503)
         return PlainTextResponse("ready\n")
 
     async def measured(request: Request) -> Response:

@@ -1,10 +1,12 @@
 """What a session says, for any number of listeners, each at its own pace."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from threading import Lock
+
+from starlette.concurrency import run_in_threadpool
 
 from alignatt4llm.events import Close, Commit, End, Event, Preview, Source, Trace, to_json
 from alignatt4llm.serve.journal import Journal
@@ -91,15 +93,26 @@ class Listener:
             return
         self._changed.clear()
 
-    def fresh(self) -> Iterator[str]:
-        """Yield what is new as JSON: the source, numbered events in order, what is held."""
-        yield from self._newest(Source.type)
-        while lines := self._broadcast.journal.since(self.seq):
-            for line in lines:
+    async def fresh(self) -> AsyncIterator[str]:
+        """Yield what is new as JSON: the source, numbered events in order, what is held.
+
+        Others have their turn between two lines, also while somebody catches up with hours.
+        """
+        for line in self._newest(Source.type):
+            yield line
+        async for line in self._numbered():
+            yield line
+        for kind in self._after:
+            for line in self._newest(kind):
+                yield line
+
+    async def _numbered(self) -> AsyncIterator[str]:
+        journal = self._broadcast.journal
+        while self.seq < journal.last:
+            for line in await run_in_threadpool(journal.since, self.seq):
                 self.seq += 1
                 yield line
-        for kind in self._after:
-            yield from self._newest(kind)
+                await asyncio.sleep(0)
 
     def _newest(self, kind: str) -> Iterator[str]:
         found = self._broadcast.newest(kind, self._seen.get(kind, 0))

@@ -27,7 +27,7 @@ class Captions:
     async def answer(self, request: Request) -> Response:
         """Answer a request."""
         session = request.path_params["session"]
-        broadcast = self._registry.broadcast(session)
+        broadcast = await self._registry.broadcast(session)
         if "text/event-stream" not in request.headers.get("accept", ""):
             return page("captions.html")
         if self._viewers >= self._registry.limits.viewers:
@@ -49,10 +49,10 @@ class Captions:
                 while True:
                     running = self._registry.is_running(session)
                     sent = False
-                    for line in listener.fresh():
+                    async for line in listener.fresh():
                         sent = True
                         yield _frame(line)
-                    if not running or self._registry.draining:
+                    if not running or self._registry.closing:
                         return
                     if not sent:
                         yield ": alive\n\n"

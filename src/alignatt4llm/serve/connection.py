@@ -7,7 +7,6 @@ from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from alignatt4llm.serve.broadcast import Broadcast
 from alignatt4llm.serve.errors import (
     BadMessage,
     EngineFailed,
@@ -16,7 +15,6 @@ from alignatt4llm.serve.errors import (
     Replaced,
     ServeError,
     TooLarge,
-    TooLong,
     TooManyErrors,
 )
 from alignatt4llm.serve.messages import (
@@ -31,7 +29,7 @@ from alignatt4llm.serve.messages import (
     State,
     parse,
 )
-from alignatt4llm.serve.registry import Registry
+from alignatt4llm.serve.registry import Ended, Registry
 from alignatt4llm.serve.sessions import BYTES_PER_SECOND, LiveSession
 from alignatt4llm.serve.tasks import first
 
@@ -89,35 +87,34 @@ class Connection:
         except TimeoutError:
             raise Idle("Nothing was asked for; send a 'start' or 'resume' message.") from None
         if isinstance(wish, Start):
-            session, key = self._registry.start(wish)
-            self._registry.attach(session, self)
-            await self._send(_greeted("started", session, key=key, position=0))
-            await self._converse(session, 0, wish.trace, 0)
-            return
-        found = self._registry.resume(wish)
-        if isinstance(found, Broadcast):
-            await self._tell_the_rest(found, wish)
-            return
-        self._registry.attach(found, self)
-        missing = found.missing(wish.position)
-        if missing > self._limits.session * BYTES_PER_SECOND:
-            raise TooLong("'position' lies beyond the longest session.")
+            await self._begin(wish)
+        else:
+            await self._resume(wish)
+
+    async def _begin(self, wish: Start) -> None:
+        session, key = await self._registry.start(wish)
+        with self._registry.attached(session, self):
+            await self._send(_message("started", session.header, key=key, position=0))
+            await first(self._listen(session, 0), self._tell(session, 0, wish.trace))
+
+    async def _resume(self, wish: Resume) -> None:
+        found = await self._registry.resume(wish)
         seq = min(wish.seq, found.broadcast.journal.last)
-        position = found.received + missing
-        await self._send(_greeted("resumed", found, seq=seq, position=position, ended=False))
-        await self._converse(found, seq, wish.trace, missing)
+        if isinstance(found, Ended):
+            await self._tell_the_rest(found, seq, wish.position)
+            return
+        with self._registry.attached(found, self):
+            missing = found.missing(wish.position)
+            position = found.received + missing
+            greeting = {"seq": seq, "position": position, "ended": False}
+            await self._send(_message("resumed", found.header, **greeting))
+            await first(self._listen(found, missing), self._tell(found, seq, wish.trace))
 
     async def _greeting(self) -> Start | Resume:
         while True:
             message = await self._receive()
             if isinstance(message, Start | Resume):
                 return message
-
-    async def _converse(self, session: LiveSession, seq: int, trace: bool, missing: int) -> None:
-        try:
-            await first(self._listen(session, missing), self._tell(session, seq, trace))
-        finally:
-            self._registry.detach(session, self)
 
     async def _listen(self, session: LiveSession, missing: int) -> None:
         """Pass audio on; audio that was lost on the way is silence."""
@@ -135,11 +132,11 @@ class Connection:
     async def _offer(self, session: LiveSession, data: bytes) -> None:
         """Give audio to the session, and let the client wait while it can take no more."""
         while True:
-            if not self._registry.attached(session, self):
+            if not session.life.fed_by(self):
                 raise Replaced("Another connection has taken this session over.")
             if session.offer(data):
                 return
-            session.touch()
+            session.life.touch()
             await asyncio.sleep(_ROOM)
 
     async def _tell(self, session: LiveSession, seq: int, trace: bool) -> None:
@@ -149,33 +146,27 @@ class Connection:
         with session.broadcast.listener(seq, trace) as listener:
             while True:
                 over = session.over
-                for line in listener.fresh():
+                async for line in listener.fresh():
                     await self._send(line)
                 if over:
                     break
-                if not self._registry.attached(session, self):
+                if not session.life.fed_by(self):
                     raise Replaced("Another connection has taken this session over.")
-                self._check_idle(session)
                 await listener.wait(max(0.0, told + self._limits.heartbeat - clock()))
                 if clock() - told >= self._limits.heartbeat:
                     told = clock()
                     await self._send(json.dumps(session.status()))
-        if session.problem:
-            raise session.problem
+        if session.life.problem:
+            raise session.life.problem
 
-    async def _tell_the_rest(self, broadcast: Broadcast, wish: Resume) -> None:
+    async def _tell_the_rest(self, ended: Ended, seq: int, position: int) -> None:
         """Send what a client has missed of a session that is over."""
         self._conversation.state = State.ENDING
-        seq = min(wish.seq, broadcast.journal.last)
-        header = broadcast.journal.past().header
-        await self._send(_message("resumed", header, seq=seq, position=wish.position, ended=True))
-        with broadcast.listener(seq, trace=False) as listener:
-            for line in listener.fresh():
+        greeting = {"seq": seq, "position": position, "ended": True}
+        await self._send(_message("resumed", ended.header, **greeting))
+        with ended.broadcast.listener(seq, trace=False) as listener:
+            async for line in listener.fresh():
                 await self._send(line)
-
-    def _check_idle(self, session: LiveSession) -> None:
-        if self._conversation.state is State.LIVE and session.idle > self._limits.idle:
-            session.finish(Idle(f"No audio came for {self._limits.idle:g} s; the session ended."))
 
     async def _receive(self) -> Message:
         """Return the next message that makes sense here; answer the others with an error."""
@@ -245,10 +236,6 @@ def error_frame(problem: ServeError) -> str:
         },
         ensure_ascii=False,
     )
-
-
-def _greeted(kind: str, session: LiveSession, **more: Any) -> str:
-    return _message(kind, session.header, **more)
 
 
 def _message(kind: str, header: dict[str, Any], **more: Any) -> str:

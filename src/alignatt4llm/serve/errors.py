@@ -17,7 +17,7 @@ ServeError
     ├── TooManyErrors     one bad message after another
     ├── BadAudio          the audio cannot be decoded
     ├── EngineFailed      recogniser or model raised an error
-    └── EngineStuck       recogniser or model did not come back
+    └── EngineStuck       recogniser or model did not come back; resume when the server is back
 """
 
 from typing import ClassVar
@@ -154,8 +154,8 @@ class EngineFailed(Farewell):
 
 
 class EngineStuck(Farewell):
-    """Recogniser or model did not come back."""
+    """Recogniser or model did not come back, and the server is restarted."""
 
     code = "engine_stuck"
-    close = 1011
-    status = 500
+    close = 1012
+    status = 503

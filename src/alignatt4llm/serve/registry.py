@@ -8,18 +8,30 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from alignatt4llm.audio.samples import SAMPLE_RATE
 from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.serve.broadcast import Broadcast
-from alignatt4llm.serve.errors import Busy, Draining, TooLong, UnknownSession, Unsupported
-from alignatt4llm.serve.journal import Journal, Past, journal_path, remove_older
+from alignatt4llm.serve.errors import (
+    Busy,
+    Draining,
+    EngineStuck,
+    Idle,
+    TooLong,
+    UnknownSession,
+    Unsupported,
+)
+from alignatt4llm.serve.lifecycle import State
 from alignatt4llm.serve.limits import Limits
 from alignatt4llm.serve.messages import VERSION, Resume, Start
 from alignatt4llm.serve.metrics import Metrics
-from alignatt4llm.serve.sessions import LiveSession
+from alignatt4llm.serve.past import Past
+from alignatt4llm.serve.sessions import BYTES_PER_SECOND, LiveSession
+from alignatt4llm.serve.shelf import Shelf
+from alignatt4llm.serve.steps import Steps
 from alignatt4llm.text.languages import Pair
 
 _CLEANING = 3600.0
@@ -27,10 +39,18 @@ _CLEANING = 3600.0
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A session that is over and only to be read."""
+
+    broadcast: Broadcast
+    header: dict[str, Any]
+
+
 class Registry:
     """Opens sessions while there are places, and finds them again.
 
-    Everything here runs in the event loop.
+    Everything here runs in the event loop; where it waits, others go on.
 
     Parameters
     ----------
@@ -42,6 +62,15 @@ class Registry:
         Where journals are kept.
     metrics
         Counts.
+
+    Attributes
+    ----------
+    draining
+        Whether the server is being stopped.
+    stuck
+        Set once an engine does not come back: the process must then end.
+    steps
+        What is inside an engine.
     """
 
     def __init__(
@@ -49,11 +78,12 @@ class Registry:
     ) -> None:
         self.interpreter = interpreter
         self.limits = limits
-        self.folder = folder
         self.metrics = metrics
         self.draining = False
+        self.stuck = asyncio.Event()
+        self.steps = Steps()
+        self._shelf = Shelf(folder)
         self._sessions: dict[str, LiveSession] = {}
-        self._clients: dict[str, object] = {}
         self._others = 0
         self._cleaned = -_CLEANING
 
@@ -62,13 +92,27 @@ class Registry:
         """Places that are taken."""
         return len(self._sessions) + self._others
 
+    @property
+    def closing(self) -> bool:
+        """Whether nobody is admitted any more."""
+        return self.draining or self.stuck.is_set()
+
+    def admit(self) -> None:
+        """Raise Busy, Draining or EngineStuck when there is no place for another session."""
+        if self.stuck.is_set():
+            raise EngineStuck("The engine does not come back; connect again in a moment.")
+        if self.draining:
+            raise Draining("The server is being stopped; connect again in a moment.")
+        if self.taken >= self.limits.sessions:
+            raise Busy(f"All {self.limits.sessions} places are taken; try again later.")
+
     @contextmanager
     def place(self) -> Iterator[None]:
-        """Take a place for work that is no session here.
+        """Take a place for work that is no session here, or not yet.
 
         Raises
         ------
-        Busy, Draining
+        Busy, Draining, EngineStuck
             If there is none.
         """
         self.admit()
@@ -84,9 +128,8 @@ class Registry:
             known = ", ".join(self.interpreter.pairs) or "none"
             raise Unsupported(f"{pair} cannot be translated here; directions: {known}.")
 
-    def start(self, wish: Start) -> tuple[LiveSession, str]:
+    async def start(self, wish: Start) -> tuple[LiveSession, str]:
         """Open a session and return it with its key."""
-        self.admit()
         self.supported(wish.pair)
         session, key = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
         header = {
@@ -98,83 +141,101 @@ class Registry:
             "audio": wish.audio,
             "began": round(time.time(), 3),
         }
-        journal = Journal.create(self.folder / f"{session}.jsonl", header)
-        return self._run(Broadcast(journal), Past(header), 0), key
+        with self.place():
+            journal = await self._shelf.create(header)
+        return self._open(Broadcast(journal), Past(), 0), key
 
-    def resume(self, wish: Resume) -> LiveSession | Broadcast:
-        """Find a session again: running, or continued from disk, or over and only to be read.
+    async def resume(self, wish: Resume) -> LiveSession | Ended:
+        """Find a session again: running, or continued from disk, or only to be read.
+
+        Whatever is refused leaves everything as it was.
 
         Raises
         ------
         UnknownSession
             If there is none under this name and key.
+        TooLong
+            If no session may be as long as the position says.
+        Busy, Draining, EngineStuck, Unsupported
+            If it cannot be continued from disk now.
         """
-        running = self._sessions.get(wish.session)
-        if running is not None and not running.over:
-            _check_key(running.header, wish.key)
-            return running
-        journal = self._journal(wish.session)
-        past = journal.past()
-        _check_key(past.header, wish.key)
-        broadcast = Broadcast(journal)
-        if past.ended:
-            return broadcast
-        self.admit()
-        self.supported(Pair.parse(past.header["pair"]))
-        start = past.settled
-        if past.header["audio"] == "s16le":
-            start = max(start, wish.position // 2)
-        if start > self.limits.session * SAMPLE_RATE:
+        running = self._running(wish.session)
+        header = running.header if running else await self._shelf.header(wish.session)
+        _check_key(header, wish.key)
+        if header["audio"] == "s16le" and wish.position > self.limits.session * BYTES_PER_SECOND:
             raise TooLong("'position' lies beyond the longest session.")
-        return self._run(broadcast, past, start)
+        if found := self._running(wish.session):
+            return found
+        async with self._shelf.turn:
+            if found := self._running(wish.session):  # somebody else has just resumed it
+                return found
+            journal, past = await self._shelf.past(wish.session)
+            if past.ended:
+                return Ended(Broadcast(journal), header)
+            return self._go_on(Broadcast(journal), past, wish)
 
-    def broadcast(self, session: str) -> Broadcast:
+    async def broadcast(self, session: str) -> Broadcast:
         """Return what a session says or has said, for reading only."""
-        running = self._sessions.get(session)
-        return running.broadcast if running else Broadcast(self._journal(session))
+        if found := self._sessions.get(session):
+            return found.broadcast
+        async with self._shelf.turn:
+            if found := self._sessions.get(session):
+                return found.broadcast
+            return Broadcast(await self._shelf.journal(session))
 
     def is_running(self, session: str) -> bool:
         """Whether more can come from a session."""
         return session in self._sessions
 
-    def attach(self, session: LiveSession, client: object) -> None:
-        """Note who feeds a session; whoever did before sees that in `attached`."""
-        self._clients[session.id] = client
-        session.touch()
+    @contextmanager
+    def attached(self, session: LiveSession, client: object) -> Iterator[None]:
+        """Let a client feed a session; afterwards the session waits for it."""
+        session.life.come(client)
         session.broadcast.wake()
-
-    def attached(self, session: LiveSession, client: object) -> bool:
-        """Whether this client still feeds the session."""
-        return self._clients.get(session.id) is client
-
-    def detach(self, session: LiveSession, client: object) -> None:
-        """Note that a client is gone; the session waits for it."""
-        if self.attached(session, client):
-            del self._clients[session.id]
-            session.touch()
+        try:
+            yield
+        finally:
+            session.life.go(client)
 
     async def watch(self) -> None:
         """Look after the sessions until cancelled."""
+        limits = self.limits
         while True:
             try:
-                self.look_after(time.monotonic())
+                self.look_after()
+                await self.tidy(time.monotonic())
             except Exception:
                 log.exception("looking after sessions failed")
-            await asyncio.sleep(min(1.0, self.limits.step / 4, self.limits.resume / 4))
+            await asyncio.sleep(min(1.0, limits.step / 4, limits.resume / 4, limits.idle / 4))
 
-    def look_after(self, now: float) -> None:
-        """End what is stuck, too long, or no longer waited for; delete old transcripts."""
+    def look_after(self) -> None:
+        """End what is too long, or waited for too long; give up when an engine is stuck."""
+        if self.steps.longest() > self.limits.step:
+            self.give_up()
         for session in list(self._sessions.values()):
-            session.check(now)
-            gone = session.id not in self._clients
-            if gone and session.idle > self.limits.resume and not self.draining:
-                session.finish()
-        waiting = sum(name not in self._clients for name in self._sessions)
+            session.check_length()
+            if session.life.overdue(self.limits):
+                session.finish(self._farewell(session))
+        waiting = sum(one.life.state is State.WAITING for one in self._sessions.values())
         self.metrics.sessions.labels("gone").set(waiting)
         self.metrics.sessions.labels("connected").set(self.taken - waiting)
+
+    async def tidy(self, now: float) -> None:
+        """Delete old transcripts once in a while."""
         if now - self._cleaned > _CLEANING:
             self._cleaned = now
-            remove_older(self.folder, self.limits.keep)
+            await self._shelf.tidy(self.limits.keep)
+
+    def give_up(self) -> None:
+        """Part with all sessions, to be resumed from their journals by another process.
+
+        The thread that is inside the engine cannot be ended, nor those that wait for it.
+        """
+        if not self.stuck.is_set():
+            log.error("an engine has not come back for %g s", self.limits.step)
+            self.stuck.set()
+        for session in list(self._sessions.values()):
+            session.stop(EngineStuck("The server is restarted, since its engine hangs; resume."))
 
     async def drain(self) -> None:
         """Take no more audio, and wait until what was received is translated."""
@@ -186,23 +247,34 @@ class Registry:
         while self.taken and time.monotonic() < deadline:
             await asyncio.sleep(0.05)
 
-    def admit(self) -> None:
-        """Raise Busy or Draining when there is no place for another session."""
-        if self.draining:
-            raise Draining("The server is being stopped; connect again in a moment.")
-        if self.taken >= self.limits.sessions:
-            raise Busy(f"All {self.limits.sessions} places are taken; try again later.")
+    def _running(self, session: str) -> LiveSession | None:
+        found = self._sessions.get(session)
+        return None if found is None or found.over else found
 
-    def _run(self, broadcast: Broadcast, past: Past, start: int) -> LiveSession:
-        session = LiveSession(self.interpreter, broadcast, past, start, self.limits, self.metrics)
+    def _go_on(self, broadcast: Broadcast, past: Past, wish: Resume) -> LiveSession:
+        """Continue a session from disk where its client can."""
+        header = broadcast.journal.header
+        self.supported(Pair.parse(header["pair"]))
+        raw = header["audio"] == "s16le"
+        start = max(past.settled, wish.position // 2) if raw else past.settled
+        if start > self.limits.session * SAMPLE_RATE:
+            raise TooLong("This session is longer than sessions may be.")
+        return self._open(broadcast, past, start)
+
+    def _open(self, broadcast: Broadcast, past: Past, start: int) -> LiveSession:
+        """Begin a session in a place of its own; nothing is awaited between the two."""
+        self.admit()
+        session = LiveSession(
+            self.interpreter, broadcast, past, start, self.limits, self.metrics, self.steps
+        )
         loop = asyncio.get_running_loop()
-        self._sessions[session.id] = session
 
         def over() -> None:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(self._forget, session)
 
         session.start(over)
+        self._sessions[session.id] = session
         return session
 
     def _forget(self, session: LiveSession) -> None:
@@ -210,11 +282,11 @@ class Registry:
             del self._sessions[session.id]
         session.broadcast.journal.close()
 
-    def _journal(self, session: str) -> Journal:
-        path = journal_path(self.folder, session)
-        if path is None or not path.is_file():
-            raise UnknownSession("There is no such session here, or no longer.")
-        return Journal(path)
+    def _farewell(self, session: LiveSession) -> Idle | None:
+        """Return what a client is told that is there and silent."""
+        if session.life.state is not State.ATTACHED:
+            return None
+        return Idle(f"No audio came for {self.limits.idle:g} s; the session ended.")
 
 
 def _digest(key: str) -> str:

@@ -1,8 +1,10 @@
 """The process: uvicorn, certificates, and a stop that loses nothing."""
 
 import asyncio
+import gc
 import logging
 import socket
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -15,6 +17,12 @@ from alignatt4llm.serve.access import check_exposure
 from alignatt4llm.serve.app import create_app
 from alignatt4llm.serve.limits import Limits
 from alignatt4llm.serve.registry import Registry
+
+_PARTING = 1.0
+"""Seconds in which clients are told that an engine hangs."""
+
+_TURN = 0.0005
+"""Seconds after which a thread that computes lets another one go on."""
 
 log = logging.getLogger(__name__)
 
@@ -77,10 +85,21 @@ def listen(settings: Settings) -> socket.socket:
         ) from problem
 
 
+def favour_the_loop() -> None:
+    """Let the event loop have its turn soon, whatever other threads do; call it before serving.
+
+    What is loaded by then is never looked through for garbage again, which would take long.
+    """
+    gc.collect()
+    gc.freeze()
+    sys.setswitchinterval(_TURN)
+
+
 class Server(uvicorn.Server):
     """Uvicorn, which on SIGTERM or SIGINT first lets the sessions translate what they have.
 
-    A second signal stops at once.
+    A second signal stops at once. When an engine hangs it stops by itself, for its supervisor to
+    start it again: see `exit_code`.
     """
 
     def __init__(self, interpreter: Interpreter, settings: Settings) -> None:
@@ -107,16 +126,23 @@ class Server(uvicorn.Server):
         )
         self.loop: asyncio.AbstractEventLoop | None = None
         self._draining: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
 
     @property
     def port(self) -> int:
         """The port it listens on."""
         return int(self.servers[0].sockets[0].getsockname()[1])
 
+    @property
+    def exit_code(self) -> int:
+        """What the process should end with: 0 unless it must be started again."""
+        return 0 if self.started and not self.registry.stuck.is_set() else 1
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen."""
         self.loop = asyncio.get_running_loop()
         await super().startup(sockets)
+        self._watching = asyncio.ensure_future(self._end_when_stuck())
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop; called for a signal."""
@@ -124,6 +150,12 @@ class Server(uvicorn.Server):
             self.should_exit = self.force_exit = True
         else:
             self.loop.call_soon_threadsafe(self.drain)
+
+    async def _end_when_stuck(self) -> None:
+        await self.registry.stuck.wait()
+        log.error("stopping, to be started again: an engine that hangs cannot be ended otherwise")
+        await asyncio.sleep(_PARTING)
+        self.should_exit = True
 
     def drain(self) -> None:
         """Begin to stop; called in the event loop."""

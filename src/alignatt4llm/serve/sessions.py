@@ -3,23 +3,25 @@
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from threading import Lock, Thread
+from contextlib import closing
+from threading import Thread
 from typing import Any
 
 import numpy as np
 
 from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.errors import AlignattError
-from alignatt4llm.events import Close, Event, Source
+from alignatt4llm.events import Close, Commit, Event, Source
 from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.serve.broadcast import Broadcast
-from alignatt4llm.serve.errors import BadAudio, EngineFailed, EngineStuck, Farewell, TooLong
+from alignatt4llm.serve.errors import BadAudio, EngineFailed, Farewell, TooLong
 from alignatt4llm.serve.incoming import Container, Incoming, Raw
-from alignatt4llm.serve.journal import Past
+from alignatt4llm.serve.lifecycle import Life, State
 from alignatt4llm.serve.limits import Limits
 from alignatt4llm.serve.metrics import Metrics
+from alignatt4llm.serve.past import Past, Settled, fold
 from alignatt4llm.serve.pipe import Pipe
+from alignatt4llm.serve.steps import Steps
 from alignatt4llm.session import Session
 from alignatt4llm.settings.latency import LATENCIES
 from alignatt4llm.text.languages import Pair
@@ -35,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 class Abandoned(Exception):
-    """The session was given up while its thread was inside an engine."""
+    """The session was over before its thread was."""
 
 
 class LiveSession:
@@ -48,10 +50,10 @@ class LiveSession:
     broadcast
         Where events go.
     past
-        Its header, and what was said if it is continued.
+        Where its stream stands if it is continued.
     start
         Sample of the stream at which audio begins.
-    limits, metrics
+    limits, metrics, steps
         Of the server.
 
     Attributes
@@ -59,10 +61,8 @@ class LiveSession:
     received
         Bytes of audio taken so far. Raw audio counts them from the beginning of the stream, a
         container from its own.
-    problem
-        Why it ended early, or None.
-    over
-        Whether it has ended; nothing is published after that.
+    life
+        Where it stands; nothing is published once it is over.
     """
 
     def __init__(
@@ -73,26 +73,23 @@ class LiveSession:
         start: int,
         limits: Limits,
         metrics: Metrics,
+        steps: Steps,
     ) -> None:
         self.broadcast = broadcast
-        self.header = past.header
-        self.problem: Farewell | None = None
-        self.over = False
-        self._active = time.monotonic()
+        self.header = broadcast.journal.header
+        self._pair = Pair.parse(self.header["pair"])
+        self.life = Life()
         self._raw = self.header["audio"] == "s16le"
         self.received = 2 * start if self._raw else 0
         self._interpreter = interpreter
         self._past = past
         self._start = self._taken = start
         self._settled = start
-        self._heard = len(past.heard)
         self._limits = limits
         self._metrics = metrics
+        self._steps = steps
         self._pipe = Pipe(int(limits.backlog * BYTES_PER_SECOND))
-        self._finishing = True
-        self._lock = Lock()
         self._busy = 0.0
-        self._step_began: float | None = None
         self._when_over: Callable[[], None] = lambda: None
         self._thread = Thread(target=self._run, name=f"session-{self.id[:6]}", daemon=True)
 
@@ -106,46 +103,45 @@ class LiveSession:
         self._when_over = when_over
         self._thread.start()
 
+    @property
+    def over(self) -> bool:
+        """Whether it has ended."""
+        return self.life.state is State.OVER
+
     def offer(self, data: bytes) -> bool:
         """Take more audio, or none of it while too much waits."""
         if not self._pipe.offer(data):
             return False
         self.received += len(data)
-        self.touch()
+        self.life.touch()
         return True
-
-    def touch(self) -> None:
-        """Note that the client is there."""
-        self._active = time.monotonic()
-
-    @property
-    def idle(self) -> float:
-        """Seconds since audio came, or since its client came or went."""
-        return time.monotonic() - self._active
 
     def finish(self, why: Farewell | None = None) -> None:
         """Say that there is no more audio: what was received is translated to its end."""
-        self.problem = self.problem or why
-        self._pipe.close()
+        if self.life.end(why):
+            self._pipe.close()
 
     def suspend(self, why: Farewell) -> None:
         """Translate what was received and stop there, to be continued later from its journal."""
-        self.problem = self.problem or why
-        self._finishing = False
-        self._pipe.close()
+        if self.life.pause(why):
+            self._pipe.close()
+
+    def stop(self, why: Farewell | None = None) -> None:
+        """Be over at once, wherever the thread is."""
+        if self.life.stop(why):
+            self._pipe.close()
+            problem = self.life.problem
+            self._metrics.ended.labels(problem.code if problem else "end").inc()
+            self._when_over()
+            self.broadcast.wake()
 
     def missing(self, position: int) -> int:
         """Return the bytes of raw audio before a position that have not been received."""
         return max(0, position // 2 * 2 - self.received) if self._raw else 0
 
-    def check(self, now: float) -> None:
-        """End the session if its engine does not come back or it has become too long."""
-        began = self._step_began
-        if began is not None and now - began > self._limits.step:
-            self._abandon(
-                EngineStuck(f"A chunk took more than {self._limits.step:g} s; the session ended.")
-            )
-        elif self._taken > self._limits.session * SAMPLE_RATE and not self.over:
+    def check_length(self) -> None:
+        """End the session if it has become too long."""
+        if self._taken > self._limits.session * SAMPLE_RATE:
             self.finish(TooLong(f"Sessions end after {self._limits.session:g} s of audio."))
 
     def status(self) -> dict[str, Any]:
@@ -170,34 +166,41 @@ class LiveSession:
         return waiting / max(1, self.received - waiting) * heard
 
     def _run(self) -> None:
-        session = None
+        problem: Farewell | None = EngineFailed("The session ended with an error.")
         try:
-            with self._step():
-                session = self._interpreter.open(
-                    Pair.parse(self.header["pair"]), self.header["latency"]
-                )
-                session.restore(self._past.said, self._past.heard, self._start)
-            for chunk in self._chunks():
-                self._feed(session, chunk)
-            if self._finishing:
-                with self._step():
-                    self._publish(session.finish())
-            self._finish_thread(None)
+            with closing(self._open()) as session:
+                self._restore(session)
+                self._translate(session)
+            problem = None
         except Abandoned:
-            log.warning("session %s: the engine came back after it was given up", self.id)
-        except BadAudio as problem:
-            self._finish_thread(problem)
-        except Exception as problem:
+            log.warning("session %s was over before its engine came back", self.id)
+        except BadAudio as bad:
+            problem = bad
+        except Exception as failure:
             log.exception("session %s failed", self.id)
-            said = str(problem) if isinstance(problem, AlignattError) else "See the server's log."
-            self._finish_thread(EngineFailed(f"The session ended with an error. {said}"))
+            said = str(failure) if isinstance(failure, AlignattError) else "See the server's log."
+            problem = EngineFailed(f"The session ended with an error. {said}")
         finally:
-            if session is not None:
-                session.close()
+            self.stop(problem)
+
+    def _open(self) -> Session:
+        with self._steps.step():
+            return self._interpreter.open(self._pair, self.header["latency"])
+
+    def _restore(self, session: Session) -> None:
+        with self._steps.step():
+            session.restore(self._past.standing, self._start, self._past.delays)
+
+    def _translate(self, session: Session) -> None:
+        for chunk in self._chunks():
+            self._feed(session, chunk)
+        if self.life.state is State.ENDING:
+            with self._steps.step():
+                self._publish(session.finish())
 
     def _feed(self, session: Session, chunk: Samples) -> None:
         began = time.monotonic()
-        with self._step():
+        with self._steps.step():
             self._publish(session.feed(chunk))
         self._taken += len(chunk)
         taken = time.monotonic() - began
@@ -205,15 +208,6 @@ class LiveSession:
         self._metrics.rtf.observe(taken * SAMPLE_RATE / len(chunk))
         self._metrics.lag.observe(self._lag())
         self.broadcast.wake()
-
-    @contextmanager
-    def _step(self) -> Iterator[None]:
-        """Mark the time during which the thread is inside an engine."""
-        self._step_began = time.monotonic()
-        try:
-            yield
-        finally:
-            self._step_began = None
 
     def _chunks(self) -> Iterator[Samples]:
         """Yield whole chunks, several at once when late, and the rest at the end."""
@@ -227,12 +221,12 @@ class LiveSession:
                 count = min(len(waiting) // size * size, most)
                 yield waiting[:count]
                 waiting = waiting[count:]
-        if len(waiting) and self._finishing:
+        if len(waiting) and self.life.state is State.ENDING:
             yield waiting
 
     def _publish(self, events: Iterable[Event]) -> None:
         for event in events:
-            with self._lock:
+            with self.life.lock:
                 if self.over:
                     raise Abandoned
                 self._note(event)
@@ -242,34 +236,16 @@ class LiveSession:
     def _note(self, event: Event) -> None:
         """Write down what a server needs to continue after being killed."""
         if isinstance(event, Source):
-            fresh = list(event.committed[self._heard :])
-            self._heard = len(event.committed)
-            if fresh:
-                self._settled = max(self._settled, round(fresh[-1].end * SAMPLE_RATE))
-                self.broadcast.journal.hear(fresh, self._settled)
-            elif not event.tail:
-                certain = round((event.audio_s - _CERTAIN) * SAMPLE_RATE)
-                self._settled = max(self._settled, certain)
-        elif isinstance(event, Close):
-            self._heard -= len(event.source.split())
+            self._hear(event)
+        elif isinstance(event, Commit | Close):
+            self._past = fold(self._past, event, self._pair.target)
 
-    def _abandon(self, problem: Farewell) -> None:
-        with self._lock:
-            if self.over:
-                return
-            self.problem, self.over = problem, True
-        self._leave()
-
-    def _finish_thread(self, problem: Farewell | None) -> None:
-        with self._lock:
-            if self.over:
-                return
-            self.problem = problem or self.problem
-            self.over = True
-        self._leave()
-
-    def _leave(self) -> None:
-        self._pipe.close()
-        self._metrics.ended.labels(self.problem.code if self.problem else "end").inc()
-        self._when_over()
-        self.broadcast.wake()
+    def _hear(self, source: Source) -> None:
+        if fresh := self._past.fresh(source):
+            self._settled = max(self._settled, round(fresh[-1].end * SAMPLE_RATE))
+            settled = Settled(fresh, self._settled)
+            self._past = fold(self._past, settled, self._pair.target)
+            self.broadcast.journal.hear(settled)
+        elif not source.tail:
+            certain = round((source.audio_s - _CERTAIN) * SAMPLE_RATE)
+            self._settled = max(self._settled, certain)

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import time
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -15,7 +14,6 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from alignatt4llm.serve.errors import (
     BadMessage,
     BadState,
-    EngineStuck,
     Idle,
     ServeError,
     TooLarge,
@@ -84,13 +82,11 @@ class TextDoor:
             worker.stop()
 
     async def _watch(self, worker: "Worker") -> None:
-        """End when the worker does, or does not come back."""
+        """End when the worker does, or the server."""
         while not worker.over:
-            if worker.stuck(self._limits.step):
-                raise EngineStuck(f"An update took more than {self._limits.step:g} s.")
-            if self._registry.draining:
+            if self._registry.closing:
                 self._registry.admit()
-            await asyncio.sleep(min(0.5, self._limits.step / 4))
+            await asyncio.sleep(0.5)
         if worker.problem:
             raise worker.problem
 
@@ -157,7 +153,6 @@ class Worker:
         self._updates: deque[Update] = deque()
         self._changed = Condition()
         self._stopped = False
-        self._began: float | None = None
         self.over = False
         self.problem: ServeError | None = None
         self._thread = Thread(target=self._run, name="text", daemon=True)
@@ -183,20 +178,16 @@ class Worker:
             self._stopped = True
             self._changed.notify()
 
-    def stuck(self, seconds: float) -> bool:
-        """Whether an update has taken longer than this."""
-        began = self._began
-        return began is not None and time.monotonic() - began > seconds
-
     def _run(self) -> None:
         session = None
         try:
-            self._began = time.monotonic()
-            session = TextSession(self._registry.interpreter, self._init)
+            with self._registry.steps.step():
+                session = TextSession(self._registry.interpreter, self._init)
             self._tell(session.greeting())
             while (update := self._next()) is not None:
-                self._began = time.monotonic()
-                self._tell(self._answer(session, update))
+                with self._registry.steps.step():
+                    answer = self._answer(session, update)
+                self._tell(answer)
         except ServeError as problem:
             self.problem = problem
         except (WebSocketDisconnect, TimeoutError):
@@ -219,7 +210,6 @@ class Worker:
             return _error(_Failed("This update was dropped; the session goes on."), update.seq)
 
     def _tell(self, message: dict[str, Any]) -> None:
-        self._began = None
         if not self._stopped:
             asyncio.run_coroutine_threadsafe(self._send(message), self._loop).result()
 

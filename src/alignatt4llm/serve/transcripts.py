@@ -22,8 +22,8 @@ class Transcripts:
         if suffix not in OUTPUTS:
             raise UnknownFile(f"Transcripts come as {', '.join(OUTPUTS)}.")
         kind = OUTPUTS[suffix]
-        journal = self._registry.broadcast(request.path_params["session"]).journal
-        text = await run_in_threadpool(_written, journal, kind)
+        broadcast = await self._registry.broadcast(request.path_params["session"])
+        text = await run_in_threadpool(_written, broadcast.journal, kind)
         began = "".join(filter(str.isalnum, request.path_params["session"]))[:8]
         headers = {"content-disposition": f'attachment; filename="translation-{began}.{suffix}"'}
         return Response(text, media_type=kind.media_type, headers=headers)
