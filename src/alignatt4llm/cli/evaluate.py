@@ -185,7 +185,7 @@ def _tail(args: argparse.Namespace) -> None:
         folders = ",".join(data.resolve().name for data in args.data)
         heard = f"recognizer:{name}|hold_back:{HOLD_BACK:g}s|data:{folders}"
         opened = partial(engine.open, spoken, HOLD_BACK)
-        risks[name] = measure(recordings, opened, args.chunk, heard, _tell)
+        risks[name] = measure(recordings, opened, args.chunk, spoken, heard, _tell)
         print(f"{risks[name].signature}\n\n{table(risks[name])}\n")
     if args.out:
         plot(risks, args.out)

@@ -103,7 +103,8 @@ def _add_score(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="FILE",
-        help="links i-j from source words to target words (characters in zh and ja), from 0",
+        help="links i-j from source to target, counted from 0: words between white space, or "
+        "characters in languages without it (zh, yue, ja, th)",
     )
     parser.add_argument("--model", help="the model, if not the one that it was made for")
     parser.add_argument("--prompt", choices=FORMS, default="auto")
@@ -146,12 +147,13 @@ def _audio(args: argparse.Namespace) -> None:
     from alignatt4llm.recognizers.timed import read_timed_text
     from alignatt4llm.text.languages import language
 
+    spoken = language(args.language)
     recordings = [
-        Recording(np.concatenate(list(read(str(audio)))), tuple(read_timed_text(words)))
+        Recording(np.concatenate(list(read(str(audio)))), tuple(read_timed_text(words, spoken)))
         for audio, words in args.recording
     ]
     engine, name = load_gemma_audio(args.model)
-    heads = calibrate_audio(engine, name, language(args.language), recordings, args.count)
+    heads = calibrate_audio(engine, name, spoken, recordings, args.count)
     heads.save(args.out)
     best = heads.ranking[0]
     print(f"best head ({best.layer}, {best.head}) looks at the word said {best.ts:.0%} of the time")
@@ -258,12 +260,14 @@ def _plot_draft(heads: HeadSet, args: argparse.Namespace) -> None:
     from alignatt4llm.interpreter import Interpreter
     from alignatt4llm.policy.alignatt import AlignAtt, words_from_columns
     from alignatt4llm.policy.base import View
+    from alignatt4llm.text.words import split_words
 
-    words = tuple(args.text.split())
+    pair = Pair.parse(heads.pair)
+    words = tuple(split_words(args.text, pair.source))
     if len(words) < 2:
         raise UsageError("--text must hold two words or more.")
     settings = LATENCIES[args.latency]
-    pair, frontier = Pair.parse(heads.pair), len(words) - settings.session.source.margin
+    frontier = len(words) - settings.session.source.margin
     translator = Interpreter(args.model or heads.model, tell=_tell).translator
     prompt = translator.prompt_form(pair, args.prompt)(words, "", ())
     draft = translator.open(pair, heads).draft(prompt, settings.session.budget)

@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     """Translate; whatever was committed is in every output when this returns."""
     if args.dry_run:
         about = background.context(args)
-        block = about.block(()) if about else ""
+        block = about.block("") if about else ""
         print(describe(System.from_options(args), block, args.schedule))
         return 0
     if args.input is None:

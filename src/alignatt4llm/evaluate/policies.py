@@ -90,7 +90,7 @@ class Setup:
         """Return what translates a recording."""
         if self.policy == "offline":
             return self._offline()
-        return Live(self._session, self.settings.chunk, self.pair.target, time.monotonic)
+        return Live(self._session, self.settings.chunk, self.pair, time.monotonic)
 
     def _session(self, recording: Recording) -> Session:
         return self.interpreter.open(
@@ -104,16 +104,17 @@ class Setup:
 
     def _timed(self, recording: Recording) -> Recognizer:
         """Let timed text stand in for a recogniser."""
+        words = recording.words(self.pair.source)
         if self.hearing is None:
-            return TimedTextRecognizer(recording.words, self.settings.hold_back)
-        return HeardTextRecognizer(recording.words, self.settings.hold_back, self.hearing)
+            return TimedTextRecognizer(words, self.settings.hold_back)
+        return HeardTextRecognizer(words, self.settings.hold_back, self.hearing)
 
     def _offline(self) -> Offline:
         translator = self.interpreter.translator
         return Offline(
             lambda: translator.open(self.pair, self.heads),
             translator.prompt_form(self.pair, self.prompt),
-            self.pair.target,
+            self.pair,
             time.monotonic,
         )
 

@@ -1,6 +1,6 @@
 """What is measured: a live session, or the same model translating whole segments."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -14,8 +14,9 @@ from alignatt4llm.evaluate.hypothesis import Hypothesis
 from alignatt4llm.events import Close, Commit, Event
 from alignatt4llm.prompts.prompt import PromptForm
 from alignatt4llm.session import Session
-from alignatt4llm.text.languages import Language
+from alignatt4llm.text.languages import Pair
 from alignatt4llm.text.units import units
+from alignatt4llm.text.words import split_words
 from alignatt4llm.translators.base import Drafter
 
 Now = Callable[[], float]
@@ -78,21 +79,21 @@ class Live:
         Opens the session for a recording.
     chunk
         Seconds of audio per step.
-    target
-        Language of the translation.
+    pair
+        Direction.
     now
         Clock of the machine, in seconds.
     """
 
     make_session: Callable[[Recording], Session]
     chunk: float
-    target: Language
+    pair: Pair
     now: Now
 
     def __call__(self, recording: Recording, record: Record) -> Hypothesis:
         """Translate; the ``wall_s`` of every commit is on the clock of the audio."""
         session = self.make_session(recording)
-        clock, said, transcript = StreamClock(self.now), Delays(self.target), []
+        clock, said, transcript = StreamClock(self.now), Delays(self.pair.target), []
         for events, audio_s in self._steps(session, recording):
             clock.begin(audio_s)
             for event in events:
@@ -103,7 +104,7 @@ class Live:
                     transcript.append(event.source)
                 record(event)
             clock.end()
-        return _hypothesis(recording, self.target, said, clock, " ".join(transcript))
+        return _hypothesis(recording, self.pair, said, clock, transcript)
 
     def _steps(
         self, session: Session, recording: Recording
@@ -126,57 +127,55 @@ class Offline:
         Opens what continues prompts.
     prompt
         Builds them.
-    target
-        Language of the translation.
+    pair
+        Direction.
     now
         Clock of the machine, in seconds.
     """
 
     make_drafter: Callable[[], Drafter]
     prompt: PromptForm
-    target: Language
+    pair: Pair
     now: Now
 
     def __call__(self, recording: Recording, record: Record) -> Hypothesis:
         """Translate each segment when it has ended."""
-        clock, said, segments = StreamClock(self.now), Delays(self.target), []
+        target = self.pair.target
+        clock, said, segments = StreamClock(self.now), Delays(target), []
         drafter = self.make_drafter()
         for index, segment in enumerate(recording.segments):
             clock.begin(segment.end)
             text = self._translate(drafter, segment.source)
             wall = clock.end()
             segments.append(text)
-            joint = self.target.separator if any(segments[:-1]) and text else ""
+            joint = target.separator if any(segments[:-1]) and text else ""
             said.add(joint + text, segment.end, wall)
             record(Commit(joint + text, index, segment.end, wall, -1))
         drafter.close()
-        transcript = " ".join(segment.source for segment in recording.segments)
+        transcript = [segment.source for segment in recording.segments]
         return replace(
-            _hypothesis(recording, self.target, said, clock, transcript),
-            segments=tuple(self._joined(text) for text in segments),
+            _hypothesis(recording, self.pair, said, clock, transcript),
+            segments=tuple(target.separator.join(units(text, target)) for text in segments),
         )
 
     def _translate(self, drafter: Drafter, source: str) -> str:
-        words = source.split()
+        words = split_words(source, self.pair.source)
         if not words:
             return ""
         return drafter.draft(self.prompt(words, "", ()), 3 * len(words) + 24).text.strip()
 
-    def _joined(self, text: str) -> str:
-        return self.target.separator.join(units(text, self.target))
-
 
 def _hypothesis(
-    recording: Recording, target: Language, said: Delays, clock: StreamClock, transcript: str
+    recording: Recording, pair: Pair, said: Delays, clock: StreamClock, transcript: Sequence[str]
 ) -> Hypothesis:
     return Hypothesis(
         source=recording.name,
         source_length=1000 * recording.duration,
-        prediction=target.separator.join(said.units),
+        prediction=pair.target.separator.join(said.units),
         delays=tuple(said.delays),
         elapsed=tuple(said.elapsed),
         processing=1000 * clock.processing,
-        transcript=transcript,
+        transcript=pair.source.separator.join(transcript),
     )
 
 
