@@ -1,16 +1,9 @@
 """Made-up recordings, systems and models for the tests of evaluation."""
 
-from dataclasses import dataclass, field
-
 from alignatt4llm.evaluate.corpus import Recording, Segment
 from alignatt4llm.evaluate.hypothesis import Hypothesis
 from alignatt4llm.evaluate.runs import Plan, read_run, run
 from alignatt4llm.events import Commit
-from alignatt4llm.heads.loading import head_set_for
-from alignatt4llm.policy.alignatt import AlignAtt
-from alignatt4llm.prompts.forms import FewShotPrompt
-from alignatt4llm.session import Session
-from alignatt4llm.translators.scripted import ScriptedDrafter
 
 
 def recording(name, *segments):
@@ -40,33 +33,3 @@ def made_run(folder, recordings, hypotheses, pair="en-de", **manifest):
     described = {"pair": pair, "policy": "made-up", **manifest}
     run([Plan(folder, described, recordings, system)], 1, lambda message: None)
     return read_run(folder)
-
-
-class ScriptedTranslator:
-    """An LLM that translates every word into itself in capitals."""
-
-    def prompt_form(self, pair, form="auto"):
-        return FewShotPrompt(pair)
-
-    def open(self, pair, heads, beginning=""):
-        return ScriptedDrafter()
-
-
-@dataclass
-class ScriptedInterpreter:
-    """Stands in for `Interpreter`: models without weights; sessions need a recogniser."""
-
-    translator: ScriptedTranslator = field(default_factory=ScriptedTranslator)
-
-    def heads(self, pair):
-        return head_set_for("gemma-3-270m", str(pair))
-
-    def open(self, pair, settings, *, heads, prompt, policy, recognizer):
-        return Session(
-            recognizer,
-            self.translator.open(pair, heads),
-            policy or AlignAtt(heads, settings.policy),
-            self.translator.prompt_form(pair, prompt),
-            pair,
-            settings.session,
-        )

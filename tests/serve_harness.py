@@ -45,7 +45,7 @@ def serving(folder, interpreter=None, port=0, token=None, origins=(), **limits):
 
 def stop(server, thread):
     """Stop a server as SIGTERM would."""
-    if thread.is_alive():
+    if not server.registry.stuck.is_set():
         server.loop.call_soon_threadsafe(server.drain)
     thread.join(40)
     assert not thread.is_alive()
@@ -145,8 +145,11 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def start_process(folder, port, model="scripted", seconds=30):
-    command = [sys.executable, "-m", "alignatt4llm.cli.main", "serve", "--model", model]
+ALIGNATT = ("-m", "alignatt4llm.cli.main")
+
+
+def start_process(folder, port, model="scripted", seconds=30, program=ALIGNATT):
+    command = [sys.executable, *program, "serve", "--model", model]
     process = subprocess.Popen(
         [*command, "--port", str(port), "--transcripts", str(folder)],
         stderr=subprocess.PIPE,

@@ -164,7 +164,7 @@ def test_a_word_broken_at_a_line_is_mended(tmp_path):
 
 
 def closed(source, target):
-    return Close(0, source, target, 0.0, 1.0, 1.0)
+    return Close(0, source, target, 0.0, 1.0, 1.0, len(source.split()))
 
 
 def test_the_glossary_is_checked_in_what_was_said():

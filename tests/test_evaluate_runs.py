@@ -6,7 +6,7 @@ from itertools import count
 
 import numpy as np
 import pytest
-from evaluating import ScriptedInterpreter, hypothesis, made_run, recording
+from evaluating import hypothesis, made_run, recording
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +18,7 @@ from alignatt4llm.events import Commit
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.prompts.forms import FewShotPrompt
 from alignatt4llm.recognizers.timed import TimedTextRecognizer
+from alignatt4llm.scripted import ScriptedInterpreter
 from alignatt4llm.settings.latency import LATENCIES
 from alignatt4llm.text.languages import Pair
 from alignatt4llm.translators.scripted import ScriptedDrafter
@@ -57,7 +58,7 @@ def live(cost):
 
     def session(recording):
         interpreter = ScriptedInterpreter()
-        interpreter.translator.open = lambda pair, heads: Slow(clock, cost)
+        interpreter.translator.open = lambda *_: Slow(clock, cost)
         return interpreter.open(
             EN_DE,
             LATENCIES["medium"],

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-from evaluating import ScriptedInterpreter
 
 from alignatt4llm import interpreter
 from alignatt4llm.cli.main import main, parser
@@ -12,6 +11,7 @@ from alignatt4llm.errors import UsageError
 from alignatt4llm.evaluate.sweep import plans
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.machine import device
+from alignatt4llm.scripted import ScriptedInterpreter
 from alignatt4llm.settings.latency import LATENCIES
 
 SAMPLES = Path(__file__).parent.parent / "samples"
@@ -37,7 +37,7 @@ def data(tmp_path):
 @pytest.fixture
 def scripted(monkeypatch):
     """The command with models without weights."""
-    monkeypatch.setattr(interpreter, "Interpreter", lambda *names: ScriptedInterpreter())
+    monkeypatch.setattr(interpreter, "Interpreter", lambda system, tell: ScriptedInterpreter())
 
 
 def planned(data, *options):
@@ -113,7 +113,7 @@ def test_perfect_hearing_and_a_limit(data):
         (["--pair", "ende"], "'ende' is not a pair"),
         (["--pair", "en-xx"], "Unknown language 'xx'"),
         (["--pair", "de-en"], "no head set for de-en"),
-        (["--pair", "en-de", "--policy", "best"], "Unknown policy 'best'. There are: alignatt"),
+        (["--pair", "en-de", "--policy", "best"], "There is no policy 'best'. There are: alignatt"),
         (["--pair", "en-de", "--policy", "wait-k:few"], "'wait-k:few': few is not a number"),
         (["--pair", "en-de", "--set", "chunk"], "write NAME=VALUE"),
         (["--pair", "en-de", "--set", "chunks=1"], "no setting 'chunks'. There are: budget, chunk"),

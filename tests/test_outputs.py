@@ -21,7 +21,7 @@ def commit(text, utterance, audio_s):
 
 
 def close(utterance, target, start, end):
-    return Close(utterance, "source", target, start, end, end + 1)
+    return Close(utterance, "source", target, start, end, end + 1, 1)
 
 
 def written(output, path, events):

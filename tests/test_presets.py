@@ -20,17 +20,20 @@ from transformers import (
 from alignatt4llm.attention.packed import Feed, PackedModel, Stream
 from alignatt4llm.audio.decode import chunks, read
 from alignatt4llm.audio.samples import SAMPLE_RATE
-from alignatt4llm.cli.main import main
+from alignatt4llm.cli.main import main, parser
+from alignatt4llm.cli.system import Choice
 from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.events import Close, Trace
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.machine.device import Device
 from alignatt4llm.policy.published import PublishedAlignAtt
+from alignatt4llm.policy.table import make_policy
 from alignatt4llm.recognizers.loading import load_recognizer
 from alignatt4llm.recognizers.timed import TimedTextRecognizer, spread
 from alignatt4llm.settings.latency import LATENCIES
 from alignatt4llm.settings.presets import PRESETS, preset
+from alignatt4llm.settings.system import System
 from alignatt4llm.text.languages import Pair
 from alignatt4llm.weights.cards import ALIGNERS, RECOGNIZERS, TRANSLATORS
 from alignatt4llm.weights.models import short_name
@@ -116,7 +119,7 @@ def test_every_translator_has_its_architecture_here():
 @pytest.mark.parametrize("name", TRANSLATORS)
 def test_a_translator_drafts_with_rows_over_what_it_is_told(checkpoint, name):
     folder = checkpoint(name)
-    interpreter = Interpreter(str(folder))
+    interpreter = Interpreter(System(str(folder)))
     session = interpreter.open(
         PAIR,
         heads=HeadSet(folder.name, "en-de", ((1, 0), (3, 2))),
@@ -167,7 +170,7 @@ def test_a_card_is_downloaded_from_the_hub(monkeypatch):
     with pytest.raises(AlignattError, match="no model hub can be reached"):
         load_recognizer("qwen3-asr-0.6b")
     with pytest.raises(AlignattError, match="no model hub can be reached"):
-        Interpreter("gemma-4-e4b")
+        Interpreter(System("gemma-4-e4b"))
     assert asked == [
         ("Qwen/Qwen3-ASR-0.6B-hf", None),
         ("google/gemma-4-E4B-it", "83df0a889143b1dbfc61b591bbc639540fd9ce4c"),
@@ -178,7 +181,8 @@ def test_presets_are_the_published_operating_points():
     assert preset("paper-low").latency.chunk == 0.85
     assert preset("paper-high").latency.chunk == 1.5
     exact = preset("paper-exact")
-    assert (exact.policy, exact.heads, exact.latency.hold_back) == ("published", 4, 0)
+    assert (exact.system.policy, exact.system.head_count) == ("published", 4)
+    assert exact.latency.hold_back == 0
     assert set(TRANSLATORS) < set(PRESETS)
     with pytest.raises(UsageError, match="There is no preset 'x'"):
         preset("x")
@@ -227,23 +231,15 @@ def test_a_dry_run_takes_what_is_asked_for(capsys):
 
 
 def test_the_published_gate_is_wired():
-    from argparse import Namespace
-
-    from alignatt4llm.cli.system import System
-
-    options = Namespace(
-        preset="paper-exact", latency=None, model=None, recognizer=None, prompt=None,
-        source="en", to="de", aligner=None, audio_heads=None, finality="agreement", heads=None,
-        recognizer_engine="transformers", engine="transformers",
-    )  # fmt: skip
-    system = System.from_options(options)
-    heads = system.heads()
+    chosen = Choice.of(parser().parse_args(["translate", "--to", "de", "--preset", "paper-exact"]))
+    heads = chosen.system.head_set(chosen.pair)
     assert len(heads.heads) == 4
-    assert isinstance(system.policy(heads), PublishedAlignAtt)
+    policy = make_policy(chosen.system.policy, heads, chosen.latency.policy, chosen.pair.target)
+    assert isinstance(policy, PublishedAlignAtt)
 
 
 def test_recognisers_are_told_apart_by_their_folder(tmp_path, embedded_whisper):
-    with pytest.raises(UsageError, match="by attention with Whisper"):
+    with pytest.raises(UsageError, match="--finality is for Whisper"):
         (tmp_path / "config.json").write_text(json.dumps({"model_type": "qwen3_asr"}))
         load_recognizer(str(tmp_path), finality="attention")
     with pytest.raises(UsageError, match="--audio-heads is for"):

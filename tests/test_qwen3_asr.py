@@ -169,5 +169,7 @@ def test_bad_input_gets_a_sentence(engine, tmp_path):
 def test_a_missing_word_cutter_is_told(aligner, audio, monkeypatch):
     module = "transformers.models.qwen3_asr.processing_qwen3_asr"
     monkeypatch.setattr(f"{module}.is_nagisa_available", lambda: False)
-    with pytest.raises(AlignattError, match=r"Word times in Japanese need another package"):
+    with pytest.raises(
+        AlignattError, match=r"Timing words in Japanese needs a package.*\[qwen3-asr\]"
+    ):
         aligner.align(audio, "東京は高い", language("ja"))

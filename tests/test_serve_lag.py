@@ -1,13 +1,17 @@
 """The event loop stays free: what takes long is done in threads."""
 
 import asyncio
+import gc
 import json
 import subprocess
 import sys
 import time
 
+import pytest
 from long_journal import lengthen, talk_for_a_while
 from serve_harness import EVERYTHING, Client, free_port, run, serving, speech
+
+from alignatt4llm.serve.server import favour_the_loop
 
 LONGEST = 0.02
 HOURS = 6
@@ -23,6 +27,16 @@ async def measure(lags):
         lags.append(time.perf_counter() - before - 0.001)
 
 
+@pytest.fixture
+def favoured():
+    interval = sys.getswitchinterval()
+    favour_the_loop()
+    yield
+    gc.unfreeze()
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("favoured")
 def test_the_loop_is_never_late_while_hours_are_resumed_and_others_speak(tmp_path):
     port = free_port()
     with serving(tmp_path, port=port) as server:

@@ -6,14 +6,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from evaluating import ScriptedInterpreter, hypothesis
+from evaluating import hypothesis
 from hypothesis import given
 from hypothesis import strategies as st
 
 from alignatt4llm.errors import UsageError
 from alignatt4llm.evaluate.simulstream_log import simulstream_log, tokens
-from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.recognizers.timed import TimedTextRecognizer, spread
+from alignatt4llm.scripted import ScriptedInterpreter
 from alignatt4llm.text.languages import language
 
 DE, ZH = language("de"), language("zh")
@@ -63,7 +63,7 @@ def processors():
 class Scripted(ScriptedInterpreter):
     """Hears the same sentence in every stream."""
 
-    def __init__(self, *names):
+    def __init__(self):
         super().__init__()
         self.opened = []
 
@@ -75,9 +75,8 @@ class Scripted(ScriptedInterpreter):
         return super().open(
             pair,
             LATENCIES[latency],
-            heads=HeadSet("scripted", str(pair), ((0, 0),)),
+            heads=heads,
             prompt=prompt,
-            policy=None,
             recognizer=TimedTextRecognizer(words, 0.0),
         )
 
@@ -86,8 +85,8 @@ class Scripted(ScriptedInterpreter):
 def scripted(processors, monkeypatch):
     made = []
 
-    def interpreter(*names):
-        made.append(Scripted(*names))
+    def interpreter(system):
+        made.append(Scripted())
         return made[-1]
 
     monkeypatch.setattr(processors, "Interpreter", interpreter)

@@ -247,8 +247,18 @@ def test_a_model_that_does_not_come_back_gives_the_place_back(tmp_path, caplog, 
     with serving(tmp_path, ScriptedInterpreter(lambda: Gated(gate)), step=0.5) as server:
         answer = post(server, timeout=20)
         eventually(lambda: server.registry.taken == 0)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "engine_stuck")
+        eventually(server.registry.stuck.is_set)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "engine_stuck")
     assert "engine_stuck" in caplog.text
+
+
+def test_a_model_that_hangs_is_noticed_when_its_client_has_gone(tmp_path, gate):
+    body = field("to", "de") + FILE + wav(speech()) + END
+    with serving(tmp_path, ScriptedInterpreter(lambda: Gated(gate)), step=0.5) as server:
+        client = Uploading(server, body, length=len(body))
+        eventually(lambda: server.registry.steps.longest() > 0)
+        client.close()
+        eventually(server.registry.stuck.is_set)
 
 
 def test_an_upload_that_stops_gives_its_place_back(tmp_path):

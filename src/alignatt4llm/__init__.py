@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from alignatt4llm.recognizers.scripted import ScriptedRecognizer
     from alignatt4llm.scripted import ScriptedInterpreter
     from alignatt4llm.session import Session
+    from alignatt4llm.settings.system import System
     from alignatt4llm.text.languages import Pair
     from alignatt4llm.translators.scripted import ScriptedDrafter
 
@@ -26,6 +27,7 @@ _HOMES = {
     "recognizers.scripted": ("ScriptedRecognizer",),
     "scripted": ("ScriptedInterpreter",),
     "session": ("Session",),
+    "settings.system": ("System",),
     "text.languages": ("Pair",),
     "translators.scripted": ("ScriptedDrafter",),
 }
@@ -47,6 +49,7 @@ __all__ = [
     "Session",
     "Source",
     "SourceWord",
+    "System",
     "Trace",
     "UsageError",
 ]

@@ -49,8 +49,8 @@ def extra(name: str, purpose: str = "This") -> Iterator[None]:
     try:
         yield
     except ImportError as problem:
-        package = (problem.name or str(problem)).partition(".")[0]
+        package = f"the package {problem.name.partition('.')[0]}" if problem.name else "a package"
         raise AlignattError(
-            f"{purpose} needs the package {package}, which is not installed; "
+            f"{purpose} needs {package}, which is not installed; "
             f"pip install 'alignatt4llm[{name}]'."
         ) from problem

@@ -1,9 +1,10 @@
 """What a session says, one event at a time; as JSON, one object a line."""
 
-import json
 import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
+
+from alignatt4llm.text.printable import json_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,10 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """The source made a full stop; ``start`` and ``end`` are its audio, in seconds."""
+    """The source made a full stop after ``words`` source words of the open utterance.
+
+    ``start`` and ``end`` are their audio, in seconds.
+    """
 
     type: ClassVar[str] = "close"
     utterance: int
@@ -104,6 +108,7 @@ class Close:
     start: float
     end: float
     audio_s: float
+    words: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +135,7 @@ Event = Source | Commit | Preview | Trace | Close | End
 
 def to_json(event: Event) -> str:
     """Write an event as one line of JSON, its ``type`` first."""
-    return json.dumps({"type": event.type, **_rounded(asdict(event))}, ensure_ascii=False)
+    return json_line({"type": event.type, **_rounded(asdict(event))})
 
 
 def _rounded(value: Any) -> Any:

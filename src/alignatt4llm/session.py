@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from alignatt4llm.audio.samples import Samples
@@ -30,9 +30,12 @@ from alignatt4llm.recognizers.shifted import Shifted
 from alignatt4llm.target import Target, emitted
 from alignatt4llm.text.languages import Pair
 from alignatt4llm.text.sentences import without_full_stop
-from alignatt4llm.text.words import same, split_words
+from alignatt4llm.text.words import same
 from alignatt4llm.transcript import Recognition, SourceSettings, Transcript
 from alignatt4llm.translators.base import Drafter
+
+MOST_HISTORY = 100
+"""Closed utterances that may be shown to the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +61,45 @@ class SessionSettings:
     unread: int = 3
 
     def __post_init__(self) -> None:
-        if self.history < 0:
-            raise UsageError(f"history is {self.history}; it counts utterances, 0 or more.")
+        if not 0 <= self.history <= MOST_HISTORY:
+            raise UsageError(
+                f"history is {self.history}; it counts utterances, 0 to {MOST_HISTORY}."
+            )
         if self.budget < 1:
             raise UsageError(f"budget is {self.budget}; it counts tokens, 1 or more.")
         if self.unread < 1:
             raise UsageError(f"unread is {self.unread}; it counts words, 1 or more.")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a stream stands between two events: what another session needs to go on with it.
+
+    Attributes
+    ----------
+    heard
+        Committed source words of the open utterance.
+    pieces
+        What has been said of it.
+    utterance
+        Its number.
+    history
+        The utterances closed before it, oldest first.
+    recent
+        The last source words of these.
+    said
+        Whether anything has been said, in this utterance or before.
+    wall_s
+        Seconds from the beginning of the stream until something was last said.
+    """
+
+    heard: tuple[SourceWord, ...] = ()
+    pieces: tuple[Piece, ...] = ()
+    utterance: int = 0
+    history: tuple[Closed, ...] = ()
+    recent: tuple[str, ...] = ()
+    said: bool = False
+    wall_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,31 +212,26 @@ class Session:
         yield from self._step()
         self.transcript.ended = False
 
-    def restore(
-        self, said: Iterable[Commit | Close], committed: Sequence[SourceWord], samples: int
-    ) -> None:
+    def restore(self, standing: Standing, samples: int, delays: Delays | None = None) -> None:
         """Continue what another session began; call it before the first `feed`.
 
         Parameters
         ----------
-        said
-            Every commit and close of that session, in order.
-        committed
-            Committed source words of its open utterance.
+        standing
+            Where its stream stood.
         samples
-            Where its stream stood: the first sample to be fed.
+            The first sample to be fed.
+        delays
+            When everything was said, for the account at the end.
         """
-        for event in said:
-            if isinstance(event, Commit):
-                self.target.extend(list(event.pieces))
-                self._delays.add(event.text, event.audio_s, event.wall_s)
-                self._began = self._now() - event.wall_s
-            else:
-                self._history.append(Closed(event.source, event.target))
-                self.target.close(len(split_words(event.source, self._source)))
-                self._utterance = event.utterance + 1
-        self.transcript.committed.extend(committed)
+        self.target = Target(self.target.language, standing.pieces, standing.said)
+        self.transcript.committed.extend(standing.heard)
         self.transcript.samples = samples
+        self._history.extend(standing.history)
+        self._context.close(standing.recent)
+        self._utterance = standing.utterance
+        self._delays = delays or self._delays
+        self._began = self._now() - standing.wall_s
         self._recognizer = Shifted(self._recognizer, samples)
 
     def close(self) -> None:
@@ -271,7 +302,7 @@ class Session:
         self._context.close(words)
         self._held = None
         start, end, clock = source[0].start, source[-1].end, self.transcript.clock
-        yield Close(self._utterance, closed.source, closed.target, start, end, clock)
+        yield Close(self._utterance, closed.source, closed.target, start, end, clock, count)
         self._utterance += 1
 
     def _ends_early(self, rest: Draft, words: int) -> bool:
@@ -281,18 +312,19 @@ class Session:
         return is_over and self.target.covered >= 0 and unread >= self._settings.unread
 
     def _ask(self, words: tuple[str, ...], budget: int, judge: Judge | None = None) -> Draft:
-        """Draft, forgetting the oldest history as long as the prompt is too long."""
+        """Draft, leaving out the oldest history as long as the prompt is too long."""
         context = self._context.block(words)
         held = self._held.draft if self._held else None
         guess = (*held.ids, *held.guess) if held else ()
+        history = tuple(self._history)
         while True:
-            prompt = self._prompt(words, self.target.accepted, tuple(self._history), context)
+            prompt = self._prompt(words, self.target.accepted, history, context)
             try:
                 return self._drafter.draft(prompt, budget, judge, guess)
             except PromptTooLong:
-                if not self._history:
+                if not history:
                     raise
-                self._history.popleft()
+                history = history[1:]
 
     def _say(self, pieces: list[Piece]) -> Generator[Event, None, bool]:
         """Say what the target takes of the pieces; return whether it takes all of them."""

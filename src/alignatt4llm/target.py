@@ -28,18 +28,40 @@ def emitted(pieces: Sequence[Piece], text: str) -> tuple[Piece, ...]:
     return tuple(kept)
 
 
+def divided(
+    pieces: Sequence[Piece], words: int, language: Language
+) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
+    """Divide what was said of an utterance that is closed after its first ``words`` source words.
+
+    The first part belongs to these, the second to later words, which are then counted from there.
+    """
+    at = _split(pieces, words, language)
+    return tuple(pieces[:at]), tuple(Piece(piece.text, piece.word - words) for piece in pieces[at:])
+
+
 class Target:
     """The translation of the open utterance, and how it joins what was said before.
 
     Text only ever grows. ``accepted`` belongs to the open utterance; when the source closes,
     the part of it that belongs to later words moves to the next utterance without being said
     again.
+
+    Parameters
+    ----------
+    language
+        Of the translation.
+    pieces
+        What was said of the open utterance before.
+    said_anything
+        Whether anything was said before, in this utterance or another.
     """
 
-    def __init__(self, language: Language) -> None:
+    def __init__(
+        self, language: Language, pieces: Sequence[Piece] = (), said_anything: bool = False
+    ) -> None:
         self.language = language
-        self._pieces: list[Piece] = []
-        self._said_anything = False
+        self._pieces = list(pieces)
+        self._said_anything = said_anything
 
     @property
     def accepted(self) -> str:
@@ -73,30 +95,13 @@ class Target:
 
         Accepted text that belongs to later words becomes the beginning of the next utterance.
         """
-        split = self._split(words)
-        closed = _text(self._pieces[:split])
-        carried = [Piece(piece.text, piece.word - words) for piece in self._pieces[split:]]
-        self._pieces = carried
-        return closed.strip()
+        closed, carried = divided(self._pieces, words, self.language)
+        self._pieces = list(carried)
+        return _text(closed).strip()
 
     def runs_ahead(self, words: int) -> bool:
         """Whether accepted text belongs to source words from ``words`` on."""
-        return self._split(words) < len(self._pieces)
-
-    def _split(self, words: int) -> int:
-        """The cut before a unit that puts the fewest pieces on the wrong side."""
-
-        def wrong(cut: int) -> int:
-            before = sum(piece.word >= words for piece in self._pieces[:cut])
-            return before + sum(0 <= piece.word < words for piece in self._pieces[cut:])
-
-        text = _text(self._pieces)
-        cuts, at = [], 0
-        for index, piece in enumerate(self._pieces):
-            if index and begins_unit(text, at, self.language):
-                cuts.append(index)
-            at += len(piece.text)
-        return min([len(self._pieces), *reversed(cuts)], key=wrong)
+        return _split(self._pieces, words, self.language) < len(self._pieces)
 
     def _without_loops(self, pieces: list[Piece]) -> list[Piece]:
         """Cut the pieces where, case and punctuation apart, they begin to repeat the target."""
@@ -111,6 +116,22 @@ class Target:
                 end = spans[kept - 1][1] if kept else 0
                 return _stretch(pieces, 0, max(0, end - len(self.accepted)))
         return pieces
+
+
+def _split(pieces: Sequence[Piece], words: int, language: Language) -> int:
+    """The cut before a unit that puts the fewest pieces on the wrong side."""
+
+    def wrong(cut: int) -> int:
+        before = sum(piece.word >= words for piece in pieces[:cut])
+        return before + sum(0 <= piece.word < words for piece in pieces[cut:])
+
+    text = _text(pieces)
+    cuts, at = [], 0
+    for index, piece in enumerate(pieces):
+        if index and begins_unit(text, at, language):
+            cuts.append(index)
+        at += len(piece.text)
+    return min([len(pieces), *reversed(cuts)], key=wrong)
 
 
 def _stretch(pieces: Sequence[Piece], begin: int, end: int) -> list[Piece]:

@@ -18,6 +18,8 @@ from alignatt4llm.errors import UsageError
 STANDARD_INPUT = "-"
 
 _PIPE_BYTES = 1 << 16
+_ALONE = {"protocol_whitelist": "none"}
+"""A stream may come from a stranger: no playlist in it opens files or addresses."""
 _NO_LONG_LOOK = {"probesize": "32768", "analyzeduration": "0"}
 """FFmpeg would otherwise read seconds of a live stream before it lets any through."""
 
@@ -134,10 +136,10 @@ def chunks(blocks: Iterable[Samples], size: int) -> Iterator[Samples]:
 def _open(source: str, stream: BinaryIO | None) -> tuple[InputContainer, AudioStream]:
     if stream is None and "://" not in source:
         _check_file(Path(source))
-    arriving = stream is not None and not hasattr(stream, "seek")
-    options = _NO_LONG_LOOK if arriving else {}
     try:
-        container = av.open(stream or source, "r", metadata_errors="ignore", options=options)
+        container = av.open(
+            stream or source, "r", metadata_errors="ignore", options=_options(stream)
+        )
     except (av.FFmpegError, OSError, ValueError) as error:
         raise UsageError(
             f"'{source}' cannot be read as audio or video: {_reason(error)}. "
@@ -147,6 +149,12 @@ def _open(source: str, stream: BinaryIO | None) -> tuple[InputContainer, AudioSt
         container.close()
         raise UsageError(f"'{source}' has no sound in it; give a file with an audio track.")
     return container, container.streams.audio[0]
+
+
+def _options(stream: BinaryIO | None) -> dict[str, str]:
+    if stream is None:
+        return {}
+    return _ALONE if hasattr(stream, "seek") else _ALONE | _NO_LONG_LOOK
 
 
 def _check_file(path: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
-from alignatt4llm.errors import AlignattError, UsageError
+from alignatt4llm.errors import AlignattError, UsageError, extra
 
 _BLOCK = 0.1
 """Seconds in a block."""
@@ -74,11 +74,8 @@ def inputs(sound: Any = None) -> str:
 
 def _sounddevice() -> Any:
     try:
-        import sounddevice
-    except ImportError as problem:
-        raise AlignattError(
-            "Listening needs sounddevice; install it with pip install 'alignatt4llm[listen]'."
-        ) from problem
+        with extra("listen", "Listening"):
+            import sounddevice
     except OSError as problem:
         raise AlignattError(
             "Listening needs the PortAudio library; install it, on Debian and Ubuntu with "

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from alignatt4llm.audio.samples import Samples
-from alignatt4llm.errors import AlignattError
+from alignatt4llm.errors import extra
 
 FRAME = 512
 """Samples judged at once: 32 ms."""
@@ -63,11 +63,6 @@ class VoiceActivity:
 
 def _silero() -> Any:
     """Return the ONNX session of the model that comes with faster-whisper; shared and stateless."""
-    try:
+    with extra("whisper", "Voice activity"):
         from faster_whisper.vad import get_vad_model
-    except ImportError as error:
-        raise AlignattError(
-            "Voice activity needs faster-whisper; install it with "
-            "pip install 'alignatt4llm[whisper]'."
-        ) from error
     return get_vad_model().session

@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
 
 from alignatt4llm.attention.packed import Feed, Head, Stream
 from alignatt4llm.machine.device import Device
-from alignatt4llm.translators.transformers import TransformersTranslator
+from alignatt4llm.translators.base import Stepping
 
 Arm = Callable[[list[int], int], list[int]]
 """Drafts so many tokens after a prompt's tokens, from scratch, and returns them."""
@@ -67,7 +67,7 @@ class Packed:
         Heads whose rows are read over the whole prompt; none for decoding alone.
     """
 
-    def __init__(self, translator: TransformersTranslator, heads: list[Head]) -> None:
+    def __init__(self, translator: Stepping, heads: list[Head]) -> None:
         self._translator, self._heads = translator, heads
         self.rows: list[Tensor] = []
 

@@ -9,14 +9,12 @@ from statistics import median
 from typing import Any
 
 from alignatt4llm.errors import Tell
-from alignatt4llm.heads.loading import head_set_for
 from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.prompts.prompt import PromptForm, source_columns
 from alignatt4llm.text.languages import Pair
+from alignatt4llm.translators.base import Serving
 from alignatt4llm.translators.vllm.steps import Ask, Engine, Head
-from alignatt4llm.translators.vllm.translator import VllmTranslator
 from alignatt4llm.translators.vocabulary import Vocabulary
-from alignatt4llm.weights.models import short_name
 
 STREAMS = (1, 2, 4, 8, 16)
 """How many streams draft at the same time."""
@@ -47,25 +45,23 @@ class Asked:
     columns: list[int]
 
 
-def run(model: str, pair: Pair, repeats: int, tell: Tell) -> dict[str, Any]:
-    """Measure a model in vLLM on this machine and return the record that ``--json`` writes.
+def run(interpreter: Interpreter, pair: Pair, repeats: int, tell: Tell) -> dict[str, Any]:
+    """Measure a served model, one whose translator is `Serving`; return what ``--json`` writes.
 
     ``capture_overhead`` is a token with its rows against a token without, the median over numbers
     of streams; prompts are in the prefix cache, so that decoding is all that is measured.
     """
-    heads = head_set_for(short_name(model), str(pair))
-    interpreter = Interpreter(model, tell=tell, engine="vllm", heads=heads)
-    translator = interpreter.translator
-    assert isinstance(translator, VllmTranslator)
+    translator, heads = interpreter.translator, interpreter.heads(pair)
+    assert isinstance(translator, Serving)
     asked = prompts(translator.vocabulary, translator.prompt_form(pair))
     tell(f"{', '.join(map(str, STREAMS))} streams")
     speeds = crowded(translator.engine, heads.heads, asked, repeats)
-    translator.close()
+    translator.engine.close()
     return {
         "capture_overhead": median(found["ratio"] for found in speeds.values()),
         "ms_per_token": speeds,
         "settings": {
-            "model": model,
+            "model": interpreter.system.model,
             "pair": str(pair),
             "repeats": repeats,
             "versions": {name: version(name) for name in ("alignatt4llm", "torch", "transformers")}

@@ -25,14 +25,12 @@ from alignatt4llm.bench.streamed import (
     replay,
     talk,
 )
-from alignatt4llm.errors import Tell, UsageError
-from alignatt4llm.heads.loading import head_set_for
+from alignatt4llm.errors import Tell
 from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.prompts.prompt import Prompt
 from alignatt4llm.settings.latency import LATENCIES
 from alignatt4llm.text.languages import Pair
-from alignatt4llm.translators.transformers import TransformersTranslator
-from alignatt4llm.weights.models import short_name
+from alignatt4llm.translators.base import Stepping
 
 DRAFT = 16
 """Tokens of a fixed draft, as in the published system."""
@@ -55,12 +53,16 @@ WORDS = {
 ACCEPTED = "Wir haben festgestellt"
 
 
-def run(model: str, pair: Pair, latency: str, minutes: float, repeats: int, tell: Tell) -> Any:
+def run(
+    interpreter: Interpreter, pair: Pair, latency: str, minutes: float, repeats: int, tell: Tell
+) -> Any:
     """Measure everything and return the record that ``--json`` writes.
 
     Parameters
     ----------
-    model, pair, latency
+    interpreter
+        The model; its translator is `Stepping`.
+    pair, latency
         As for ``alignatt translate``.
     minutes
         Length of the long stream.
@@ -69,12 +71,8 @@ def run(model: str, pair: Pair, latency: str, minutes: float, repeats: int, tell
     tell
         Is told what comes next.
     """
-    if minutes < 10 * EXCERPT / 60:
-        raise UsageError(f"--minutes is {minutes:g}; the long stream needs 10 minutes at least.")
-    interpreter = Interpreter(model, tell=tell)
-    translator = interpreter.translator
-    assert isinstance(translator, TransformersTranslator)
-    heads = head_set_for(short_name(model), str(pair))
+    translator, heads = interpreter.translator, interpreter.heads(pair)
+    assert isinstance(translator, Stepping)
     bench = Bench(translator, pair, heads, LATENCIES[latency])
     location = interpreter.location
     eager = Plain(location, "eager")
@@ -129,7 +127,7 @@ def run(model: str, pair: Pair, latency: str, minutes: float, repeats: int, tell
         "ms_per_step": {"step": 1000 * step, "floor": 1000 * floor},
         "per_chunk": {name: value / len(stream.chunks) for name, value in done.items()},
         "settings": {
-            "model": model,
+            "model": interpreter.system.model,
             "pair": str(pair),
             "latency": latency,
             "minutes": minutes,

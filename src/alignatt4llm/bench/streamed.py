@@ -22,15 +22,14 @@ from alignatt4llm.recognizers.timed import read_timed_text
 from alignatt4llm.session import Session
 from alignatt4llm.settings.latency import Latency
 from alignatt4llm.text.languages import LANGUAGES, Pair
-from alignatt4llm.translators.base import Drafter
-from alignatt4llm.translators.transformers import TransformersTranslator
+from alignatt4llm.translators.base import Drafter, Stepping
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
     """What all replays share."""
 
-    translator: TransformersTranslator
+    translator: Stepping
     pair: Pair
     heads: HeadSet
     latency: Latency

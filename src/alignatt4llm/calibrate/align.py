@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from alignatt4llm.errors import AlignattError, UsageError
+from alignatt4llm.errors import UsageError, extra
 from alignatt4llm.text.languages import Language, Pair
 from alignatt4llm.text.units import unit_spans
 from alignatt4llm.text.words import Span, signs, spans, word_spans
@@ -185,10 +185,8 @@ def _pieces(text: str, language: Language) -> list[Span]:
 
 
 def _jieba(text: str) -> list[Span]:
-    try:
+    with extra("heads", "Aligning Chinese"):
         import jieba
-    except ImportError as problem:
-        raise _missing("jieba") from problem
     jieba.setLogLevel("WARNING")
     return [(start, end) for _, start, end in jieba.tokenize(text)]
 
@@ -198,10 +196,8 @@ def _line(text: str, pieces: Sequence[Span]) -> str:
 
 
 def _eflomal(sources: list[str], targets: list[str]) -> tuple[list[Links], list[Links]]:
-    try:
+    with extra("heads", "Aligning without alignments of your own"):
         from eflomal import Aligner
-    except ImportError as problem:
-        raise _missing("eflomal") from problem
     with TemporaryDirectory() as folder:
         files = [f"{folder}/forward", f"{folder}/backward"]
         Aligner().align(sources, targets, links_filename_fwd=files[0], links_filename_rev=files[1])
@@ -226,10 +222,3 @@ def _worded(
         if any(map(str.isalnum, source[slice(*left[i])]))
         and any(map(str.isalnum, target[slice(*right[j])]))
     ]
-
-
-def _missing(package: str) -> AlignattError:
-    return AlignattError(
-        f"The package {package} is not installed; pip install 'alignatt4llm[heads]', "
-        "or give alignments of your own."
-    )

@@ -1,17 +1,14 @@
 """A language model, seen as a grid of heads."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
-from alignatt4llm.calibrate.observe import Forcer
-from alignatt4llm.errors import AlignattError
+from alignatt4llm.errors import AlignattError, Tell, UsageError, extra
 from alignatt4llm.heads.headset import HeadSet, Layout
 from alignatt4llm.prompts.prompt import PromptForm
 from alignatt4llm.text.languages import Pair
-from alignatt4llm.weights.models import Weights, resolve_llm
-
-if TYPE_CHECKING:
-    from alignatt4llm.errors import Tell
+from alignatt4llm.translators.base import Asked, Forcer, Forcing
+from alignatt4llm.translators.table import load_translator
+from alignatt4llm.weights.models import Weights
 
 
 def layout_of(weights: Weights) -> Layout:
@@ -22,23 +19,13 @@ def layout_of(weights: Weights) -> Layout:
     AlignattError
         If the configuration cannot be read.
     """
-    try:
+    with extra("heads", "Reading a model's configuration"):
         from transformers import AutoConfig
-
-        config = AutoConfig.from_pretrained(weights.location).get_text_config()
-    except ImportError as problem:
-        raise _missing(problem) from problem
+    try:
+        return Layout.of(AutoConfig.from_pretrained(weights.location))
     except (OSError, ValueError) as problem:
         reason = str(problem).strip().splitlines()[0]
         raise AlignattError(f"'{weights.location}' has no usable config: {reason}") from problem
-    layers = config.num_hidden_layers
-    kinds = getattr(config, "layer_types", None) or []
-    return Layout(
-        layers=layers,
-        heads=config.num_attention_heads,
-        sliding=tuple(n for n, kind in enumerate(kinds) if kind == "sliding_attention"),
-        shared=tuple(range(layers - (getattr(config, "num_kv_shared_layers", 0) or 0), layers)),
-    )
 
 
 def check(heads: HeadSet, layout: Layout) -> None:
@@ -85,37 +72,22 @@ class Model:
     form: PromptForm
 
 
-def load(name: str, pair: Pair, prompt: str, tell: "Tell") -> Model:
+def load(name: str, pair: Pair, prompt: str, tell: Tell, engine: str = "transformers") -> Model:
     """Load a model with all of its heads watched.
-
-    On a CPU it runs in float32, which computes whole sentences several times faster there than
-    the 16-bit types.
 
     Raises
     ------
     AlignattError
-        If weights or packages are missing.
+        If weights or packages are missing, or the engine cannot be made to say given translations.
     """
-    weights = resolve_llm(name, tell)
-    layout = layout_of(weights)
-    translator = _translator(weights)
-    every = HeadSet(weights.name, str(pair), tuple(layout.every))
+    loaded = load_translator(engine, Asked(name, sentences=True, tell=tell))
+    translator = loaded.translator
+    if not isinstance(translator, Forcing):
+        raise UsageError(
+            f"The engine '{engine}' cannot read all heads of a given translation, which this "
+            "needs; take another with --engine."
+        )
+    every = HeadSet(loaded.name, str(pair), tuple(translator.layout.every))
     form = translator.prompt_form(pair, prompt)
-    return Model(weights.name, weights.revision, layout, translator.open(pair, every), form)
-
-
-def _translator(weights: Weights) -> Any:
-    try:
-        import torch
-
-        from alignatt4llm.translators.transformers import TransformersTranslator
-    except ImportError as problem:
-        raise _missing(problem) from problem
-    dtype = "auto" if torch.cuda.is_available() else torch.float32
-    return TransformersTranslator(weights.location, revision=weights.revision, dtype=dtype)
-
-
-def _missing(problem: ImportError) -> AlignattError:
-    return AlignattError(
-        f"The package {problem.name} is not installed; pip install 'alignatt4llm[heads]'."
-    )
+    forcer = translator.forcer(pair, every)
+    return Model(loaded.name, loaded.revision, translator.layout, forcer, form)

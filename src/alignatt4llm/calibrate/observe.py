@@ -3,29 +3,21 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alignatt4llm.calibrate.align import Sentence
-from alignatt4llm.draft import Forced
-from alignatt4llm.prompts.prompt import Prompt, PromptForm
+from alignatt4llm.prompts.prompt import PromptForm
 from alignatt4llm.text.languages import Pair
 from alignatt4llm.text.sentences import without_full_stop
 from alignatt4llm.text.units import unit_spans
 from alignatt4llm.text.words import split_words
+from alignatt4llm.translators.base import Forcer
 
 MARGIN = 1
 """Visible words at the end that are inaccessible, as in a session by default."""
-
-
-class Forcer(Protocol):
-    """Reads the rows of a given translation; drafters of the transformers engine are such."""
-
-    def force(self, prompt: Prompt) -> Forced:
-        """Say the prompt's accepted text and return where each head looked."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

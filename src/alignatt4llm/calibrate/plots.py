@@ -126,7 +126,7 @@ def plot_draft(
         If the file cannot be written or its name says no known format.
     """
     size = (1.8 + 0.42 * len(words), 1.4 + 0.24 * len(tokens))
-    with rc_context({"font.family": _families()}):
+    with rc_context({"font.family": _families(), "text.parse_math": False}):
         figure = Figure(figsize=size, layout="constrained")
         _draw_draft(figure, rows, words, tokens, evidence, frontier)
         _save(figure, path)

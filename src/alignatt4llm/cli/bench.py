@@ -3,13 +3,25 @@
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from alignatt4llm.cli import system
 from alignatt4llm.errors import UsageError
 from alignatt4llm.settings.latency import LATENCIES
 from alignatt4llm.text.languages import Pair
+from alignatt4llm.translators.base import Serving, Stepping, Translator
+
+if TYPE_CHECKING:
+    from alignatt4llm.interpreter import Interpreter
+
+Measure = Callable[["Interpreter", Pair, argparse.Namespace], dict[str, Any]]
+"""Measures, prints and returns the record that ``--json`` writes."""
+
+SHORTEST = 10
+"""Minutes of the long stream, at least."""
 
 EXAMPLES = """\
 examples:
@@ -41,7 +53,7 @@ def add_parser(subparsers: Any) -> None:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--model", default="embedded", help="embedded, a folder or a hub id")
+    system.add_models(parser)
     parser.add_argument("--pair", default="en-de", help="direction, such as en-de")
     parser.add_argument("--latency", choices=LATENCIES, default="medium")
     parser.add_argument(
@@ -49,14 +61,9 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="of fixed drafts")
     parser.add_argument(
-        "--engine", choices=("transformers", "vllm"), default="transformers",
-        help="what is measured",
-    )  # fmt: skip
-    parser.add_argument(
         "--schedules", metavar="RECORDING",
         help="measure the latency of every schedule on speech instead",
     )  # fmt: skip
-    parser.add_argument("--recognizer", default="embedded", help="for --schedules")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure")
     parser.set_defaults(run=run)
 
@@ -65,33 +72,46 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print."""
     if args.repeats < 1:
         raise UsageError(f"--repeats is {args.repeats}; it must be 1 or more.")
-    pair = Pair.parse(args.pair)
-    if args.schedules:
-        record = _schedules(args, pair)
-    elif args.engine == "vllm":
-        record = _served(args, pair)
-    else:
-        record = _drafts(args, pair)
-    _write(args.json, record)
+    if args.minutes < SHORTEST:
+        raise UsageError(
+            f"--minutes is {args.minutes:g}; the long stream needs {SHORTEST} minutes at least."
+        )
+    from alignatt4llm.interpreter import Interpreter
+
+    pair, interpreter = Pair.parse(args.pair), Interpreter(system.models(args), _tell)
+    measured = _schedules if args.schedules else _measure(interpreter.translator, args.engine)
+    _write(args.json, measured(interpreter, pair, args))
     return 0
 
 
-def _drafts(args: argparse.Namespace, pair: Pair) -> dict[str, Any]:
-    """Measure and print what drafts cost in transformers."""
+def _measure(translator: Translator, engine: str) -> Measure:
+    """Return how the drafts of an engine are measured."""
+    if isinstance(translator, Stepping):
+        return _drafts
+    if isinstance(translator, Serving):
+        return _served
+    raise UsageError(
+        f"The drafts of the engine '{engine}' cannot be measured: it can neither be stepped pass "
+        "by pass nor asked without rows; take another with --engine."
+    )
+
+
+def _drafts(interpreter: "Interpreter", pair: Pair, args: argparse.Namespace) -> dict[str, Any]:
+    """Measure and print what drafts cost in this process."""
     from alignatt4llm.bench.run import run as measure
 
     record: dict[str, Any] = measure(
-        args.model, pair, args.latency, args.minutes, args.repeats, _tell
+        interpreter, pair, args.latency, args.minutes, args.repeats, _tell
     )
     print(_table(record))
     return record
 
 
-def _served(args: argparse.Namespace, pair: Pair) -> dict[str, Any]:
-    """Measure and print what rows cost in vLLM."""
+def _served(interpreter: "Interpreter", pair: Pair, args: argparse.Namespace) -> dict[str, Any]:
+    """Measure and print what rows cost in a served engine."""
     from alignatt4llm.bench.engine import run as measure
 
-    record = measure(args.model, pair, args.repeats, _tell)
+    record = measure(interpreter, pair, args.repeats, _tell)
     print(f"{'streams':>8}{'ms per token':>14}{'with rows':>12}{'ratio':>8}{'tokens per s':>14}")
     for streams, found in record["ms_per_token"].items():
         plain, rows = found["plain"], found["rows"]
@@ -110,16 +130,14 @@ def _write(path: Path | None, record: dict[str, Any]) -> None:
         raise UsageError(f"'{path}' cannot be written: {problem.strerror}.") from problem
 
 
-def _schedules(args: argparse.Namespace, pair: Pair) -> dict[str, Any]:
+def _schedules(interpreter: "Interpreter", pair: Pair, args: argparse.Namespace) -> dict[str, Any]:
     """Measure and print the latency of every schedule."""
     import numpy as np
 
     from alignatt4llm.audio.decode import read
     from alignatt4llm.bench.schedules import measure
-    from alignatt4llm.interpreter import Interpreter
 
     audio = np.concatenate(list(read(args.schedules)))
-    interpreter = Interpreter(args.model, args.recognizer, _tell)
     chunk = LATENCIES[args.latency].chunk
     found = measure(lambda now: interpreter.open(pair, args.latency, now=now), audio, chunk)
     print(f"{'ms, mean of a unit':18}{'audio heard':>12}{'said at':>12}{'computing':>12}")

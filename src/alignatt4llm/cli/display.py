@@ -1,14 +1,16 @@
 """What a person sees while a session runs."""
 
 import sys
+from collections.abc import Iterable
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from alignatt4llm.events import Close, Commit, End, Event, Preview, Source, Trace
+from alignatt4llm.events import Close, Commit, End, Event, Preview, Source, SourceWord, Trace
 from alignatt4llm.outputs.base import Output
+from alignatt4llm.text.printable import printable
 
 
 def display(trace: bool, duration: float | None) -> Output:
@@ -46,9 +48,9 @@ class Plain:
         if isinstance(event, Source):
             self._progress.update(self._task, completed=event.audio_s)
         elif isinstance(event, Commit) and not self._trace:
-            print(event.text, end="", flush=True)
+            print(printable(event.text), end="", flush=True)
         elif isinstance(event, Commit):
-            print(f"{event.audio_s:7.2f} s  {event.text.strip()}", flush=True)
+            print(f"{event.audio_s:7.2f} s  {printable(event.text).strip()}", flush=True)
         elif isinstance(event, Trace) and self._trace:
             print(_table(event), end="")
         elif isinstance(event, End):
@@ -78,8 +80,8 @@ class LiveDisplay:
     def write(self, event: Event) -> None:
         """Show an event."""
         if isinstance(event, Source):
-            self._source = Text(" ".join(word.text for word in event.committed), "cyan")
-            self._source.append(" " + " ".join(word.text for word in event.tail), "dim cyan")
+            self._source = Text(_words(event.committed), "cyan")
+            self._source.append(" " + _words(event.tail), "dim cyan")
         elif isinstance(event, Commit):
             self._said += event.text
             self._preview = ""
@@ -103,8 +105,8 @@ class LiveDisplay:
 
     def picture(self) -> Group:
         """Return what stands at the bottom of the terminal now."""
-        said = Text(self._said.lstrip())
-        said.append(" " + self._preview, "dim")
+        said = Text(printable(self._said).lstrip())
+        said.append(" " + printable(self._preview), "dim")
         return Group(self._source, said, Text(self._status, "dim green"))
 
     def _leave(self, close: Close) -> None:
@@ -112,7 +114,12 @@ class LiveDisplay:
         self._said = self._said.lstrip()[len(close.target) :]
         self._source, self._preview = Text(), ""
         self._live.update(self.picture())
-        self._console.print(Group(Text(close.source, "dim cyan"), Text(close.target + "\n")))
+        source, target = printable(close.source), printable(close.target)
+        self._console.print(Group(Text(source, "dim cyan"), Text(target + "\n")))
+
+
+def _words(words: Iterable[SourceWord]) -> str:
+    return printable(" ".join(word.text for word in words))
 
 
 def _account(end: End) -> str:
@@ -124,7 +131,7 @@ def _account(end: End) -> str:
 
 def _table(trace: Trace) -> str:
     return "".join(
-        f"           {token.text!r:18} <- {token.word:16} "
+        f"           {token.text!r:18} <- {printable(token.word):16} "
         f"accessible {token.accessible:.2f} inaccessible {token.inaccessible:.2f}"
         f"  {token.hold or 'accepted'}\n"
         for token in trace.tokens

@@ -3,8 +3,16 @@
 import argparse
 import platform
 import shutil
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
+
+from alignatt4llm.outputs.table import OUTPUTS
+from alignatt4llm.policy.table import POLICIES
+from alignatt4llm.recognizers.table import KINDS
+from alignatt4llm.settings.presets import PRESETS
+from alignatt4llm.translators.table import ENGINES
 
 EXTRAS = {
     "transformers": ("torch", "transformers", "safetensors"),
@@ -13,6 +21,7 @@ EXTRAS = {
 }
 NEEDED = ("transformers", "whisper")
 """The extras without which nothing can be translated."""
+UNREADY = "needs a head set: 'alignatt heads calibrate', then --heads FILE"
 SPACE = 2.0
 """GB of free disk below which models may not fit."""
 
@@ -38,6 +47,7 @@ def run(_: argparse.Namespace) -> int:
         _compute()
     space = _cache()
     lacking = _models()
+    _tables()
     advice = [f"pip install 'alignatt4llm[{extra}]'" for extra in dict.fromkeys(missing + lacking)]
     if space:
         advice.append(space)
@@ -124,3 +134,21 @@ def _models() -> list[str]:
         _line(model.kind, f"{model.title}: {STATES[model.state]} ('{model.name}')")
     there = {model.kind for model in models if model.state != "missing"}
     return [] if there == {"llm", "recognizer"} else ["embedded"]
+
+
+def _tables() -> None:
+    """Print every engine, recogniser, policy, output and preset, and what it lacks."""
+    for name, engine in ENGINES.items():
+        _line("engine", f"{name}: {engine.help}{_lack(engine.needs, engine.extra)}")
+    for kind in KINDS.values():
+        _line("recogniser", f"{kind.help}{_lack(kind.needs, kind.extra)}")
+    _line("policies", ", ".join(POLICIES))
+    _line("outputs", ", ".join(OUTPUTS))
+    for preset in PRESETS.values():
+        _line("preset", f"{preset.name}: {preset.title}; {', '.join(preset.pairs) or UNREADY}")
+
+
+def _lack(needs: Sequence[str], extra: str) -> str:
+    """Say how to install what is missing, if something is."""
+    missing = [package for package in needs if find_spec(package) is None]
+    return f" (needs {', '.join(missing)}: extra '{extra}')" if missing else ""

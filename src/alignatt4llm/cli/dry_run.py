@@ -4,11 +4,15 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from alignatt4llm.cli.system import System
+from alignatt4llm.cli.system import Choice
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.machine.device import Device
+from alignatt4llm.policy.table import POLICIES
 from alignatt4llm.prompts.forms import SOURCE_MARK, STYLES, messages, prompt_form
 from alignatt4llm.prompts.prompt import Prompt
+from alignatt4llm.settings.system import System
+from alignatt4llm.text.languages import Pair
+from alignatt4llm.text.printable import printable
 from alignatt4llm.weights.cards import ALIGNERS, RECOGNIZERS, TRANSLATORS, Card
 from alignatt4llm.weights.models import EMBEDDED
 
@@ -16,35 +20,32 @@ _SHOWN_HEADS = 8
 _SOURCE = ("what", "has", "been", "heard", "so", "far")
 
 
-def describe(system: System, context: str = "", schedule: str = "alternating") -> str:
+def describe(chosen: Choice, schedule: str) -> str:
     """Return the configuration as lines of text.
 
     Parameters
     ----------
-    system
+    chosen
         What was asked for.
-    context
-        The context as the first prompt would show it.
     schedule
         Name of the schedule.
     """
-    chosen, device = system.preset, _best_device()
+    system, pair, device, cards = chosen.system, chosen.pair, _best_device(), _cards(chosen.system)
+    prompt, policy = _prompt_name(system), POLICIES[system.policy].help
     lines = [
-        _line("preset", f"{chosen.name}: {chosen.title}"),
-        _line("direction", f"{system.pair.source.name} to {system.pair.target.name}"),
-        _line("model", _model(chosen.model, TRANSLATORS, "llm")),
-        _line("recogniser", _model(chosen.recognizer, RECOGNIZERS, "recognizer")),
-    ]
-    lines += [_line("aligner", _card(card)) for card in system.cards if card.name in ALIGNERS]
-    lines += [
-        _line("memory", _memory(system, device)),
+        _line("preset", f"{chosen.preset.name}: {chosen.preset.title}"),
+        _line("direction", f"{pair.source.name} to {pair.target.name}"),
+        _line("model", _model(system.model, TRANSLATORS, "llm")),
+        _line("recogniser", _model(system.recognizer, RECOGNIZERS, "recognizer")),
+        *(_line("aligner", _card(card)) for card in cards if card.name in ALIGNERS),
+        _line("memory", _memory(cards, device)),
         _line("device", _device(device)),
         _line("schedule", schedule),
         _line("settings", _settings(chosen.latency)),
-        _line("policy", "AlignAtt" if chosen.policy == "alignatt" else "AlignAtt as published"),
-        _line("heads", _heads(system)),
-        f"prompt ({system.prompt}), the source between ⟦ ⟧:",
-        *(f"  {line}" for line in _prompt(system, context).splitlines()),
+        _line("policy", f"{system.policy}: {policy}"),
+        _line("heads", _heads(system, pair)),
+        f"prompt ({prompt}), the source between ⟦ ⟧:",
+        *(f"  {printable(line)}" for line in _prompt(system, pair, prompt).splitlines()),
     ]
     return "\n".join(lines)
 
@@ -67,8 +68,21 @@ def _card(card: Card) -> str:
     return f"{card.name}: {card.hub}{revision}, {card.licence}, {card.gigabytes:.1f} GB in bfloat16"
 
 
-def _memory(system: System, device: Device | None) -> str:
-    unique = {card.repository: card for card in system.cards}.values()
+def _cards(system: System) -> list[Card]:
+    """Return the published models that a system downloads."""
+    ears = RECOGNIZERS.get(system.recognizer)
+    aligner = ALIGNERS.get(system.aligner or (ears.aligner if ears else None) or "")
+    found = [TRANSLATORS.get(system.model), ears, aligner]
+    return [card for card in found if card is not None]
+
+
+def _prompt_name(system: System) -> str:
+    card = TRANSLATORS.get(system.model)
+    return card.prompt if card and system.prompt == "auto" else system.prompt
+
+
+def _memory(cards: list[Card], device: Device | None) -> str:
+    unique = {card.repository: card for card in cards}.values()
     if not unique:
         return "under 4 GB"
     stored = sum(card.gigabytes for card in unique)
@@ -106,25 +120,26 @@ def _settings(settings: Any) -> str:
     return ", ".join(found)
 
 
-def _heads(system: System) -> str:
+def _heads(system: System, pair: Pair) -> str:
     try:
-        heads = system.heads()
+        heads = system.head_set(pair)
     except AlignattError as problem:
         return f"none: {problem}"
+    if heads is None:
+        return "the engine's"
     shown = " ".join(f"({layer}, {head})" for layer, head in heads.heads[:_SHOWN_HEADS])
     more = len(heads.heads) - _SHOWN_HEADS
     return f"{shown}{f' and {more} more' if more > 0 else ''}, {heads.row} row"
 
 
-def _prompt(system: System, context: str) -> str:
-    """Render the prompt as far as it is known without the weights."""
-    words = _SOURCE
-    tokenizer = _tokenizer(system.preset.model)
-    raw = system.prompt in ("few-shot", "milmmt")
-    if raw or tokenizer is not None:
-        return _marked(prompt_form(tokenizer, system.pair, system.prompt)(words, context=context))
-    style = STYLES["chat" if system.prompt == "auto" else system.prompt]
-    said = messages(system.pair, style, (), context)
+def _prompt(system: System, pair: Pair, name: str) -> str:
+    """Render the first prompt as far as it is known without the weights."""
+    words, context = _SOURCE, system.context.block("") if system.context else ""
+    tokenizer = _tokenizer(system.model)
+    if name in ("few-shot", "milmmt") or tokenizer is not None:
+        return _marked(prompt_form(tokenizer, pair, name)(words, context=context))
+    style = STYLES["chat" if name == "auto" else name]
+    said = messages(pair, style, (), context)
     text = "\n".join(f"<{turn['role']}> {turn['content']}" for turn in said)
     shown = text.replace(SOURCE_MARK, f"⟦{' '.join(words)}⟧")
     return f"{shown}\n(turns; the chat template that joins them comes with the weights)"

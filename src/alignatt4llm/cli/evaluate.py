@@ -3,15 +3,14 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from alignatt4llm.errors import AlignattError, UsageError
-from alignatt4llm.prompts.forms import FORMS
+from alignatt4llm.cli import system
+from alignatt4llm.errors import UsageError, extra
+from alignatt4llm.evaluate.names import measurable
 from alignatt4llm.settings.latency import LATENCIES
 from alignatt4llm.text.languages import Pair, language
 
@@ -63,8 +62,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=["alignatt"],
         metavar="POLICY",
-        help="alignatt, offline, published, wait-k:5, local-agreement:2, fixed-cut:3, "
-        "confidence:0.5 or sentence",
+        help=", ".join(measurable()),
     )
     parser.add_argument("--latency", nargs="+", choices=LATENCIES, default=["medium"])
     parser.add_argument(
@@ -75,10 +73,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="change what --latency sets; NAME=V1,V2 measures both",
     )
-    parser.add_argument("--model", default="embedded", help="embedded, a folder or a hub id")
-    parser.add_argument("--recognizer", default="embedded", help="embedded or a Whisper folder")
-    parser.add_argument("--heads", type=Path, metavar="FILE", help="head set, if none is shipped")
-    parser.add_argument("--prompt", choices=FORMS, default="auto")
+    system.add_models(parser)
     parser.add_argument(
         "--perfect", action="store_true", help="timed text is heard at once and never wrong"
     )
@@ -129,16 +124,16 @@ def _run(args: argparse.Namespace) -> None:
     for name in ("limit", "jobs"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             raise UsageError(f"--{name} is {getattr(args, name)}; it must be 1 or more.")
-    with _extra():
+    with extra("evaluate", "Measuring"):
         from alignatt4llm.evaluate.sweep import plans
     from alignatt4llm.evaluate.runs import run
     from alignatt4llm.interpreter import Interpreter
 
-    run(plans(args, Interpreter(args.model, args.recognizer, _tell)), args.jobs, _tell)
+    run(plans(args, Interpreter(system.models(args), _tell)), args.jobs, _tell)
 
 
 def _score(args: argparse.Namespace) -> None:
-    with _extra():
+    with extra("evaluate", "Measuring"):
         from alignatt4llm.evaluate.score import MEASURES, score_run
     from alignatt4llm.evaluate.runs import read_run
 
@@ -155,7 +150,7 @@ def _score(args: argparse.Namespace) -> None:
 
 
 def _curve(args: argparse.Namespace) -> None:
-    with _extra():
+    with extra("evaluate", "Measuring"):
         from alignatt4llm.evaluate.curve import plot, point, table
         from alignatt4llm.evaluate.score import score_run
     from alignatt4llm.evaluate.runs import read_run
@@ -168,7 +163,7 @@ def _curve(args: argparse.Namespace) -> None:
 def _tail(args: argparse.Namespace) -> None:
     if not args.chunk > 0:
         raise UsageError(f"--chunk is {args.chunk:g}; it must be above 0 seconds.")
-    with _extra():
+    with extra("evaluate", "Measuring"):
         from alignatt4llm.evaluate.tail import measure, plot, table
     from alignatt4llm.evaluate.corpus import read_corpus
     from alignatt4llm.machine.threads import best_threads
@@ -209,14 +204,3 @@ def _write(path: Path, text: str) -> None:
 
 def _tell(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
-
-
-@contextmanager
-def _extra() -> Iterator[None]:
-    """Say what to install when a package of the extra is missing."""
-    try:
-        yield
-    except ImportError as problem:
-        raise AlignattError(
-            f"The package {problem.name} is not installed; pip install 'alignatt4llm[evaluate]'."
-        ) from problem

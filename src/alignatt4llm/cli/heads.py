@@ -8,7 +8,8 @@ from dataclasses import astuple, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alignatt4llm.errors import AlignattError, UsageError
+from alignatt4llm.cli.engine import add_engine
+from alignatt4llm.errors import UsageError, extra
 from alignatt4llm.heads.headset import HeadScore, HeadSet, Layout
 from alignatt4llm.heads.loading import head_set_for, load_head_set
 from alignatt4llm.prompts.forms import FORMS
@@ -59,6 +60,7 @@ def add_parser(subparsers: Any) -> None:
 
 def _add_calibrate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="embedded", help="embedded, a folder or a hub id")
+    add_engine(parser)
     parser.add_argument("--prompt", choices=FORMS, default="auto")
     parser.add_argument("--pair", required=True, metavar="PAIR", help="direction, such as en-de")
     parser.add_argument(
@@ -107,6 +109,7 @@ def _add_score(parser: argparse.ArgumentParser) -> None:
         "characters in languages without it (zh, yue, ja, th)",
     )
     parser.add_argument("--model", help="the model, if not the one that it was made for")
+    add_engine(parser)
     parser.add_argument("--prompt", choices=FORMS, default="auto")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure")
     parser.set_defaults(run=run, action=_score)
@@ -167,7 +170,7 @@ def _calibrate(args: argparse.Namespace) -> None:
     corpus = _corpus(args, pair)
     if not args.out.absolute().parent.is_dir():
         raise UsageError(f"There is no folder '{args.out.absolute().parent}' to write into.")
-    model = load(args.model, pair, args.prompt, _tell)
+    model = load(args.model, pair, args.prompt, _tell, args.engine)
     heads = calibrate(model, pair, corpus, _tell, args.row)
     heads.save(args.out)
     _print_set(heads)
@@ -204,7 +207,7 @@ def _score(args: argparse.Namespace) -> None:
     sentences = read_sentences(args.src, args.tgt, args.gold, pair)
     if not any(sentence.links for sentence in sentences):
         raise UsageError(f"'{args.gold}' holds no links; there is nothing to measure.")
-    model = load(args.model or heads.model, pair, args.prompt, _tell)
+    model = load(args.model or heads.model, pair, args.prompt, _tell, args.engine)
     check(heads, model.layout)
     figures = measure(model, pair, heads, sentences, _tell)
     _print_figures(figures)
@@ -230,12 +233,8 @@ def _check(args: argparse.Namespace) -> None:
 
 def _plot(args: argparse.Namespace) -> None:
     heads = find_head_set(args.artefact)
-    try:
+    with extra("heads", "Drawing"):
         from alignatt4llm.calibrate.plots import plot_ablation, plot_map
-    except ImportError as problem:
-        raise AlignattError(
-            f"The package {problem.name} is not installed; pip install 'alignatt4llm[heads]'."
-        ) from problem
     if args.kind == "ablation":
         plot_ablation(heads, args.out)
     elif args.kind == "map":
@@ -260,6 +259,7 @@ def _plot_draft(heads: HeadSet, args: argparse.Namespace) -> None:
     from alignatt4llm.interpreter import Interpreter
     from alignatt4llm.policy.alignatt import AlignAtt, words_from_columns
     from alignatt4llm.policy.base import View
+    from alignatt4llm.settings.system import System
     from alignatt4llm.text.words import split_words
 
     pair = Pair.parse(heads.pair)
@@ -268,8 +268,9 @@ def _plot_draft(heads: HeadSet, args: argparse.Namespace) -> None:
         raise UsageError("--text must hold two words or more.")
     settings = LATENCIES[args.latency]
     frontier = len(words) - settings.session.source.margin
-    translator = Interpreter(args.model or heads.model, tell=_tell).translator
-    prompt = translator.prompt_form(pair, args.prompt)(words, "", ())
+    interpreter = Interpreter(System(args.model or heads.model), _tell)
+    translator = interpreter.translator
+    prompt = interpreter.prompt_form(pair, args.prompt)(words, "", ())
     draft = translator.open(pair, heads).draft(prompt, settings.session.budget)
     evidence = AlignAtt(heads, settings.policy).decide(draft, View(words, frontier, ""))
     rows = words_from_columns(heads.combine(draft.rows), draft.words, len(words))

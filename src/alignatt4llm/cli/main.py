@@ -6,7 +6,6 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
-from importlib.util import find_spec
 
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.machine.threads import prepare_environment
@@ -66,8 +65,7 @@ def parser() -> argparse.ArgumentParser:
     )
     subparsers = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in COMMANDS:
-        if find_spec(f"alignatt4llm.cli.{command}"):
-            import_module(f"alignatt4llm.cli.{command}").add_parser(subparsers)
+        import_module(f"alignatt4llm.cli.{command}").add_parser(subparsers)
     return whole
 
 

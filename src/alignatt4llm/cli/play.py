@@ -9,16 +9,14 @@ from pathlib import Path
 from alignatt4llm.audio.decode import chunks
 from alignatt4llm.audio.pace import in_real_time
 from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
-from alignatt4llm.cli import background, system
+from alignatt4llm.cli import system
 from alignatt4llm.cli.background import GlossaryReport
 from alignatt4llm.cli.display import display
 from alignatt4llm.cli.interrupt import Interrupt
-from alignatt4llm.cli.system import System
+from alignatt4llm.cli.system import Choice
 from alignatt4llm.events import Event
-from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.outputs.base import Output
 from alignatt4llm.outputs.table import OUTPUTS
-from alignatt4llm.prompts.context import Context
 from alignatt4llm.schedule import PIECE, REGIMES, LiveTimeline
 from alignatt4llm.schedule import run as run_schedule
 from alignatt4llm.session import Session
@@ -29,6 +27,7 @@ IN_TURN = "alternating"
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of both commands."""
+    system.add_direction(parser)
     system.add_options(parser)
     parser.add_argument(
         "--schedule",
@@ -39,7 +38,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     for name, kind in OUTPUTS.items():
         parser.add_argument(f"--{name}", dest=name, type=Path, metavar="FILE", help=kind.help)
     parser.add_argument("--trace", action="store_true", help="say why each token is said or held")
-    background.add_options(parser)
 
 
 def play(
@@ -69,13 +67,13 @@ def play(
     Session, bool
         The session, and whether Ctrl-C ended it.
     """
-    chosen, about = System.from_options(args), background.context(args)
-    heads, chunk = chosen.heads(), chosen.preset.latency.chunk
+    chosen = Choice.of(args)
+    about, chunk = chosen.system.context, chosen.latency.chunk
     with ExitStack() as stack:
         outputs = [stack.enter_context(closing(output)) for output in _files(args)]
         if about and about.glossary:
             outputs.append(stack.enter_context(closing(GlossaryReport(about.glossary))))
-        session = _session(chosen, heads, about)
+        session = chosen.open(_tell)
         outputs.append(stack.enter_context(closing(display(args.trace, duration))))
         beside = args.schedule != IN_TURN
         heard = chunks(source, round((PIECE if beside else chunk) * SAMPLE_RATE))
@@ -102,31 +100,8 @@ def _files(args: argparse.Namespace) -> Iterator[Output]:
             yield kind.open(path, args.trace)
 
 
-def _session(chosen: System, heads: HeadSet, context: Context | None) -> Session:
-    from alignatt4llm.interpreter import Interpreter
-
-    def tell(message: str) -> None:
-        print(message, file=sys.stderr)
-
-    interpreter = Interpreter(
-        chosen.preset.model,
-        chosen.preset.recognizer,
-        tell,
-        aligner=chosen.aligner,
-        audio_heads=chosen.audio_heads,
-        finality=chosen.finality,
-        recognizer_engine=chosen.recognizer_engine,
-        engine=chosen.engine,
-        heads=heads,
-    )
-    return interpreter.open(
-        chosen.pair,
-        chosen.preset.latency,
-        heads=heads,
-        prompt=chosen.prompt,
-        context=context,
-        policy=chosen.policy(heads),
-    )
+def _tell(message: str) -> None:
+    print(message, file=sys.stderr)
 
 
 def _write(events: Iterable[Event], outputs: list[Output]) -> None:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from platformdirs import user_state_path
 
-from alignatt4llm.cli.engine import add_engine
+from alignatt4llm.cli import system
 from alignatt4llm.errors import extra
 from alignatt4llm.text.languages import Pair
 
 if TYPE_CHECKING:
-    from alignatt4llm.serve.sessions import Interpreting
+    from alignatt4llm.interpreter import Interpreter
 
 EXAMPLES = """\
 examples:
@@ -34,16 +34,13 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "serve",
         help="translate live for browsers and other programs",
+        description="Translate live for browsers and other programs. Clients choose language and "
+        "latency; the head set of --heads adds its direction.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=8765, help="port (%(default)s)")
-    parser.add_argument(
-        "--model", default="embedded", help="embedded, a folder, a hub id, scripted"
-    )
-    add_engine(parser)
-    parser.add_argument("--recognizer", default="embedded", help="embedded or a Whisper folder")
     parser.add_argument(
         "--origin",
         action="append",
@@ -62,6 +59,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--keep-days", type=float, default=7, help="and how long (%(default)s)")
     parser.add_argument("--sessions", type=int, default=8, help="at once, at most (%(default)s)")
     parser.add_argument("--hours", type=float, default=6, help="of one session (%(default)s)")
+    system.add_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -69,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     """Serve until stopped."""
     with extra("serve"):
         from alignatt4llm.serve.limits import Limits
-        from alignatt4llm.serve.server import Server, Settings, listen
+        from alignatt4llm.serve.server import Server, Settings, favour_the_loop, listen
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     settings = Settings(
         folder=args.transcripts or user_state_path("alignatt4llm") / "transcripts",
@@ -87,6 +85,7 @@ def run(args: argparse.Namespace) -> int:
     server = Server(_interpreter(args), settings)
     scheme, name = "https" if args.tls_cert else "http", args.host.replace("127.0.0.1", "localhost")
     _tell(f"Serving on {scheme}://{name}:{args.port} (Ctrl-C stops).")
+    favour_the_loop()
     server.run([port])
     code = server.exit_code
     if any(thread.daemon for thread in threading.enumerate()):
@@ -94,14 +93,10 @@ def run(args: argparse.Namespace) -> int:
     return code
 
 
-def _interpreter(args: argparse.Namespace) -> "Interpreting":
-    if args.model == "scripted":
-        from alignatt4llm.scripted import ScriptedInterpreter
-
-        return ScriptedInterpreter()
+def _interpreter(args: argparse.Namespace) -> "Interpreter":
     from alignatt4llm.interpreter import Interpreter
 
-    interpreter = Interpreter(args.model, args.recognizer, _tell, engine=args.engine)
+    interpreter = Interpreter(system.system(args), _tell)
     for pair in interpreter.pairs[:1]:
         interpreter.open(Pair.parse(pair)).close()  # loads the recogniser
     return interpreter

@@ -4,30 +4,23 @@ import argparse
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from alignatt4llm.cli import background
 from alignatt4llm.cli.engine import add_engine
-from alignatt4llm.heads.headset import HeadSet
-from alignatt4llm.heads.loading import head_set_for, load_head_set
-from alignatt4llm.policy.alignatt import AlignAtt
-from alignatt4llm.policy.base import Policy
-from alignatt4llm.policy.published import PublishedAlignAtt
+from alignatt4llm.errors import Tell
+from alignatt4llm.heads.loading import load_head_set
 from alignatt4llm.prompts.forms import FORMS
-from alignatt4llm.recognizers.loading import Finality, RecognizerRunner
-from alignatt4llm.settings.latency import LATENCIES
+from alignatt4llm.recognizers.loading import names
+from alignatt4llm.session import Session
+from alignatt4llm.settings.latency import LATENCIES, Latency
 from alignatt4llm.settings.presets import PRESETS, Preset, preset
+from alignatt4llm.settings.system import System
 from alignatt4llm.text.languages import Pair, language
-from alignatt4llm.weights.cards import ALIGNERS, RECOGNIZERS, TRANSLATORS, Card
-from alignatt4llm.weights.models import short_name
+from alignatt4llm.translators.table import find_engine
+from alignatt4llm.weights.cards import ALIGNERS, TRANSLATORS
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which system translates."""
-    parser.add_argument("--to", required=True, metavar="LANG", help="target language: de, ar, zh")
-    parser.add_argument("--from", dest="source", default="en", metavar="LANG", help="default: en")
-    parser.add_argument(
-        "--preset", choices=PRESETS, default="embedded", metavar="NAME",
-        help=f"models and settings that go together: {', '.join(PRESETS)}",
-    )  # fmt: skip
-    parser.add_argument("--latency", choices=LATENCIES, help="default: the preset's, or medium")
+def add_models(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which models translate, and by which heads and prompt."""
     parser.add_argument(
         "--model", metavar="NAME",
         help=f"embedded, embedded-large, {', '.join(TRANSLATORS)}, a folder or a hub id",
@@ -35,7 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_engine(parser)
     parser.add_argument(
         "--recognizer", metavar="NAME",
-        help=f"embedded, {', '.join(RECOGNIZERS)}, a Whisper size, a folder or a hub id",
+        help=f"{', '.join(names())}, a Whisper size, a folder or a hub id",
     )  # fmt: skip
     parser.add_argument(
         "--aligner", metavar="NAME", help=f"word times for Qwen3-ASR: {', '.join(ALIGNERS)}"
@@ -53,81 +46,93 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--heads", type=Path, metavar="FILE", help="head set, if none is shipped")
     parser.add_argument("--prompt", choices=FORMS, help="default: the model's own")
+    parser.set_defaults(preset="embedded")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add all options that say which system translates."""
+    add_models(parser)
+    parser.add_argument(
+        "--preset", choices=PRESETS, default="embedded", metavar="NAME",
+        help=f"models and settings that go together: {', '.join(map(str, PRESETS.values()))}",
+    )  # fmt: skip
+    background.add_options(parser)
+
+
+def add_direction(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what one stream is translated into, and how fast."""
+    parser.add_argument("--to", required=True, metavar="LANG", help="target language: de, ar, zh")
+    parser.add_argument("--from", dest="source", default="en", metavar="LANG", help="default: en")
+    parser.add_argument("--latency", choices=LATENCIES, help="default: the preset's, or medium")
+
+
+def system(args: argparse.Namespace) -> System:
+    """Return what `add_options` asks for; errors as for `models`."""
+    return replace(models(args), context=background.context(args))
+
+
+def models(args: argparse.Namespace) -> System:
+    """Take the preset's system and replace what `add_models` asks for otherwise.
+
+    Raises
+    ------
+    AlignattError
+        If a file that was given cannot be read, or there is no such engine.
+    """
+    base = preset(args.preset).system
+    model = args.model or base.model
+    return replace(
+        base,
+        model=model,
+        recognizer=args.recognizer or find_engine(args.engine, model).recognizer or base.recognizer,
+        engine=args.engine,
+        aligner=args.aligner,
+        audio_heads=args.audio_heads,
+        finality=args.finality,
+        recognizer_engine=args.recognizer_engine,
+        heads=load_head_set(args.heads) if args.heads else None,
+        prompt=args.prompt or base.prompt,
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class System:
-    """Everything that decides how speech is translated.
+class Choice:
+    """What ``translate`` and ``listen`` are asked for: a system for one stream.
 
     Attributes
     ----------
     preset
-        Models and settings, what was asked for on the command line included.
+        What the system began with.
+    system
+        The models, and how they translate.
     pair
         Translation direction.
-    prompt
-        Name of the prompt.
-    aligner, audio_heads, finality, recognizer_engine
-        As for `load_recognizer`.
-    heads_file
-        Head set given by the user.
-    engine
-        What runs the language model, as for `Interpreter`.
+    latency
+        Settings of the dial.
     """
 
     preset: Preset
+    system: System
     pair: Pair
-    prompt: str
-    aligner: str | None
-    audio_heads: Path | None
-    finality: Finality
-    recognizer_engine: RecognizerRunner
-    heads_file: Path | None
-    engine: str
+    latency: Latency
 
     @classmethod
-    def from_options(cls, args: argparse.Namespace) -> "System":
+    def of(cls, args: argparse.Namespace) -> "Choice":
         """Take the preset and replace what was asked for otherwise."""
         chosen = preset(args.preset)
-        if args.latency:
-            chosen = replace(chosen, latency=LATENCIES[args.latency])
-        chosen = replace(
-            chosen,
-            model=args.model or chosen.model,
-            recognizer=args.recognizer or chosen.recognizer,
-        )
-        card = TRANSLATORS.get(chosen.model)
-        prompt = args.prompt or (card.prompt if card else "auto")
-        pair = Pair(language(args.source), language(args.to))
-        ears = args.aligner, args.audio_heads, args.finality, args.recognizer_engine
-        return cls(chosen, pair, prompt, *ears, args.heads, args.engine)
+        latency = LATENCIES[args.latency] if args.latency else chosen.latency
+        return cls(chosen, system(args), Pair(language(args.source), language(args.to)), latency)
 
-    @property
-    def cards(self) -> list[Card]:
-        """The published models that this system downloads, each once."""
-        ears = RECOGNIZERS.get(self.preset.recognizer)
-        aligner = ALIGNERS.get(self.aligner or (ears.aligner if ears else None) or "")
-        found = [TRANSLATORS.get(self.preset.model), ears, aligner]
-        return [card for card in found if card is not None]
-
-    def heads(self) -> HeadSet:
-        """Return the head set.
+    def open(self, tell: Tell) -> Session:
+        """Load the models and start the session.
 
         Raises
         ------
         AlignattError
-            If there is none for the model and the pair.
+            If there is no head set, before anything is loaded; or as for `Interpreter`.
         """
-        found = (
-            load_head_set(self.heads_file)
-            if self.heads_file
-            else head_set_for(short_name(self.preset.model), str(self.pair))
-        )
-        count = self.preset.heads or len(found.heads)
-        return replace(found, heads=found.heads[:count], weights=found.weights[:count])
+        from alignatt4llm.interpreter import Interpreter
 
-    def policy(self, heads: HeadSet) -> Policy:
-        """Return the policy over a head set."""
-        if self.preset.policy == "published":
-            return PublishedAlignAtt(heads)
-        return AlignAtt(heads, self.preset.latency.policy)
+        self.system.head_set(self.pair)
+        interpreter = Interpreter(self.system, tell)
+        return interpreter.open(self.pair, self.latency, heads=self.system.heads)

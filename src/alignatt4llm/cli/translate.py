@@ -5,10 +5,9 @@ import sys
 from typing import Any
 
 from alignatt4llm.audio.decode import STANDARD_INPUT, AudioSource
-from alignatt4llm.cli import background
 from alignatt4llm.cli.dry_run import describe
 from alignatt4llm.cli.play import IN_TURN, add_options, play
-from alignatt4llm.cli.system import System
+from alignatt4llm.cli.system import Choice
 from alignatt4llm.errors import AlignattError, UsageError
 
 EXAMPLES = """\
@@ -44,9 +43,7 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Translate; whatever was committed is in every output when this returns."""
     if args.dry_run:
-        about = background.context(args)
-        block = about.block("") if about else ""
-        print(describe(System.from_options(args), block, args.schedule))
+        print(describe(Choice.of(args), args.schedule))
         return 0
     if args.input is None:
         raise UsageError("Say what to translate: a file, a URL, or - for standard input.")

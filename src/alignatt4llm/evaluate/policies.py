@@ -3,43 +3,26 @@
 import os
 import platform
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from alignatt4llm.errors import UsageError
 from alignatt4llm.evaluate.corpus import Recording
+from alignatt4llm.evaluate.names import OFFLINE
 from alignatt4llm.evaluate.systems import Live, Offline, System
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.machine.device import Device
 from alignatt4llm.policy.base import Policy
-from alignatt4llm.policy.published import PublishedAlignAtt
-from alignatt4llm.policy.rivals import Confidence, FixedCut, LocalAgreement, Sentence, WaitK
+from alignatt4llm.policy.table import make_policy
 from alignatt4llm.recognizers.base import Recognizer
 from alignatt4llm.recognizers.heard import HeardTextRecognizer, Hearing
 from alignatt4llm.recognizers.timed import TimedTextRecognizer
 from alignatt4llm.session import Session
 from alignatt4llm.settings.latency import Latency
-from alignatt4llm.text.languages import Language, Pair
+from alignatt4llm.text.languages import Pair
 
 _PACKAGES = ("alignatt4llm", "torch", "transformers", "faster-whisper")
-
-Maker = Callable[[HeadSet, Language, str], Policy]
-"""From a head set, the target language and the number behind the colon to a policy."""
-
-POLICIES: dict[str, Maker | None] = {
-    "alignatt": None,
-    "offline": None,
-    "published": lambda heads, _target, _number: PublishedAlignAtt(heads),
-    "wait-k": lambda heads, target, k: WaitK(heads, target, int(k or 5)),
-    "local-agreement": lambda heads, target, n: LocalAgreement(heads, target, int(n or 2)),
-    "fixed-cut": lambda heads, target, n: FixedCut(heads, target, int(n or 3)),
-    "confidence": lambda heads, target, least: Confidence(heads, target, float(least or 0.5)),
-    "sentence": lambda heads, target, _number: Sentence(heads, target),
-}
-"""By name; in ``--policy NAME:NUMBER`` the number is k, n or the least probability."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +56,16 @@ class Setup:
     hearing: Hearing | None
 
     def __post_init__(self) -> None:
-        self.make_policy()
+        if self.policy != OFFLINE:
+            self.make_policy()
 
-    def make_policy(self) -> Policy | None:
-        """Return the policy for one stream; None for AlignAtt as the settings have it."""
-        name, _, number = self.policy.partition(":")
-        if name not in POLICIES:
-            raise UsageError(f"Unknown policy '{name}'. There are: {', '.join(POLICIES)}.")
-        maker = POLICIES[name]
-        try:
-            return maker(self.heads, self.pair.target, number) if maker else None
-        except ValueError as problem:
-            raise UsageError(f"'{self.policy}': {number} is not a number.") from problem
+    def make_policy(self) -> Policy:
+        """Return the policy for one stream."""
+        return make_policy(self.policy, self.heads, self.settings.policy, self.pair.target)
 
     def system(self) -> System:
         """Return what translates a recording."""
-        if self.policy == "offline":
+        if self.policy == OFFLINE:
             return self._offline()
         return Live(self._session, self.settings.chunk, self.pair, time.monotonic)
 
@@ -113,7 +90,7 @@ class Setup:
         translator = self.interpreter.translator
         return Offline(
             lambda: translator.open(self.pair, self.heads),
-            translator.prompt_form(self.pair, self.prompt),
+            self.interpreter.prompt_form(self.pair, self.prompt),
             self.pair,
             time.monotonic,
         )
@@ -127,7 +104,7 @@ class Setup:
             "policy": self.policy,
             "prompt": self.prompt,
         }
-        if self.policy != "offline":
+        if self.policy != OFFLINE:
             heads = asdict(replace(self.heads, ranking=(), origin={}))
             described |= {"settings": asdict(self.settings), "heads": heads}
             described["hearing"] = asdict(self.hearing) if self.hearing else None

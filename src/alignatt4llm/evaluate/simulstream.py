@@ -22,6 +22,7 @@ from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.machine.threads import prepare_environment
 from alignatt4llm.session import Session
 from alignatt4llm.settings.latency import LATENCIES
+from alignatt4llm.settings.system import System
 from alignatt4llm.text.languages import Pair, language
 
 _OF_SIMULSTREAM = ("type", "detokenizer_type", "latency_unit")
@@ -143,7 +144,7 @@ class AlignAttProcessor(SpeechProcessor):  # type: ignore[misc]
         with cls._loading:
             if names not in cls._interpreters:
                 prepare_environment()
-                cls._interpreters[names] = Interpreter(*names)
+                cls._interpreters[names] = Interpreter(System(*names))
             return cls._interpreters[names]
 
     def _open(self) -> Session:

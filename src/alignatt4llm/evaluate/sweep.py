@@ -8,9 +8,9 @@ from pathlib import Path
 
 from alignatt4llm.errors import UsageError
 from alignatt4llm.evaluate.corpus import read_corpus
+from alignatt4llm.evaluate.names import OFFLINE
 from alignatt4llm.evaluate.policies import Setup
 from alignatt4llm.evaluate.runs import Plan
-from alignatt4llm.heads.loading import load_head_set
 from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.recognizers.heard import Hearing
 from alignatt4llm.settings.latency import LATENCIES, Latency, changed
@@ -62,8 +62,8 @@ def _choices(args: argparse.Namespace) -> Iterator[_Choice]:
     """Yield every combination; offline translation has no latency and no changes."""
     settings = list(product(args.latency, product(*map(_change, args.set))))
     for pair, policy in product(map(Pair.parse, args.pair), args.policy):
-        for latency, changes in settings if policy != "offline" else settings[:1]:
-            yield _Choice(pair, policy, latency, changes if policy != "offline" else ())
+        for latency, changes in settings if policy != OFFLINE else settings[:1]:
+            yield _Choice(pair, policy, latency, changes if policy != OFFLINE else ())
 
 
 def _change(text: str) -> Sequence[tuple[str, str]]:
@@ -76,22 +76,23 @@ def _change(text: str) -> Sequence[tuple[str, str]]:
 def _plan(
     args: argparse.Namespace, interpreter: Interpreter, choice: _Choice, folder: Path
 ) -> Plan:
-    pair = choice.pair
+    pair, system = choice.pair, interpreter.system
     setup = Setup(
         interpreter,
         pair,
         choice.policy,
         choice.settings,
-        load_head_set(args.heads) if args.heads else interpreter.heads(pair),
-        args.prompt,
+        system.heads or interpreter.heads(pair),
+        system.prompt,
         None if args.perfect else Hearing(),
     )
     manifest = {
         **setup.described(),
-        "latency": choice.latency if choice.policy != "offline" else None,
+        "latency": choice.latency if choice.policy != OFFLINE else None,
         "changes": dict(choice.changes),
-        "model": args.model,
-        "recognizer": args.recognizer,
+        "model": system.model,
+        "recognizer": system.recognizer,
+        "engine": system.engine,
         "data": args.data.resolve().name,
         "jobs": args.jobs,
     }

@@ -1,7 +1,7 @@
 """Head sets: which alignment heads are read, at which query row, and how they are combined."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
@@ -75,6 +75,19 @@ class Layout:
     sliding: tuple[int, ...] = ()
     shared: tuple[int, ...] = ()
 
+    @classmethod
+    def of(cls, config: Any) -> Self:
+        """Read the configuration of a model, as transformers has it."""
+        text = config.get_text_config()
+        layers = text.num_hidden_layers
+        kinds = getattr(text, "layer_types", None) or []
+        return cls(
+            layers=layers,
+            heads=text.num_attention_heads,
+            sliding=tuple(n for n, kind in enumerate(kinds) if kind == "sliding_attention"),
+            shared=tuple(range(layers - (getattr(text, "num_kv_shared_layers", 0) or 0), layers)),
+        )
+
     @property
     def every(self) -> list[Head]:
         """All heads, layer by layer."""
@@ -131,6 +144,11 @@ class HeadSet:
                 f"The head set has {len(self.heads)} heads and {len(self.weights)} weights; "
                 "each head needs one."
             )
+
+    def best(self, count: int) -> Self:
+        """Return the set with its first heads only; with all of them for 0."""
+        count = count or len(self.heads)
+        return replace(self, heads=self.heads[:count], weights=self.weights[:count])
 
     @property
     def combination(self) -> Combination:

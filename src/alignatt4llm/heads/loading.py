@@ -38,6 +38,12 @@ def shipped_head_sets() -> dict[str, Path]:
     return {":".join(path.name.removesuffix(".json").rsplit("_", 1)): path for path in paths}
 
 
+def shipped_pairs(model: str) -> tuple[str, ...]:
+    """Return the directions for which head sets of a model are shipped, as ``en-de``."""
+    names = (name.rpartition(":") for name in shipped_head_sets())
+    return tuple(pair for made_for, _, pair in names if made_for == model)
+
+
 def head_set_for(model: str, pair: str) -> HeadSet:
     """Return the shipped head set of a model and direction.
 
@@ -59,7 +65,8 @@ def head_set_for(model: str, pair: str) -> HeadSet:
         names = ", ".join(shipped) or "none"
         raise UsageError(
             f"There is no head set for {pair} with the model '{model}' (shipped: {names}). "
-            "Make one with 'alignatt heads calibrate' and pass it with --heads FILE."
+            f"Make one with 'alignatt heads calibrate --model MODEL --pair {pair} --data SOURCE "
+            "TARGET --out FILE' and pass it with --heads FILE."
         )
     return load_head_set(path)
 

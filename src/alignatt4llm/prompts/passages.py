@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from alignatt4llm.errors import AlignattError, UsageError
+from alignatt4llm.errors import UsageError, extra
 from alignatt4llm.text.languages import unspaced
 from alignatt4llm.text.words import any_word_spans
 
@@ -85,11 +85,9 @@ def read_document(path: Path) -> str:
 
 
 def _read_pdf(path: Path) -> str:
-    try:
+    with extra("context", "A PDF as context"):
         from pypdf import PdfReader
         from pypdf.errors import PyPdfError
-    except ImportError as problem:
-        raise _missing("pypdf") from problem
     try:
         return "\n".join(page.extract_text() for page in PdfReader(path).pages)
     except (PyPdfError, ValueError, KeyError) as problem:
@@ -112,14 +110,6 @@ def _terms(text: str) -> list[str]:
 
 
 def _bm25() -> Any:
-    try:
+    with extra("context", "A document as context"):
         import bm25s
-    except ImportError as problem:
-        raise _missing("bm25s") from problem
     return bm25s
-
-
-def _missing(package: str) -> AlignattError:
-    return AlignattError(
-        f"Documents as context need {package}; install it with pip install 'alignatt4llm[context]'."
-    )

@@ -7,7 +7,7 @@ from alignatt4llm.errors import AlignattError
 from alignatt4llm.machine.device import Device
 
 
-def load(path: Path, processor: Any, model: Any, device: Device) -> tuple[Any, Any]:
+def load_checkpoint(path: Path, processor: Any, model: Any, device: Device) -> tuple[Any, Any]:
     """Load processor and model from a folder, ready to run.
 
     Parameters
@@ -33,7 +33,7 @@ def load(path: Path, processor: Any, model: Any, device: Device) -> tuple[Any, A
 
 
 def read(path: Path, part: Any, **options: Any) -> Any:
-    """Load one part of a checkpoint; errors as for `load`."""
+    """Load one part of a checkpoint; errors as for `load_checkpoint`."""
     try:
         return part.from_pretrained(path, local_files_only=True, **options)
     except (OSError, ValueError, KeyError) as problem:

@@ -1,15 +1,15 @@
 """Word times from Qwen3-ForcedAligner: one pass over audio and transcript, no decoding."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 
 from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
-from alignatt4llm.errors import AlignattError
+from alignatt4llm.errors import extra
 from alignatt4llm.events import SourceWord
 from alignatt4llm.machine.device import Device
-from alignatt4llm.recognizers.checkpoint import load
+from alignatt4llm.recognizers.checkpoint import load_checkpoint
 from alignatt4llm.recognizers.word_repair import give_times
 from alignatt4llm.text.languages import Language
 from alignatt4llm.text.words import split_words
@@ -33,11 +33,16 @@ class ForcedAligner:
             LANGUAGE_CODE_TO_NAME,
         )
 
-        self._processor, self._model = load(
+        self._processor, self._model = load_checkpoint(
             path, Qwen3ASRProcessor, Qwen3ASRForTokenClassification, device or Device.best()
         )
         names = LANGUAGE_CODE_TO_NAME.items()
         self._languages = {code for code, name in names if name in FORCED_ALIGNER_LANGUAGES}
+
+    @classmethod
+    def of(cls, path: Path | None) -> Self | None:
+        """Load the aligner of a folder, if there is one."""
+        return cls(path) if path else None
 
     def knows(self, language: Language) -> bool:
         """Whether the aligner was trained on the language."""
@@ -82,13 +87,8 @@ class ForcedAligner:
         return give_times(words, timed, len(audio) / SAMPLE_RATE)
 
     def _prepare(self, audio: Samples, text: str, language: Language) -> tuple[Any, Any]:
-        try:
+        with extra("qwen3-asr", f"Timing words in {language.name}"):
             prepared: tuple[Any, Any] = self._processor.prepare_forced_aligner_inputs(
                 audio=audio, transcript=text, language=language.code
             )
-        except ImportError as problem:
-            raise AlignattError(
-                f"Word times in {language.name} need another package; install it with "
-                "pip install 'alignatt4llm[qwen3-asr]'."
-            ) from problem
         return prepared

@@ -23,11 +23,13 @@ from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.events import SourceWord
 from alignatt4llm.heads.headset import HeadSet
+from alignatt4llm.heads.loading import load_head_set
 from alignatt4llm.machine.device import Device
 from alignatt4llm.recognizers.agreement import HOLD_BACK, Agreement
 from alignatt4llm.recognizers.attended import Attended
-from alignatt4llm.recognizers.checkpoint import load, read
+from alignatt4llm.recognizers.checkpoint import load_checkpoint, read
 from alignatt4llm.recognizers.frames import monotone, words_at
+from alignatt4llm.recognizers.table import Asked
 from alignatt4llm.recognizers.window import WindowRecognizer, token_budget
 from alignatt4llm.recognizers.word_repair import give_times
 from alignatt4llm.text.languages import Language
@@ -76,7 +78,7 @@ class GemmaAudioEngine:
     def __init__(
         self, path: Path, heads: HeadSet | None = None, device: Device | None = None
     ) -> None:
-        self.tokenizer, self.model = load(
+        self.tokenizer, self.model = load_checkpoint(
             path, AutoTokenizer, Gemma4ForConditionalGeneration, device or Device.best()
         )
         if self.model.config.audio_config is None:
@@ -207,3 +209,9 @@ class GemmaAudioEngine:
         frames = monotone(self.heads.combine(heard.rows))
         timed = words_at(text, heard.spans, frames, duration)
         return give_times(words, timed, duration)
+
+
+def load(asked: Asked) -> GemmaAudioEngine:
+    """Load the model with transformers, and its audio heads if there are any."""
+    heads = load_head_set(asked.audio_heads) if asked.audio_heads else None
+    return GemmaAudioEngine(asked.folder, heads)

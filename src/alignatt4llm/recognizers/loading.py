@@ -1,14 +1,14 @@
 """From the name of a recogniser to a model in memory."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING
 
-from alignatt4llm.errors import AlignattError, Tell, UsageError
-from alignatt4llm.heads.loading import load_head_set
-from alignatt4llm.recognizers.agreement import Agreement
-from alignatt4llm.recognizers.attended import Attended
+from alignatt4llm.errors import Tell, UsageError, extra, silent
 from alignatt4llm.recognizers.base import RecognizerEngine
+from alignatt4llm.recognizers.table import KINDS, Asked, Finality, Kind, RecognizerRunner
 from alignatt4llm.weights.cards import ALIGNERS, RECOGNIZERS
 from alignatt4llm.weights.hub import hub_model
 from alignatt4llm.weights.models import resolve_recognizer, short_name
@@ -16,13 +16,10 @@ from alignatt4llm.weights.models import resolve_recognizer, short_name
 if TYPE_CHECKING:
     from alignatt4llm.recognizers.gemma_audio import GemmaAudioEngine
 
-Finality = Literal["agreement", "attention"]
-"""What makes a recognised word final: two hypotheses that agree, or the model's attention."""
 
-RecognizerRunner = Literal["transformers", "vllm"]
-"""What runs the model of a recogniser."""
-
-_FINAL: dict[Finality, type[Agreement]] = {"agreement": Agreement, "attention": Attended}
+def names() -> list[str]:
+    """Return the recognisers that can be asked for by name."""
+    return ["embedded", *RECOGNIZERS, *(name for name, kind in KINDS.items() if not kind.weights)]
 
 
 def load_recognizer(
@@ -33,14 +30,14 @@ def load_recognizer(
     finality: Finality = "agreement",
     engine: RecognizerRunner = "transformers",
     threads: int = 0,
-    tell: Tell = lambda message: None,
+    tell: Tell = silent,
 ) -> RecognizerEngine:
     """Load a recogniser.
 
     Parameters
     ----------
     name
-        ``embedded``, a name from `cards.RECOGNIZERS`, a folder, a Whisper size, or a hub id.
+        One of `names`, a folder, a Whisper size, or a hub id.
     aligner
         Gives the words of Qwen3-ASR their times: a name from `cards.ALIGNERS`, a folder or a
         hub id. A named recogniser brings its own.
@@ -49,7 +46,7 @@ def load_recognizer(
     finality
         ``attention`` for AlignAtt over the cross-attention of Whisper.
     engine
-        What runs Qwen3-ASR: ``transformers`` or ``vllm``.
+        What runs the model: ``transformers`` or ``vllm``.
     threads
         CPU threads; 0 leaves the libraries' choice.
     tell
@@ -58,38 +55,19 @@ def load_recognizer(
     Raises
     ------
     AlignattError
-        If there is no such recogniser, or packages or weights are missing.
+        If there is no such recogniser, it does not take an option, or packages or weights are
+        missing.
     """
+    folder, kind = _find(name, tell)
+    given = {"aligner": aligner, "audio-heads": audio_heads}
+    options = [option for option, value in given.items() if value is not None]
+    _check(kind, [*options, *(["finality"] if finality == "attention" else [])])
     card = RECOGNIZERS.get(name)
-    folder = _folder(card.hub if card else name, tell)
-    kind = _kind(folder)
-    if finality == "attention" and kind != "whisper":
-        raise UsageError("Words are final by attention with Whisper, or with --audio-heads.")
-    if audio_heads is not None and kind != "gemma4":
-        raise UsageError("--audio-heads is for --recognizer gemma-audio.")
-    try:
-        if kind == "whisper":
-            from alignatt4llm.recognizers.whisper import WhisperEngine
-
-            return WhisperEngine(
-                folder, threads, Attended if finality == "attention" else Agreement
-            )
-        if kind == "qwen3_asr":
-            return _qwen3_asr(folder, aligner or (card.aligner if card else None), engine, tell)
-        if kind == "voxtral_realtime":
-            from alignatt4llm.recognizers.voxtral import VoxtralEngine
-
-            return VoxtralEngine(folder)
-        if kind == "gemma4":
-            from alignatt4llm.recognizers.gemma_audio import GemmaAudioEngine
-
-            return GemmaAudioEngine(folder, load_head_set(audio_heads) if audio_heads else None)
-    except ImportError as problem:
-        raise AlignattError(
-            f"'{name}' needs the package {problem.name}; install it with "
-            "pip install 'alignatt4llm[gpu]'."
-        ) from problem
-    raise UsageError(f"'{name}' holds a model of type '{kind}', which is no known recogniser.")
+    times = _aligner(aligner or (card.aligner if card else None), tell)
+    asked = Asked(folder, threads, times, audio_heads, finality)
+    with extra("vllm" if engine == "vllm" else kind.extra, f"'{name}'"):
+        load: Callable[[Asked], RecognizerEngine] = resolve_name(_runner(kind, engine))
+        return load(asked)
 
 
 def load_gemma_audio(name: str) -> "tuple[GemmaAudioEngine, str]":
@@ -97,8 +75,39 @@ def load_gemma_audio(name: str) -> "tuple[GemmaAudioEngine, str]":
     from alignatt4llm.recognizers.gemma_audio import GemmaAudioEngine
 
     card = RECOGNIZERS.get(name)
-    folder = _folder(card.hub if card else name, lambda message: None)
+    folder = _folder(card.hub if card else name, silent)
     return GemmaAudioEngine(folder), card.model if card else short_name(name)
+
+
+def _find(name: str, tell: Tell) -> tuple[Path, Kind]:
+    """Return the model's folder, none for a kind without weights, and its kind."""
+    if name in KINDS and not KINDS[name].weights:
+        return Path(), KINDS[name]
+    card = RECOGNIZERS.get(name)
+    folder = _folder(card.hub if card else name, tell)
+    model_type = _model_type(folder)
+    if model_type not in KINDS:
+        raise UsageError(
+            f"'{name}' holds a model of type '{model_type}', which is no known recogniser. There "
+            f"are: {', '.join(KINDS)}."
+        )
+    return folder, KINDS[model_type]
+
+
+def _check(kind: Kind, options: list[str]) -> None:
+    """Make sure that a kind takes what is asked for."""
+    for option in options:
+        if option not in kind.takes:
+            able = [other.help for other in KINDS.values() if option in other.takes]
+            raise UsageError(f"--{option} is for {', '.join(able)}; this is {kind.help}.")
+
+
+def _runner(kind: Kind, engine: RecognizerRunner) -> str:
+    """Return where the ``load`` is that runs a kind."""
+    if engine == "vllm" and not kind.vllm:
+        able = [other.help for other in KINDS.values() if other.vllm]
+        raise UsageError(f"vLLM can run {', '.join(able)}; this is {kind.help}.")
+    return kind.vllm if engine == "vllm" else kind.load
 
 
 def _folder(name: str, tell: Tell) -> Path:
@@ -112,24 +121,14 @@ def _folder(name: str, tell: Tell) -> Path:
     return resolve_recognizer(name, tell)
 
 
-def _kind(folder: Path) -> str:
+def _aligner(name: str | None, tell: Tell) -> Path | None:
+    """Return the folder of an aligner, by card, folder or hub id."""
+    card = ALIGNERS.get(name or "")
+    return _folder(card.hub if card else name, tell) if name else None
+
+
+def _model_type(folder: Path) -> str:
     if (folder / "model.bin").is_file():
         return "whisper"
     config = json.loads((folder / "config.json").read_text("utf-8"))
     return str(config.get("model_type", "unknown"))
-
-
-def _qwen3_asr(
-    folder: Path, aligner: str | None, engine: RecognizerRunner, tell: Tell
-) -> RecognizerEngine:
-    from alignatt4llm.recognizers.forced_aligner import ForcedAligner
-
-    card = ALIGNERS.get(aligner or "")
-    times = ForcedAligner(_folder(card.hub if card else aligner, tell)) if aligner else None
-    if engine == "vllm":
-        from alignatt4llm.recognizers.qwen3_asr_vllm import Qwen3AsrVllmEngine
-
-        return Qwen3AsrVllmEngine(folder, times)
-    from alignatt4llm.recognizers.qwen3_asr import Qwen3AsrEngine
-
-    return Qwen3AsrEngine(folder, times)

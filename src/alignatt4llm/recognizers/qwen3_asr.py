@@ -23,8 +23,9 @@ from alignatt4llm.errors import UsageError
 from alignatt4llm.events import SourceWord
 from alignatt4llm.machine.device import Device
 from alignatt4llm.recognizers.agreement import HOLD_BACK, Agreement
-from alignatt4llm.recognizers.checkpoint import load
+from alignatt4llm.recognizers.checkpoint import load_checkpoint
 from alignatt4llm.recognizers.forced_aligner import ForcedAligner
+from alignatt4llm.recognizers.table import Asked
 from alignatt4llm.recognizers.window import WindowRecognizer, token_budget
 from alignatt4llm.recognizers.word_repair import give_times
 from alignatt4llm.text.languages import Language
@@ -49,7 +50,7 @@ class Qwen3AsrEngine:
     def __init__(
         self, path: Path, aligner: ForcedAligner | None = None, device: Device | None = None
     ) -> None:
-        self.processor, self.model = load(
+        self.processor, self.model = load_checkpoint(
             path, Qwen3ASRProcessor, Qwen3ASRForConditionalGeneration, device or Device.best()
         )
         self.aligner = aligner
@@ -265,3 +266,8 @@ class _Text:
         self._cached = names
         best: list[int] = logits.argmax(-1).tolist()
         return best
+
+
+def load(asked: Asked) -> Qwen3AsrEngine:
+    """Load the model with transformers, and its aligner."""
+    return Qwen3AsrEngine(asked.folder, ForcedAligner.of(asked.aligner))

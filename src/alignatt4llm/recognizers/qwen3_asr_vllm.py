@@ -16,6 +16,7 @@ from alignatt4llm.events import SourceWord
 from alignatt4llm.recognizers.agreement import HOLD_BACK, Agreement
 from alignatt4llm.recognizers.forced_aligner import ForcedAligner
 from alignatt4llm.recognizers.qwen3_asr import require_known, timed_words
+from alignatt4llm.recognizers.table import Asked
 from alignatt4llm.recognizers.window import WindowRecognizer, token_budget
 from alignatt4llm.text.languages import Language
 from alignatt4llm.text.words import split_words
@@ -79,3 +80,8 @@ class Qwen3AsrVllmEngine:
                 return None
             words = timed_words(self._aligner, audio, known + said.text, language)
         return words[len(split_words(known, language)) :]
+
+
+def load(asked: Asked) -> Qwen3AsrVllmEngine:
+    """Load the model with vLLM, and its aligner."""
+    return Qwen3AsrVllmEngine(asked.folder, ForcedAligner.of(asked.aligner))

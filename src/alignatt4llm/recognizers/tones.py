@@ -4,12 +4,14 @@ Tests of servers and clients need audio whose transcript is known, also when par
 repeated or recognised from the middle on. Real speech takes a model; a tone takes counting.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.events import SourceWord
+from alignatt4llm.recognizers.table import Asked
+from alignatt4llm.text.languages import Language
 from alignatt4llm.transcript import Recognition
 
 _TEXT = """\
@@ -18,7 +20,7 @@ people who drew them by hand. Some of these maps are very large. Others fit into
 which made them useful on long walks. Look at the river here.
 """
 SCRIPT = tuple(_TEXT.split())
-"""What can be said; word i is a tone of ``LOWEST + STEP * i`` Hz."""
+"""What is said unless another script is given; word i is a tone of ``LOWEST + STEP * i`` Hz."""
 
 LOWEST, STEP = 200, 20
 _SOUND, _GAP = 0.3, 0.1
@@ -44,9 +46,15 @@ class ToneRecognizer:
     """Hears `tones`; of other sounds it makes a word of the script every 0.6 s.
 
     A word is tail while it sounds and committed once 40 ms of silence follow.
+
+    Parameters
+    ----------
+    script
+        What can be heard, by its number.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, script: Sequence[str] = SCRIPT) -> None:
+        self._script = script
         self._rest: Samples = np.zeros(0, np.float32)
         self._frames = 0
         self._begin = 0
@@ -88,8 +96,8 @@ class ToneRecognizer:
     def _word(self) -> list[SourceWord]:
         if not self._heard:
             return []
-        index = round((self._pitch() - LOWEST) / STEP) % len(SCRIPT)
-        return [SourceWord(SCRIPT[index], self._begin / 100, self._end / 100)]
+        index = round((self._pitch() - LOWEST) / STEP) % len(self._script)
+        return [SourceWord(self._script[index], self._begin / 100, self._end / 100)]
 
     def _pitch(self) -> float:
         """Hertz, from the first and last passage through zero; what is quiet has no sign."""
@@ -100,3 +108,25 @@ class ToneRecognizer:
         if len(crossings) < 2:
             return 0.0
         return float((len(crossings) - 1) * SAMPLE_RATE / (2 * (crossings[-1] - crossings[0])))
+
+
+class ToneEngine:
+    """Opens recognisers of tones; it has no model.
+
+    Parameters
+    ----------
+    script
+        What the tones say.
+    """
+
+    def __init__(self, script: Sequence[str] = SCRIPT) -> None:
+        self._script = script
+
+    def open(self, language: Language, hold_back: float) -> ToneRecognizer:
+        """Start hearing, whatever the language."""
+        return ToneRecognizer(self._script)
+
+
+def load(asked: Asked) -> ToneEngine:
+    """Return what opens recognisers of tones."""
+    return ToneEngine()

@@ -18,7 +18,8 @@ from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.events import SourceWord
 from alignatt4llm.machine.device import Device
 from alignatt4llm.recognizers.agreement import HOLD_BACK
-from alignatt4llm.recognizers.checkpoint import load
+from alignatt4llm.recognizers.checkpoint import load_checkpoint
+from alignatt4llm.recognizers.table import Asked
 from alignatt4llm.text.languages import Language
 from alignatt4llm.text.words import split_words
 from alignatt4llm.transcript import Recognition
@@ -44,7 +45,7 @@ class VoxtralEngine:
     """
 
     def __init__(self, path: Path, device: Device | None = None) -> None:
-        self.processor, self.model = load(
+        self.processor, self.model = load_checkpoint(
             path,
             VoxtralRealtimeProcessor,
             VoxtralRealtimeForConditionalGeneration,
@@ -214,3 +215,8 @@ class _Stream:
             "padding_cache": out.padding_cache,
         }
         return int(out.logits[0, -1].argmax())
+
+
+def load(asked: Asked) -> VoxtralEngine:
+    """Load the model with transformers."""
+    return VoxtralEngine(asked.folder)

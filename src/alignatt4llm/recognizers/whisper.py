@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alignatt4llm.audio.samples import Samples
-from alignatt4llm.errors import AlignattError
+from alignatt4llm.errors import AlignattError, extra
 from alignatt4llm.events import SourceWord
 from alignatt4llm.recognizers.agreement import HOLD_BACK, Agreement
+from alignatt4llm.recognizers.attended import Attended
+from alignatt4llm.recognizers.table import Asked
 from alignatt4llm.recognizers.window import WindowRecognizer, token_budget
 from alignatt4llm.text.languages import Language
 
@@ -36,13 +38,8 @@ class WhisperEngine:
 
     def __init__(self, path: Path, threads: int = 0, finality: type[Agreement] = Agreement) -> None:
         self._finality = finality
-        try:
+        with extra("whisper", "Recognising speech"):
             from faster_whisper import WhisperModel
-        except ImportError as error:
-            raise AlignattError(
-                "Recognising speech needs faster-whisper; install it with "
-                "pip install 'alignatt4llm[whisper]'."
-            ) from error
         if not (path / "model.bin").is_file():
             raise AlignattError(
                 f"'{path}' holds no Whisper model; give a folder with a CTranslate2 model.bin."
@@ -159,3 +156,9 @@ def _plausible(text: str, start: float, end: float) -> SourceWord:
     if text[-1].isalnum():
         return SourceWord(text, end - longest, end)
     return SourceWord(text, start, start + longest)
+
+
+def load(asked: Asked) -> WhisperEngine:
+    """Load the model with faster-whisper."""
+    finality = Attended if asked.finality == "attention" else Agreement
+    return WhisperEngine(asked.folder, asked.threads, finality)

@@ -1,6 +1,5 @@
 """Answers to an upload: OpenAI's own, and every output."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +8,7 @@ from alignatt4llm.events import Close, Commit, End, Event
 from alignatt4llm.outputs.base import Format
 from alignatt4llm.outputs.table import OUTPUTS, OutputKind
 from alignatt4llm.text.languages import Language
+from alignatt4llm.text.printable import json_line
 
 
 class Text(Format):
@@ -38,7 +38,7 @@ class Json(Text):
 
     def end(self) -> str:
         """Return the object."""
-        return _json({"text": self.text})
+        return json_line({"text": self.text})
 
 
 class VerboseJson(Text):
@@ -61,7 +61,7 @@ class VerboseJson(Text):
 
     def end(self) -> str:
         """Return the object."""
-        return _json(
+        return json_line(
             {
                 "task": "translate",
                 "language": self._target.code,
@@ -117,8 +117,4 @@ def openai_error(code: str, message: str) -> dict[str, Any]:
 
 def sse(data: dict[str, Any]) -> str:
     """Return an event of a stream."""
-    return f"data: {_json(data)}\n\n"
-
-
-def _json(data: dict[str, Any]) -> str:
-    return json.dumps(data, ensure_ascii=False)
+    return f"data: {json_line(data)}\n\n"

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.serve.access import Access
 from alignatt4llm.serve.answers import openai_error
 from alignatt4llm.serve.captions import Captions
@@ -22,7 +23,6 @@ from alignatt4llm.serve.metrics import Metrics
 from alignatt4llm.serve.openai import Translations
 from alignatt4llm.serve.pages import asset, front
 from alignatt4llm.serve.registry import Registry
-from alignatt4llm.serve.sessions import Interpreting
 from alignatt4llm.serve.text import TextDoor
 from alignatt4llm.serve.transcripts import Transcripts
 from alignatt4llm.settings.latency import LATENCIES
@@ -30,7 +30,7 @@ from alignatt4llm.text.languages import Pair
 
 
 def create_app(
-    interpreter: Interpreting,
+    interpreter: Interpreter,
     folder: Path,
     limits: Limits = Limits(),
     token: str | None = None,

@@ -1,7 +1,7 @@
 """What a session has said for good, on disk: a line an event, none of them ever changed.
 
 A server that was killed finds here all that it needs to go on with the session: what was said,
-the source words of the open utterance, and how much of the audio they cover.
+the source words that became final, and how much of the audio they cover.
 """
 
 import json
@@ -11,44 +11,26 @@ import time
 import weakref
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, replace
 from pathlib import Path
 from threading import Lock
 from typing import Any, BinaryIO
 
+from alignatt4llm.delays import Delays
 from alignatt4llm.events import Close, Commit, End, Piece, SourceWord, to_json
+from alignatt4llm.serve.errors import UnknownSession
+from alignatt4llm.serve.past import Past, Record, Settled, fold
+from alignatt4llm.text.languages import Pair
 
 Durable = Commit | Close | End
 """Events that are kept and numbered; all others are worth something only when they are new."""
 
+FORMAT = 2
+"""Version of what is written here; a close tells its words since 2."""
+
 _NAME = re.compile(r"[A-Za-z0-9_-]{16,64}")
 _AT_ONCE = 256
 """Lines read at once, so that memory stays bounded whatever a client asks for."""
-
-
-@dataclass(slots=True)
-class Past:
-    """What a journal tells about its session.
-
-    Attributes
-    ----------
-    header
-        What the session was started with.
-    said
-        Its commits and closes.
-    heard
-        Committed source words of the open utterance.
-    settled
-        Samples of the stream whose words are all committed.
-    ended
-        Whether its end was written.
-    """
-
-    header: dict[str, Any]
-    said: list[Commit | Close] = field(default_factory=list)
-    heard: list[SourceWord] = field(default_factory=list)
-    settled: int = 0
-    ended: bool = False
 
 
 class Journal:
@@ -58,10 +40,21 @@ class Journal:
     ----------
     path
         The file, as `create` made it.
+
+    Attributes
+    ----------
+    header
+        What the session was started with.
+
+    Raises
+    ------
+    UnknownSession
+        If it was written by another version.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.header = read_header(path)
         self._lock = Lock()
         self._starts: list[int] = []
         self._size = _repair(path)
@@ -82,7 +75,7 @@ class Journal:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(json.dumps({"type": "session", **header}) + "\n")
+            file.write(json.dumps({"type": "session", "format": FORMAT, **header}) + "\n")
         journal = cls(path)
         journal._file = path.open("a+b")
         return journal
@@ -98,9 +91,10 @@ class Journal:
             self._starts.append(self._size)
             self._write(f'{{"seq": {self.last}, {to_json(event)[1:]}')
 
-    def hear(self, words: list[SourceWord], settled: int) -> None:
-        """Note committed source words, and the samples up to which nothing more is to come."""
-        record = {"type": "heard", "words": [asdict(word) for word in words], "settled": settled}
+    def hear(self, settled: Settled) -> None:
+        """Note source words that became final."""
+        words = [asdict(word) for word in settled.words]
+        record = {"type": "heard", "words": words, "settled": settled.samples}
         with self._lock:
             self._write(json.dumps(record, ensure_ascii=False))
 
@@ -115,13 +109,14 @@ class Journal:
         return [line for line in lines if line.startswith('{"seq"')]
 
     def past(self) -> Past:
-        """Read everything again."""
-        with self.path.open(encoding="utf-8") as file:
-            records = (json.loads(line) for line in file)
-            past = Past(next(records))
-            for record in records:
-                _apply(record, past)
-        return past
+        """Read everything again and add it up."""
+        language = Pair.parse(self.header["pair"]).target
+        past, delays = Past(), Delays(language)
+        for record in self._records():
+            past = fold(past, record, language)
+            if isinstance(record, Commit):
+                delays.add(record.text, record.audio_s, record.wall_s)
+        return replace(past, delays=delays)
 
     def close(self) -> None:
         """End writing; it can still be read."""
@@ -129,6 +124,12 @@ class Journal:
             if self._file:
                 self._file.close()
                 self._file = None
+
+    def _records(self) -> Iterator[Record]:
+        with self.path.open(encoding="utf-8") as file:
+            for line in file:
+                if record := _record(json.loads(line)):
+                    yield record
 
     def _write(self, line: str) -> None:
         data = line.encode() + b"\n"
@@ -142,6 +143,22 @@ class Journal:
 def journal_path(folder: Path, session: str) -> Path | None:
     """Return where the journal of a session is, or None for what is no name of one."""
     return folder / f"{session}.jsonl" if _NAME.fullmatch(session) else None
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """Read what a session was started with.
+
+    Raises
+    ------
+    UnknownSession
+        If its journal was written by another version.
+    """
+    with path.open("rb") as file:
+        first = file.readline()
+    header: dict[str, Any] = json.loads(first) if first.endswith(b"\n") else {}
+    if header.get("format") != FORMAT:
+        raise UnknownSession("Another version of the server began this session; begin a new one.")
+    return header
 
 
 def remove_older(folder: Path, seconds: float) -> None:
@@ -172,17 +189,11 @@ def _repair(path: Path) -> int:
     return whole
 
 
-def _apply(record: dict[str, Any], past: Past) -> None:
+def _record(record: dict[str, Any]) -> Record | None:
     if record["type"] == "heard":
-        past.heard += [SourceWord(**word) for word in record["words"]]
-        past.settled = record["settled"]
-        return
-    event = _event(record)
-    if isinstance(event, Commit | Close):
-        past.said.append(event)
-    if isinstance(event, Close):
-        del past.heard[: len(event.source.split())]
-    past.ended = past.ended or isinstance(event, End)
+        words = tuple(SourceWord(**word) for word in record["words"])
+        return Settled(words, record["settled"])
+    return _event(record)
 
 
 def _event(record: dict[str, Any]) -> Durable | None:

@@ -19,11 +19,12 @@ from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.events import Close, Commit, End, Event
 from alignatt4llm.outputs.base import Format
 from alignatt4llm.serve.answers import openai_error, sse
-from alignatt4llm.serve.errors import BadAudio, EngineFailed, EngineStuck, ServeError, TooLarge
+from alignatt4llm.serve.errors import BadAudio, EngineFailed, ServeError, TooLarge
 from alignatt4llm.serve.registry import Registry
 from alignatt4llm.serve.tasks import first
 from alignatt4llm.serve.upload import Wish, received
 from alignatt4llm.serve.worker import in_thread
+from alignatt4llm.session import Session
 from alignatt4llm.settings.latency import LATENCIES
 from alignatt4llm.text.printable import one_line
 
@@ -85,15 +86,25 @@ class Translations:
             raise TooLarge(f"Recordings may last {most:g} s; this lasts {source.duration:.0f} s.")
         size = round(LATENCIES[wish.latency].chunk * SAMPLE_RATE)
         yield form.begin()
-        with closing(self._registry.interpreter.open(wish.pair, wish.latency)) as session:
+        with closing(self._open(wish)) as session:
             for chunk in chunks(source, size):
-                yield _text(form, session.feed(chunk))
+                yield self._step(form, session.feed(chunk))
                 if session.transcript.clock > most:
                     raise TooLarge(f"Recordings may last {most:g} s; this lasts longer.")
-            yield _text(form, session.finish())
+            yield self._step(form, session.finish())
         if source.problem:
             log.warning("an upload: %s", one_line(source.problem))
         yield form.end()
+
+    def _open(self, wish: Wish) -> Session:
+        with self._registry.steps.step():
+            return self._registry.interpreter.open(wish.pair, wish.latency)
+
+    def _step(self, form: Format, events: Iterable[Event]) -> str:
+        """Return what events add; only what is said for good is shown to a format."""
+        durable = (event for event in events if isinstance(event, Commit | Close | End))
+        with self._registry.steps.step():
+            return "".join(map(form.add, durable))
 
     def _check(self, wish: Wish) -> None:
         """Refuse what can be refused before everything has come."""
@@ -109,8 +120,6 @@ class Translations:
     def _note(self, problem: ServeError) -> None:
         """Count and log a problem; with all its causes where they are the server's."""
         self._registry.metrics.drops.labels(problem.code).inc()
-        if isinstance(problem, EngineStuck):
-            self._registry.give_up()
         cause = problem if isinstance(problem, EngineFailed) else None
         log.warning("an upload: %s: %s", problem.code, one_line(str(problem)), exc_info=cause)
 
@@ -120,11 +129,6 @@ def _opened(file: UploadFile) -> AudioSource:
         return AudioSource(one_line(file.filename or "")[:80] or "recording", file.file)
     except UsageError as problem:
         raise BadAudio(str(problem)) from problem
-
-
-def _text(form: Format, events: Iterable[Event]) -> str:
-    """Return what events add; only what is said for good is shown to a format."""
-    return "".join(form.add(event) for event in events if isinstance(event, Commit | Close | End))
 
 
 async def _until_over(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from alignatt4llm.audio.samples import SAMPLE_RATE
+from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.serve.broadcast import Broadcast
 from alignatt4llm.serve.errors import (
     Busy,
@@ -23,12 +24,12 @@ from alignatt4llm.serve.errors import (
     UnknownSession,
     Unsupported,
 )
-from alignatt4llm.serve.journal import Past
 from alignatt4llm.serve.lifecycle import State
 from alignatt4llm.serve.limits import Limits
 from alignatt4llm.serve.messages import VERSION, Resume, Start
 from alignatt4llm.serve.metrics import Metrics
-from alignatt4llm.serve.sessions import BYTES_PER_SECOND, Interpreting, LiveSession
+from alignatt4llm.serve.past import Past
+from alignatt4llm.serve.sessions import BYTES_PER_SECOND, LiveSession
 from alignatt4llm.serve.shelf import Shelf
 from alignatt4llm.serve.steps import Steps
 from alignatt4llm.text.languages import Pair
@@ -73,7 +74,7 @@ class Registry:
     """
 
     def __init__(
-        self, interpreter: Interpreting, limits: Limits, folder: Path, metrics: Metrics
+        self, interpreter: Interpreter, limits: Limits, folder: Path, metrics: Metrics
     ) -> None:
         self.interpreter = interpreter
         self.limits = limits
@@ -142,7 +143,7 @@ class Registry:
         }
         with self.place():
             journal = await self._shelf.create(header)
-        return self._open(Broadcast(journal), Past(header), 0), key
+        return self._open(Broadcast(journal), Past(), 0), key
 
     async def resume(self, wish: Resume) -> LiveSession | Ended:
         """Find a session again: running, or continued from disk, or only to be read.
@@ -170,7 +171,7 @@ class Registry:
                 return found
             journal, past = await self._shelf.past(wish.session)
             if past.ended:
-                return Ended(Broadcast(journal), past.header)
+                return Ended(Broadcast(journal), header)
             return self._go_on(Broadcast(journal), past, wish)
 
     async def broadcast(self, session: str) -> Broadcast:
@@ -252,8 +253,9 @@ class Registry:
 
     def _go_on(self, broadcast: Broadcast, past: Past, wish: Resume) -> LiveSession:
         """Continue a session from disk where its client can."""
-        self.supported(Pair.parse(past.header["pair"]))
-        raw = past.header["audio"] == "s16le"
+        header = broadcast.journal.header
+        self.supported(Pair.parse(header["pair"]))
+        raw = header["audio"] == "s16le"
         start = max(past.settled, wish.position // 2) if raw else past.settled
         if start > self.limits.session * SAMPLE_RATE:
             raise TooLong("This session is longer than sessions may be.")

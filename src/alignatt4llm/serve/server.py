@@ -1,8 +1,10 @@
 """The process: uvicorn, certificates, and a stop that loses nothing."""
 
 import asyncio
+import gc
 import logging
 import socket
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -10,14 +12,17 @@ from types import FrameType
 import uvicorn
 
 from alignatt4llm.errors import UsageError
+from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.serve.access import check_exposure
 from alignatt4llm.serve.app import create_app
 from alignatt4llm.serve.limits import Limits
 from alignatt4llm.serve.registry import Registry
-from alignatt4llm.serve.sessions import Interpreting
 
 _PARTING = 1.0
 """Seconds in which clients are told that an engine hangs."""
+
+_TURN = 0.0005
+"""Seconds after which a thread that computes lets another one go on."""
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +85,16 @@ def listen(settings: Settings) -> socket.socket:
         ) from problem
 
 
+def favour_the_loop() -> None:
+    """Let the event loop have its turn soon, whatever other threads do; call it before serving.
+
+    What is loaded by then is never looked through for garbage again, which would take long.
+    """
+    gc.collect()
+    gc.freeze()
+    sys.setswitchinterval(_TURN)
+
+
 class Server(uvicorn.Server):
     """Uvicorn, which on SIGTERM or SIGINT first lets the sessions translate what they have.
 
@@ -87,7 +102,7 @@ class Server(uvicorn.Server):
     start it again: see `exit_code`.
     """
 
-    def __init__(self, interpreter: Interpreting, settings: Settings) -> None:
+    def __init__(self, interpreter: Interpreter, settings: Settings) -> None:
         app = create_app(
             interpreter, settings.folder, settings.limits, settings.token, settings.origins
         )

@@ -5,25 +5,24 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from threading import Thread
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.errors import AlignattError
-from alignatt4llm.events import Close, Event, Source
-from alignatt4llm.prompts.context import Context
-from alignatt4llm.recognizers.base import Recognizer
+from alignatt4llm.events import Close, Commit, Event, Source
+from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.serve.broadcast import Broadcast
 from alignatt4llm.serve.errors import BadAudio, EngineFailed, Farewell, TooLong
 from alignatt4llm.serve.incoming import Container, Incoming, Raw
-from alignatt4llm.serve.journal import Past
 from alignatt4llm.serve.lifecycle import Life, State
 from alignatt4llm.serve.limits import Limits
 from alignatt4llm.serve.metrics import Metrics
+from alignatt4llm.serve.past import Past, Settled, fold
 from alignatt4llm.serve.pipe import Pipe
 from alignatt4llm.serve.steps import Steps
-from alignatt4llm.session import Session, SessionSettings
+from alignatt4llm.session import Session
 from alignatt4llm.settings.latency import LATENCIES
 from alignatt4llm.text.languages import Pair
 
@@ -35,32 +34,6 @@ _CERTAIN = 5.0
 """Seconds after which audio in which nothing was recognised holds no words."""
 
 log = logging.getLogger(__name__)
-
-
-class Interpreting(Protocol):
-    """What opens sessions: `Interpreter`, or `ScriptedInterpreter` in tests."""
-
-    @property
-    def name(self) -> str:
-        """Name of the LLM."""
-        ...
-
-    @property
-    def pairs(self) -> tuple[str, ...]:
-        """Directions it can translate."""
-        ...
-
-    def open(
-        self,
-        pair: Pair,
-        latency: str = "medium",
-        *,
-        context: Context | None = None,
-        recognizer: Recognizer | None = None,
-        settings: SessionSettings | None = None,
-    ) -> Session:
-        """Start a session."""
-        ...
 
 
 class Abandoned(Exception):
@@ -77,7 +50,7 @@ class LiveSession:
     broadcast
         Where events go.
     past
-        Its header, and what was said if it is continued.
+        Where its stream stands if it is continued.
     start
         Sample of the stream at which audio begins.
     limits, metrics, steps
@@ -94,7 +67,7 @@ class LiveSession:
 
     def __init__(
         self,
-        interpreter: Interpreting,
+        interpreter: Interpreter,
         broadcast: Broadcast,
         past: Past,
         start: int,
@@ -103,7 +76,8 @@ class LiveSession:
         steps: Steps,
     ) -> None:
         self.broadcast = broadcast
-        self.header = past.header
+        self.header = broadcast.journal.header
+        self._pair = Pair.parse(self.header["pair"])
         self.life = Life()
         self._raw = self.header["audio"] == "s16le"
         self.received = 2 * start if self._raw else 0
@@ -111,7 +85,6 @@ class LiveSession:
         self._past = past
         self._start = self._taken = start
         self._settled = start
-        self._heard = len(past.heard)
         self._limits = limits
         self._metrics = metrics
         self._steps = steps
@@ -212,11 +185,11 @@ class LiveSession:
 
     def _open(self) -> Session:
         with self._steps.step():
-            return self._interpreter.open(Pair.parse(self.header["pair"]), self.header["latency"])
+            return self._interpreter.open(self._pair, self.header["latency"])
 
     def _restore(self, session: Session) -> None:
         with self._steps.step():
-            session.restore(self._past.said, self._past.heard, self._start)
+            session.restore(self._past.standing, self._start, self._past.delays)
 
     def _translate(self, session: Session) -> None:
         for chunk in self._chunks():
@@ -263,13 +236,16 @@ class LiveSession:
     def _note(self, event: Event) -> None:
         """Write down what a server needs to continue after being killed."""
         if isinstance(event, Source):
-            fresh = list(event.committed[self._heard :])
-            self._heard = len(event.committed)
-            if fresh:
-                self._settled = max(self._settled, round(fresh[-1].end * SAMPLE_RATE))
-                self.broadcast.journal.hear(fresh, self._settled)
-            elif not event.tail:
-                certain = round((event.audio_s - _CERTAIN) * SAMPLE_RATE)
-                self._settled = max(self._settled, certain)
-        elif isinstance(event, Close):
-            self._heard -= len(event.source.split())
+            self._hear(event)
+        elif isinstance(event, Commit | Close):
+            self._past = fold(self._past, event, self._pair.target)
+
+    def _hear(self, source: Source) -> None:
+        if fresh := self._past.fresh(source):
+            self._settled = max(self._settled, round(fresh[-1].end * SAMPLE_RATE))
+            settled = Settled(fresh, self._settled)
+            self._past = fold(self._past, settled, self._pair.target)
+            self.broadcast.journal.hear(settled)
+        elif not source.tail:
+            certain = round((source.audio_s - _CERTAIN) * SAMPLE_RATE)
+            self._settled = max(self._settled, certain)

@@ -1,14 +1,14 @@
 """The folder of journals. A long one takes seconds to read, so all work is done in threads."""
 
 import asyncio
-import json
 from pathlib import Path
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 
 from alignatt4llm.serve.errors import UnknownSession
-from alignatt4llm.serve.journal import Journal, Past, journal_path, remove_older
+from alignatt4llm.serve.journal import Journal, journal_path, read_header, remove_older
+from alignatt4llm.serve.past import Past
 
 
 class Shelf:
@@ -40,9 +40,9 @@ class Shelf:
         Raises
         ------
         UnknownSession
-            If there is none under this name; so do the following.
+            If there is none under this name that this version wrote; so do the following.
         """
-        return await run_in_threadpool(_header, self._path(session))
+        return await run_in_threadpool(read_header, self._path(session))
 
     async def journal(self, session: str) -> Journal:
         """Open a journal that nobody writes to."""
@@ -62,9 +62,3 @@ class Shelf:
         if path is None or not path.is_file():
             raise UnknownSession("There is no such session here, or no longer.")
         return path
-
-
-def _header(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        header: dict[str, Any] = json.loads(file.readline())
-    return header

@@ -11,7 +11,7 @@ from alignatt4llm.events import SourceWord
 from alignatt4llm.serve.errors import BadMessage
 from alignatt4llm.serve.fields import Fields, number
 from alignatt4llm.serve.messages import pair_of
-from alignatt4llm.session import SessionSettings
+from alignatt4llm.session import MOST_HISTORY, SessionSettings
 from alignatt4llm.settings.latency import LATENCIES
 from alignatt4llm.text.languages import Pair
 
@@ -107,7 +107,7 @@ def _init(fields: Fields) -> Init:
     preset = fields.text("preset", "", longest=100)
     latency = _latency(preset)
     overrides = _overrides(fields.inner("overrides"), LATENCIES[latency].session)
-    history = tuple(map(_turn, fields.items("history", [], most=100)))
+    history = tuple(map(_turn, fields.items("history", [], most=MOST_HISTORY)))
     return Init(
         pair,
         latency,
@@ -141,7 +141,7 @@ def _overrides(given: Fields, default: SessionSettings) -> Overrides:
     try:
         settings = SessionSettings(
             default.source,
-            known.integer("max_history_utterances", default.history, most=100),
+            known.integer("max_history_utterances", default.history, most=MOST_HISTORY),
             known.integer("partial_max_new_tokens", default.budget, most=1000),
         )
     except UsageError as problem:

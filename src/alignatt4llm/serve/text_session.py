@@ -1,17 +1,19 @@
 """A session that is fed words instead of audio, and answers as the text protocol has it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
-from alignatt4llm.events import Close, Commit, Event, Piece, Preview, SourceWord
+from alignatt4llm.events import Close, Commit, Event, Piece, Preview, Source, SourceWord
+from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.prompts.context import Context
+from alignatt4llm.prompts.prompt import Closed
 from alignatt4llm.serve.errors import BadState
-from alignatt4llm.serve.sessions import Interpreting
+from alignatt4llm.serve.past import Past, Settled, fold
 from alignatt4llm.serve.text_protocol import VERSION, Init, Update, placed
-from alignatt4llm.session import Session
+from alignatt4llm.session import Session, Standing
 from alignatt4llm.text.units import unit_spans
 from alignatt4llm.transcript import Recognition
 
@@ -48,29 +50,18 @@ class _Open:
     ----------
     number
         The client's; None until its first update.
-    taken
-        Words handed to the session.
-    closed
-        Of them, words in utterances that the session has closed by itself.
-    covered
-        Words that the text covers.
-    said
-        Commits and closes.
+    first
+        Source words of the stream before it.
+    text
+        Everything accepted.
     shown
         Text sent.
     """
 
     number: int | None = None
-    taken: list[SourceWord] = field(default_factory=list)
-    closed: int = 0
-    covered: int = 0
-    said: list[Commit | Close] = field(default_factory=list)
+    first: int = 0
+    text: str = ""
     shown: str = ""
-
-    @property
-    def text(self) -> str:
-        """Everything accepted."""
-        return "".join(event.text for event in self.said if isinstance(event, Commit)).lstrip()
 
 
 class TextSession:
@@ -87,17 +78,16 @@ class TextSession:
         The client's first message.
     """
 
-    def __init__(self, interpreter: Interpreting, init: Init) -> None:
+    def __init__(self, interpreter: Interpreter, init: Init) -> None:
         self._interpreter = interpreter
         self._init = init
         self._words = WordFeed()
         self._samples = 0
         self._end = 0.0
         self._over = -1
-        self._open = _Open()
-        if init.accepted:
-            accepted = Commit(init.accepted, 0, 0.0, 0.0, -1, (Piece(init.accepted, -1),))
-            self._open = _Open(said=[accepted], shown=init.accepted.lstrip())
+        self._past = Past(_before(init))
+        accepted = init.accepted.lstrip()
+        self._open = _Open(text=accepted, shown=accepted)
         self._session = self._opened()
 
     def close(self) -> None:
@@ -151,7 +141,7 @@ class TextSession:
 
     def _step(self, update: Update, final: bool) -> list[Event]:
         clock = max(self._samples / SAMPLE_RATE, update.clock)
-        fresh = placed(update, len(self._open.taken), self._end, clock)
+        fresh = placed(update, self._past.heard - self._open.first, self._end, clock)
         clock = max([clock, *(word.end for word in fresh)])
         committed = fresh if final else self._settled(fresh, clock)
         tail = [*fresh[len(committed) :], *(SourceWord(word, clock, clock) for word in update.tail)]
@@ -164,7 +154,6 @@ class TextSession:
             silence = np.broadcast_to(np.float32(0), samples - self._samples)
             events = list(self._session.feed(silence))
         self._samples = samples
-        self._open.taken += committed
         self._end = committed[-1].end if committed else self._end
         return events
 
@@ -175,14 +164,16 @@ class TextSession:
         return words[: next(late, len(words))]
 
     def _take(self, event: Event) -> None:
-        now = self._open
-        if isinstance(event, Commit):
-            now.said.append(event)
-            if event.covered >= 0:
-                now.covered = max(now.covered, now.closed + event.covered + 1)
-        elif isinstance(event, Close):
-            now.said.append(event)
-            now.closed += len(event.source.split())
+        record: Settled | Commit | Close
+        if isinstance(event, Source):
+            record = Settled(self._past.fresh(event), self._samples)
+        elif isinstance(event, Commit | Close):
+            record = event
+        else:
+            return
+        self._past = fold(self._past, record, self._init.pair.target)
+        if isinstance(record, Commit):
+            self._open.text = (self._open.text + record.text).lstrip()
 
     def _translation(
         self, update: Update, forced: bool, buffer: str, reason: str
@@ -191,9 +182,10 @@ class TextSession:
         before, now = self._open.shown, self._open
         now.shown = now.text if final else self._visible(now.text, before)
         held = now.text[len(now.shown) :].strip()
+        covered = max(0, self._past.reached - now.first)
         if final:
             self._over = update.utterance
-            self._open = _Open()
+            self._open = _Open(first=self._past.heard)
         return {
             "type": "translation",
             "seq": update.seq,
@@ -202,7 +194,7 @@ class TextSession:
             "committed_text": now.shown,
             "committed_delta": now.shown[len(before) :],
             "buffer_text": "" if final else " ".join(filter(None, (held, buffer))),
-            "covered_source_units": now.covered or None,
+            "covered_source_units": covered or None,
             "stop_reason": reason,
             **({"forced_final": forced} if final else {}),
         }
@@ -218,7 +210,7 @@ class TextSession:
 
     def _opened(self) -> Session:
         """Open a session that stands where this one stands."""
-        init, now = self._init, self._open
+        init = self._init
         session = self._interpreter.open(
             init.pair,
             init.latency,
@@ -226,8 +218,7 @@ class TextSession:
             recognizer=self._words,
             settings=init.overrides.settings,
         )
-        past = [Close(0, source, target, 0.0, 0.0, 0.0) for source, target in init.history]
-        session.restore([*past, *now.said], now.taken[now.closed :], 0)
+        session.restore(self._past.standing, 0)
         session.transcript.samples = self._samples
         return session
 
@@ -235,3 +226,10 @@ class TextSession:
         self._session.close()
         self._words = WordFeed()
         self._session = self._opened()
+
+
+def _before(init: Init) -> Standing:
+    """Where a client's stream stands when it connects."""
+    history = tuple(Closed(source, target) for source, target in init.history)
+    said = init.accepted.strip() != ""
+    return Standing(pieces=(Piece(init.accepted, -1),) if said else (), history=history, said=said)

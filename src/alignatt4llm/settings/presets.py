@@ -1,14 +1,16 @@
 """Whole systems by name: models and settings that go together."""
 
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 from alignatt4llm.errors import UsageError
+from alignatt4llm.heads.loading import shipped_pairs
 from alignatt4llm.policy.alignatt import AlignAttSettings
 from alignatt4llm.session import SessionSettings
 from alignatt4llm.settings.latency import LATENCIES, Latency
+from alignatt4llm.settings.system import System
 from alignatt4llm.transcript import SourceSettings
 from alignatt4llm.weights.cards import TRANSLATORS
+from alignatt4llm.weights.models import short_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,23 +21,24 @@ class Preset:
     ----------
     name, title
         What it is called, and what it is.
-    model, recognizer
-        As for ``--model`` and ``--recognizer``.
+    system
+        Models, policy, and how many heads are read.
     latency
         Settings of the dial.
-    policy
-        ``alignatt``, or ``published`` for the gate as published.
-    heads
-        How many heads of the head set are read; 0 for all.
     """
 
     name: str
     title: str
-    model: str
-    recognizer: str
+    system: System
     latency: Latency = field(default_factory=lambda: LATENCIES["medium"])
-    policy: Literal["alignatt", "published"] = "alignatt"
-    heads: int = 0
+
+    @property
+    def pairs(self) -> tuple[str, ...]:
+        """Directions that it translates as it comes, as ``en-de``; for others it needs heads."""
+        return shipped_pairs(short_name(self.system.model))
+
+    def __str__(self) -> str:
+        return self.name if self.pairs else f"{self.name} (needs --heads)"
 
 
 PAPER_TAIL = 0.25
@@ -45,20 +48,21 @@ PAPER_TAIL = 0.25
 def _presets() -> dict[str, Preset]:
     low = replace(LATENCIES["low"], chunk=0.85, hold_back=PAPER_TAIL)
     high = replace(LATENCIES["high"], chunk=1.5, hold_back=PAPER_TAIL)
-    paper = ("gemma-4-e4b", "qwen3-asr")
     exact = Latency(
         0.85,
         AlignAttSettings(),
         SessionSettings(SourceSettings(margin=0), history=0, budget=16),
         hold_back=0.0,
     )
+    paper = System("gemma-4-e4b", "qwen3-asr")
+    gate = replace(paper, policy="published", head_count=4)
     found = [
-        Preset("embedded", "the models that come with the package", "embedded", "embedded"),
-        Preset("paper-low", "the paper's models at 850 ms", *paper, low),
-        Preset("paper-high", "the paper's models at 1500 ms", *paper, high),
-        Preset("paper-exact", "the paper's gate at 850 ms", *paper, exact, "published", 4),
+        Preset("embedded", "the models that come with the package", System()),
+        Preset("paper-low", "the paper's models at 850 ms", paper, low),
+        Preset("paper-high", "the paper's models at 1500 ms", paper, high),
+        Preset("paper-exact", "the paper's gate at 850 ms", gate, exact),
         *(
-            Preset(card.name, f"{card.model} after Qwen3-ASR", card.name, "qwen3-asr")
+            Preset(card.name, f"{card.model} after Qwen3-ASR", System(card.name, "qwen3-asr"))
             for card in TRANSLATORS.values()
         ),
     ]

@@ -1,11 +1,14 @@
 """Text without the characters that steer what it is written to."""
 
+import json
 import re
+from typing import Any
 
 _STEERING = {
     code: " " if chr(code).isspace() else None
     for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0xD800, 0xE000))
 }
+_BREAKING = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def printable(text: str) -> str:
@@ -20,3 +23,9 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     """Return printable text with single spaces inside and none around it."""
     return re.sub(" {2,}", " ", printable(text)).strip(" ")
+
+
+def json_line(value: Any) -> str:
+    """Return JSON on one line, whatever a reader takes for the end of a line."""
+    text = json.dumps(value, ensure_ascii=False)
+    return _BREAKING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

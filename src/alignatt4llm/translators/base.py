@@ -1,12 +1,20 @@
 """The seam between a session and the LLM engines that draft its target."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from alignatt4llm.draft import Draft, Judge
-from alignatt4llm.heads.headset import HeadSet
+from alignatt4llm.draft import Draft, Forced, Judge
+from alignatt4llm.errors import Tell, silent
+from alignatt4llm.heads.headset import HeadSet, Layout
 from alignatt4llm.prompts.prompt import Prompt, PromptForm
 from alignatt4llm.text.languages import Pair
+
+if TYPE_CHECKING:
+    from alignatt4llm.attention.packed import PackedModel
+    from alignatt4llm.translators.stepper import Stepper
+    from alignatt4llm.translators.vllm.steps import Engine
+    from alignatt4llm.translators.vocabulary import Vocabulary
 
 
 class Drafter(Protocol):
@@ -60,3 +68,103 @@ class Translator(Protocol):
             If the head set does not fit the model.
         """
         ...
+
+
+class Forcer(Protocol):
+    """Reads the rows of given translations."""
+
+    def force(self, prompt: Prompt) -> Forced:
+        """Say the prompt's accepted text and return where each head looked."""
+        ...
+
+
+@runtime_checkable
+class Forcing(Translator, Protocol):
+    """A translator that also says given translations, any of its heads watched."""
+
+    @property
+    def layout(self) -> Layout:
+        """The grid of its heads."""
+        ...
+
+    def forcer(self, pair: Pair, heads: HeadSet) -> Forcer:
+        """Start saying given translations.
+
+        Raises
+        ------
+        AlignattError
+            If the head set does not fit the model.
+        """
+        ...
+
+
+@runtime_checkable
+class Stepping(Translator, Protocol):
+    """A translator whose model is in this process and can be stepped pass by pass."""
+
+    model: Any
+    tokenizer: Any
+    packed: "PackedModel"
+    stepper: "Stepper"
+    vocabulary: "Vocabulary"
+
+
+@runtime_checkable
+class Serving(Translator, Protocol):
+    """A translator whose model is served and takes whole requests."""
+
+    engine: "Engine"
+    vocabulary: "Vocabulary"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an engine is asked to load.
+
+    Attributes
+    ----------
+    model
+        As for ``--model``.
+    address
+        Where the engine is served, of one that is.
+    heads
+        A head set that is not shipped and will be used; some engines must know it now.
+    sentences
+        Whether whole sentences will be read at once, rather than drafted token by token.
+    tell
+        Is told what is being prepared, when that takes long.
+    """
+
+    model: str
+    address: str = ""
+    heads: HeadSet | None = None
+    sentences: bool = False
+    tell: Tell = silent
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model in an engine.
+
+    Attributes
+    ----------
+    name
+        As head sets know it.
+    location
+        Its folder, or the address of the engine that has it.
+    translator
+        The model.
+    revision
+        The hub revision that was asked for.
+    heads
+        A head set for every direction, of an engine that brings its own.
+    pairs
+        Directions that it translates with that, as ``en-de``.
+    """
+
+    name: str
+    location: str
+    translator: Translator
+    revision: str | None = None
+    heads: HeadSet | None = None
+    pairs: tuple[str, ...] = ()

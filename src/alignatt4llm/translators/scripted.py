@@ -5,7 +5,15 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from alignatt4llm.draft import Draft, Judge, TokenEvidence
-from alignatt4llm.prompts.prompt import Prompt
+from alignatt4llm.heads.headset import HeadSet
+from alignatt4llm.prompts.forms import FewShotPrompt
+from alignatt4llm.prompts.prompt import Prompt, PromptForm
+from alignatt4llm.text.languages import Pair
+from alignatt4llm.translators.base import Asked, Drafter, Loaded
+
+NAME = "scripted"
+PAIRS = ("en-de", "en-it", "en-zh")
+"""Directions that it lists; it translates any."""
 
 Script = Callable[[Sequence[str]], Sequence[tuple[str, int]]]
 """Source words to the whole translation: (piece of text, source word it comes from)."""
@@ -74,3 +82,30 @@ class ScriptedDrafter:
                 return [(rest, word), *pieces] if rest else pieces
             said = said[len(bare) :]
         return pieces
+
+
+class ScriptedTranslator:
+    """Stands in for a model: every stream is drafted for by a drafter of its own.
+
+    Parameters
+    ----------
+    drafter
+        Makes what drafts for a stream.
+    """
+
+    def __init__(self, drafter: Callable[[], Drafter] = ScriptedDrafter) -> None:
+        self._drafter = drafter
+
+    def prompt_form(self, pair: Pair, form: str = "auto") -> PromptForm:
+        """Return a prompt, which nobody reads."""
+        return FewShotPrompt(pair)
+
+    def open(self, pair: Pair, heads: HeadSet, beginning: str = "") -> Drafter:
+        """Start drafting for one stream."""
+        return self._drafter()
+
+
+def load(asked: Asked) -> Loaded:
+    """Return the scripted translator, of which every head is good for every direction."""
+    heads = HeadSet(NAME, PAIRS[0], ((0, 0),))
+    return Loaded(NAME, "", ScriptedTranslator(), heads=heads, pairs=PAIRS)

@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Condition
+from typing import TYPE_CHECKING
 
-from alignatt4llm.attention.packed import Feed
+if TYPE_CHECKING:
+    from alignatt4llm.attention.packed import Feed
 
 PATIENCE = 0.02
 """Seconds that streams ready to step wait for one that is between two steps, from the end of the
@@ -26,7 +28,7 @@ class Counters:
 
 @dataclass(slots=True)
 class _Ticket:
-    feed: Feed
+    feed: "Feed"
     since: float
     done: bool = False
     problem: BaseException | None = None
@@ -44,7 +46,7 @@ class Stepper:
         Runs a pass over some feeds.
     """
 
-    def __init__(self, run: Callable[[Sequence[Feed]], None]) -> None:
+    def __init__(self, run: Callable[[Sequence["Feed"]], None]) -> None:
         self._run = run
         self._changed = Condition()
         self._waiting: list[_Ticket] = []
@@ -65,7 +67,7 @@ class Stepper:
                 self._drafting -= 1
                 self._changed.notify_all()
 
-    def step(self, feed: Feed) -> None:
+    def step(self, feed: "Feed") -> None:
         """Have a feed's logits and rows computed; return when they are there.
 
         Raises

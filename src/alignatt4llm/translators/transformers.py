@@ -13,12 +13,13 @@ from alignatt4llm.attention.half_linear import widen
 from alignatt4llm.attention.packed import Feed, PackedModel, Stream
 from alignatt4llm.draft import Draft, Forced, Judge
 from alignatt4llm.errors import AlignattError
-from alignatt4llm.heads.headset import HeadSet
+from alignatt4llm.heads.headset import HeadSet, Layout
 from alignatt4llm.machine.device import Device
 from alignatt4llm.machine.threads import best_threads
 from alignatt4llm.prompts.forms import prompt_form
 from alignatt4llm.prompts.prompt import Prompt, PromptForm, source_columns
 from alignatt4llm.text.languages import Pair
+from alignatt4llm.translators.base import Asked, Loaded
 from alignatt4llm.translators.drafting import (
     Choice,
     Choices,
@@ -29,6 +30,7 @@ from alignatt4llm.translators.drafting import (
 )
 from alignatt4llm.translators.stepper import Stepper
 from alignatt4llm.translators.vocabulary import Vocabulary
+from alignatt4llm.weights.models import resolve_llm
 
 BEGINNINGS = 8
 """Prompts' beginnings of which the keys and values are kept for the next stream."""
@@ -90,6 +92,11 @@ class TransformersTranslator:
         """Longest prompt and draft together, in tokens."""
         return int(self.model.config.get_text_config().max_position_embeddings)
 
+    @property
+    def layout(self) -> Layout:
+        """The grid of the model's heads."""
+        return Layout.of(self.model.config)
+
     def prompt_form(self, pair: Pair, form: str = "auto") -> PromptForm:
         """Return the prompt of a name; see `prompts.prompt_form`."""
         return prompt_form(self.tokenizer, pair, form)
@@ -106,6 +113,10 @@ class TransformersTranslator:
         if beginning:
             drafter.begin(self._read(beginning))
         return drafter
+
+    def forcer(self, pair: Pair, heads: HeadSet) -> "TransformersDrafter":
+        """Start saying given translations; see `Forcing.forcer`."""
+        return self.open(pair, heads)
 
     def _read_once(self, text: str) -> Stream:
         """Return a stream that holds a text."""
@@ -208,3 +219,15 @@ class _StreamChooser:
         logits = self._logits[0]
         found = (logits - logits.logsumexp(-1)).topk(min(count, len(logits)))
         return list(zip(found.indices.tolist(), found.values.tolist(), strict=True))
+
+
+def load(asked: Asked) -> Loaded:
+    """Load a model into this process.
+
+    Whole sentences are computed in float32 on a CPU, several times faster there than in the
+    16-bit types.
+    """
+    weights = resolve_llm(asked.model, asked.tell)
+    dtype = torch.float32 if asked.sentences and not torch.cuda.is_available() else None
+    translator = TransformersTranslator(weights.location, revision=weights.revision, dtype=dtype)
+    return Loaded(weights.name, weights.location, translator, weights.revision)

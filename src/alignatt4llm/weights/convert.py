@@ -1,10 +1,9 @@
 """GGUF to safetensors, once: a GGUF takes a minute to load each time, the copy two seconds."""
 
 import warnings
-from importlib.util import find_spec
 from pathlib import Path
 
-from alignatt4llm.errors import AlignattError
+from alignatt4llm.errors import AlignattError, extra
 
 
 def convert_gguf(file: Path, folder: Path) -> None:
@@ -15,14 +14,11 @@ def convert_gguf(file: Path, folder: Path) -> None:
     AlignattError
         If the libraries are missing or do not understand the file.
     """
-    if find_spec("gguf") is None:  # transformers would only say so late
-        raise AlignattError(_missing(file, "gguf"))
-    try:
+    with extra("embedded", f"Converting '{file.name}'"):
+        import gguf  # noqa: F401 - transformers would only say so late
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
         from transformers.utils import logging
-    except ImportError as problem:
-        raise AlignattError(_missing(file, problem.name)) from problem
     shown = logging.get_verbosity()
     bars = logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
@@ -55,10 +51,3 @@ def _wants_start(file: Path) -> bool:
 
     field = GGUFReader(file).get_field("tokenizer.ggml.add_bos_token")
     return field is not None and bool(field.contents())
-
-
-def _missing(file: Path, package: str | None) -> str:
-    return (
-        f"Converting '{file.name}' needs {package}; install it with "
-        "pip install 'alignatt4llm[embedded]'."
-    )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from alignatt4llm.errors import AlignattError, UsageError
+from alignatt4llm.errors import AlignattError, UsageError, extra
 
 _FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "model.bin"]
 _OTHERS = ["*/*", "consolidated*"]
@@ -52,25 +52,16 @@ def hub_whisper(size: str) -> Path:
 @contextmanager
 def _explained(name: str, option: str) -> Iterator[None]:
     """Turn what can go wrong with a hub into sentences."""
-    try:
+    with extra("transformers,whisper", f"Loading '{name}' from a model hub"):
         from huggingface_hub.errors import (
             GatedRepoError,
             HFValidationError,
             RepositoryNotFoundError,
             RevisionNotFoundError,
         )
-    except ImportError as problem:
-        raise AlignattError(
-            f"Loading '{name}' from a model hub needs huggingface_hub; install it with "
-            "pip install 'alignatt4llm[transformers,whisper]'."
-        ) from problem
     try:
-        yield
-    except ImportError as problem:
-        raise AlignattError(
-            f"'{name}' needs {problem.name}; install it with "
-            "pip install 'alignatt4llm[transformers,whisper]'."
-        ) from problem
+        with extra("transformers,whisper", f"Loading '{name}'"):
+            yield
     except GatedRepoError as problem:
         raise AlignattError(
             f"'{name}' is gated: accept its licence on the hub's page, then log in with "

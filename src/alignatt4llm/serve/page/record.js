@@ -63,11 +63,11 @@ export class Record {
   }
 
   /** Text beyond the closed target belongs to the next utterance, and so do its words. */
-  close({ utterance: number, source, target }) {
+  close({ utterance: number, source, target, words: count }) {
     const closed = this.open;
-    const words = source.split(" ");
+    const words = wordsOf(source, closed.words.slice(0, count));
     const next = utterance(number + 1);
-    next.words = closed.words.slice(words.length);
+    next.words = closed.words.slice(count);
     let length = 0;
     const kept = closed.pieces.filter((piece, index) => {
       const begins = length;
@@ -75,16 +75,21 @@ export class Record {
       return begins < target.length;
     });
     for (const piece of closed.pieces.slice(kept.length)) {
-      piece.sources = piece.sources.map(([word, share]) => [word - words.length, share]);
+      piece.sources = piece.sources.map(([word, share]) => [word - count, share]);
       piece.utterance = next;
       next.pieces.push(piece);
     }
     Object.assign(closed, { words, pieces: kept, closed: true });
     this.before = words;
-    this.committed = this.committed.slice(words.length);
+    this.committed = this.committed.slice(count);
     this.open = next;
     this.held = [];
   }
+}
+
+/** What was heard, if it was heard to its end; a client that came late has only the text. */
+function wordsOf(source, heard) {
+  return ["", " "].some((space) => heard.join(space) === source) ? heard : source.split(" ");
 }
 
 function utterance(number) {

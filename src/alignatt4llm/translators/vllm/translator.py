@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from alignatt4llm.draft import Draft, Judge
-from alignatt4llm.errors import AlignattError
+from alignatt4llm.errors import AlignattError, extra
 from alignatt4llm.heads.headset import HeadSet
+from alignatt4llm.heads.loading import layers_of
 from alignatt4llm.prompts.forms import prompt_form
 from alignatt4llm.prompts.prompt import Prompt, PromptForm, source_columns
 from alignatt4llm.text.languages import Pair
+from alignatt4llm.translators.base import Asked, Loaded
 from alignatt4llm.translators.drafting import (
     Choice,
     Choices,
@@ -21,6 +23,7 @@ from alignatt4llm.translators.drafting import (
 )
 from alignatt4llm.translators.vllm.steps import Ask, Engine, Head, Step
 from alignatt4llm.translators.vocabulary import Vocabulary
+from alignatt4llm.weights.models import resolve_llm
 
 
 class VllmTranslator:
@@ -75,12 +78,8 @@ class VllmTranslator:
     @classmethod
     def remote(cls, address: str) -> "VllmTranslator":
         """Use the engine that ``alignatt serve-engine`` runs at an address, and its tokeniser."""
-        try:
+        with extra("remote", "A served engine"):
             from alignatt4llm.translators.vllm.remote import RemoteEngine
-        except ImportError as problem:
-            raise AlignattError(
-                f"The package {problem.name} is not installed; pip install 'alignatt4llm[remote]'."
-            ) from problem
         engine = RemoteEngine(address)
         return cls(engine, engine.name, *engine.tokenizer())
 
@@ -189,3 +188,18 @@ class _EngineChooser:
         budget = 1 if candidates else max(1, self._longest - len(ids))
         ask = Ask(ids, guess, budget, self._heads, self._columns, candidates)
         self._steps = self._engine.steps(ask)
+
+
+def load(asked: Asked) -> Loaded:
+    """Start vLLM on this machine, for the heads that are shipped or given."""
+    weights = resolve_llm(asked.model, asked.tell)
+    asked.tell("Starting vLLM")
+    layers = layers_of(weights.name, asked.heads)
+    translator = VllmTranslator.local(weights.location, weights.name, layers)
+    return Loaded(weights.name, weights.location, translator, weights.revision)
+
+
+def load_served(asked: Asked) -> Loaded:
+    """Use the engine at an address; it has the model."""
+    translator = VllmTranslator.remote(asked.address)
+    return Loaded(translator.name, asked.address, translator)

@@ -1,0 +1,95 @@
+"""The table of engines: what can run the language model.
+
+An engine is a module with ``load(asked: Asked) -> Loaded``, and a line in `ENGINES`. Nothing of it
+is imported before it is asked for.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pkgutil import resolve_name
+
+from alignatt4llm.errors import UsageError, extra
+from alignatt4llm.translators.base import Asked, Loaded
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A kind of engine.
+
+    Attributes
+    ----------
+    help
+        What it is, in a few words.
+    load
+        Where its ``load`` is, as ``package.module:name``.
+    extra, needs
+        The extra that installs it, and the packages without which it does not run.
+    recognizer
+        The recogniser that goes with it unless another is asked for; the preset's if empty.
+    weights
+        Whether it has to be given a model. One that has not may also be asked for as a model.
+    """
+
+    help: str
+    load: str
+    extra: str = ""
+    needs: tuple[str, ...] = ()
+    recognizer: str = ""
+    weights: bool = True
+
+
+ADDRESS = "http://HOST:PORT"
+"""Stands in the table for the address of any served engine."""
+
+_HERE = "alignatt4llm.translators"
+
+ENGINES: dict[str, Engine] = {
+    "transformers": Engine(
+        "in this process", f"{_HERE}.transformers:load", "transformers", ("torch", "transformers")
+    ),
+    "vllm": Engine("vLLM on this machine", f"{_HERE}.vllm.translator:load", "vllm", ("vllm",)),
+    ADDRESS: Engine(
+        "one that 'alignatt serve-engine' runs",
+        f"{_HERE}.vllm.translator:load_served",
+        "remote",
+        ("transformers", "httpx"),
+        weights=False,
+    ),
+    "scripted": Engine(
+        "no model: says every word in capitals",
+        f"{_HERE}.scripted:load",
+        recognizer="scripted",
+        weights=False,
+    ),
+}
+"""Every engine, under the name that ``--engine`` takes."""
+
+
+def find_engine(name: str, model: str = "") -> Engine:
+    """Return an engine by its name or address; a model that needs no weights is its own engine.
+
+    Raises
+    ------
+    UsageError
+        If there is none; the message lists them.
+    """
+    if model in ENGINES and not ENGINES[model].weights:
+        return ENGINES[model]
+    key = ADDRESS if name.startswith(("http://", "https://")) else name
+    if key not in ENGINES:
+        raise UsageError(f"There is no engine '{name}'. There are: {', '.join(ENGINES)}.")
+    return ENGINES[key]
+
+
+def load_translator(name: str, asked: Asked) -> Loaded:
+    """Load a model into an engine.
+
+    Raises
+    ------
+    AlignattError
+        If there is no such engine or model, packages are missing, or it does not start.
+    """
+    engine = find_engine(name, asked.model)
+    with extra(engine.extra, f"The engine '{name}'"):
+        load: Callable[[Asked], Loaded] = resolve_name(engine.load)
+    return load(replace(asked, address=name))

@@ -1,0 +1,74 @@
+"""An engine that hangs: streams that go through the passes of one stepper, as a model's do.
+
+As a program it is `alignatt` with this engine for the scripted one: the first pass that finds the
+file named in HANGING_AFTER removes it and does not come back.
+"""
+
+import os
+import sys
+import threading
+from functools import partial
+from pathlib import Path
+
+from alignatt4llm import scripted
+from alignatt4llm.translators.scripted import ScriptedDrafter
+from alignatt4llm.translators.stepper import Stepper
+
+STEP = 0.5
+"""Seconds after which the program gives up."""
+
+
+class Step:
+    """What is fed to a pass: a token."""
+
+    ids = (1,)
+
+
+class Shared(ScriptedDrafter):
+    """Drafts after a pass with all others."""
+
+    def __init__(self, stepper):
+        super().__init__()
+        self._stepper = stepper
+
+    def draft(self, *asked):
+        with self._stepper.drafting():
+            self._stepper.step(Step())
+        return super().draft(*asked)
+
+
+class Hanging:
+    """Makes drafters of one engine that hangs once `hang` is set, until `free` is."""
+
+    def __init__(self):
+        self.hang, self.free = threading.Event(), threading.Event()
+        self._stepper = Stepper(self._pass)
+
+    def __call__(self):
+        return Shared(self._stepper)
+
+    def _pass(self, feeds):
+        if self.hang.is_set():
+            self.free.wait()
+
+
+def main():
+    from alignatt4llm.cli.main import main as alignatt
+    from alignatt4llm.serve import limits
+
+    order = Path(os.environ["HANGING_AFTER"])
+
+    class Ordered(Hanging):
+        def _pass(self, feeds):
+            if order.exists():
+                order.unlink()
+                self.hang.set()
+            super()._pass(feeds)
+
+    scripted.ScriptedInterpreter = partial(scripted.ScriptedInterpreter, Ordered())
+    limits.Limits = partial(limits.Limits, step=STEP)
+    sys.exit(alignatt())
+
+
+if __name__ == "__main__":
+    main()
