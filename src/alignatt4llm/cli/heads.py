@@ -2,13 +2,13 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import astuple, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alignatt4llm.cli.engine import add_engine
+from alignatt4llm.cli.report import tell, write_text
 from alignatt4llm.errors import UsageError, extra
 from alignatt4llm.heads.headset import HeadScore, HeadSet, Layout
 from alignatt4llm.heads.loading import head_set_for, load_head_set
@@ -170,8 +170,8 @@ def _calibrate(args: argparse.Namespace) -> None:
     corpus = _corpus(args, pair)
     if not args.out.absolute().parent.is_dir():
         raise UsageError(f"There is no folder '{args.out.absolute().parent}' to write into.")
-    model = load(args.model, pair, args.prompt, _tell, args.engine)
-    heads = calibrate(model, pair, corpus, _tell, args.row)
+    model = load(args.model, pair, args.prompt, tell, args.engine)
+    heads = calibrate(model, pair, corpus, tell, args.row)
     heads.save(args.out)
     _print_set(heads)
 
@@ -207,12 +207,12 @@ def _score(args: argparse.Namespace) -> None:
     sentences = read_sentences(args.src, args.tgt, args.gold, pair)
     if not any(sentence.links for sentence in sentences):
         raise UsageError(f"'{args.gold}' holds no links; there is nothing to measure.")
-    model = load(args.model or heads.model, pair, args.prompt, _tell, args.engine)
+    model = load(args.model or heads.model, pair, args.prompt, tell, args.engine)
     check(heads, model.layout)
-    figures = measure(model, pair, heads, sentences, _tell)
+    figures = measure(model, pair, heads, sentences, tell)
     _print_figures(figures)
     if args.json:
-        _write(args.json, json.dumps(figures, indent=1) + "\n")
+        write_text(args.json, json.dumps(figures, indent=1) + "\n")
 
 
 def _show(args: argparse.Namespace) -> None:
@@ -226,7 +226,7 @@ def _check(args: argparse.Namespace) -> None:
     from alignatt4llm.weights.models import resolve_llm
 
     heads = find_head_set(args.artefact)
-    layout = layout_of(resolve_llm(args.model or heads.model, _tell))
+    layout = layout_of(resolve_llm(args.model or heads.model, tell))
     check(heads, layout)
     print(f"{len(heads.heads)} heads for {heads.model} {heads.pair}: fits a model of {layout}.")
 
@@ -249,7 +249,7 @@ def _layout(heads: HeadSet, model: str | None) -> Layout:
     from alignatt4llm.calibrate.model import check, layout_of
     from alignatt4llm.weights.models import resolve_llm
 
-    layout = layout_of(resolve_llm(model or heads.model, _tell))
+    layout = layout_of(resolve_llm(model or heads.model, tell))
     check(heads, layout)
     return layout
 
@@ -268,7 +268,7 @@ def _plot_draft(heads: HeadSet, args: argparse.Namespace) -> None:
         raise UsageError("--text must hold two words or more.")
     settings = LATENCIES[args.latency]
     frontier = len(words) - settings.session.source.margin
-    interpreter = Interpreter(System(args.model or heads.model), _tell)
+    interpreter = Interpreter(System(args.model or heads.model), tell)
     translator = interpreter.translator
     prompt = interpreter.prompt_form(pair, args.prompt)(words, "", ())
     draft = translator.open(pair, heads).draft(prompt, settings.session.budget)
@@ -308,17 +308,6 @@ def _cell(value: float | None) -> str:
     if value is None:
         return "–"
     return str(value) if isinstance(value, int) else f"{value:.3f}"
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"'{path}' cannot be written: {error.strerror}.") from error
-
-
-def _tell(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
 
 
 def find_head_set(name: str) -> HeadSet:

@@ -1,7 +1,6 @@
 """From a source of audio to the outputs asked for: what translate and listen have in common."""
 
 import argparse
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -13,6 +12,7 @@ from alignatt4llm.cli import system
 from alignatt4llm.cli.background import GlossaryReport
 from alignatt4llm.cli.display import display
 from alignatt4llm.cli.interrupt import Interrupt
+from alignatt4llm.cli.report import tell
 from alignatt4llm.cli.system import Choice
 from alignatt4llm.events import Event
 from alignatt4llm.outputs.base import Output
@@ -73,7 +73,7 @@ def play(
         outputs = [stack.enter_context(closing(output)) for output in _files(args)]
         if about and about.glossary:
             outputs.append(stack.enter_context(closing(GlossaryReport(about.glossary))))
-        session = chosen.open(_tell)
+        session = chosen.open(tell)
         outputs.append(stack.enter_context(closing(display(args.trace, duration))))
         beside = args.schedule != IN_TURN
         heard = chunks(source, round((PIECE if beside else chunk) * SAMPLE_RATE))
@@ -98,10 +98,6 @@ def _files(args: argparse.Namespace) -> Iterator[Output]:
     for name, kind in OUTPUTS.items():
         if path := getattr(args, name):
             yield kind.open(path, args.trace)
-
-
-def _tell(message: str) -> None:
-    print(message, file=sys.stderr)
 
 
 def _write(events: Iterable[Event], outputs: list[Output]) -> None:

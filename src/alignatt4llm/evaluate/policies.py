@@ -4,7 +4,6 @@ import os
 import platform
 import time
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from alignatt4llm.evaluate.corpus import Recording
@@ -13,6 +12,7 @@ from alignatt4llm.evaluate.systems import Live, Offline, System
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.machine.device import Device
+from alignatt4llm.machine.packages import installed
 from alignatt4llm.policy.base import Policy
 from alignatt4llm.policy.table import make_policy
 from alignatt4llm.recognizers.base import Recognizer
@@ -111,12 +111,5 @@ class Setup:
         described["hardware"] = f"{platform.machine()}, {os.cpu_count()} CPUs"
         described["device"] = asdict(Device.best())
         described["threads"] = torch.get_num_threads()
-        described["versions"] = {name: _version(name) for name in _PACKAGES}
+        described["versions"] = {name: installed(name) for name in _PACKAGES}
         return described
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
