@@ -1,18 +1,22 @@
 """Sources written without spaces: calibrated, scored, drawn, translated offline and live."""
 
+import io
 import json
 
 import pytest
 from evaluating import ScriptedInterpreter, hypothesis, made_run, recording
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 from tiny import save_checkpoint
 
 from alignatt4llm import interpreter
 from alignatt4llm.calibrate.align import _pieces, read_published, read_sentences
 from alignatt4llm.calibrate.observe import truncated, whole
+from alignatt4llm.cli.display import LiveDisplay
 from alignatt4llm.cli.main import main
 from alignatt4llm.evaluate.score import score_run
+from alignatt4llm.events import Source, SourceWord
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.prompts.context import Context, Shown
 from alignatt4llm.prompts.glossary import Term
@@ -188,6 +192,16 @@ def test_a_term_of_several_characters_is_heard():
     assert shown.block(["今", "天", "车"]) == "车 = car"
     shown.close(["今", "天", "车"])
     assert shown.block(["机", "器", "学", "习"]).startswith("机器学习 =")
+
+
+def test_a_terminal_shows_a_source_without_spaces_as_it_is_written():
+    console = Console(file=io.StringIO(), width=80)
+    display = LiveDisplay(console, pair("zh"))
+    words = [SourceWord(text, n, n + 1) for n, text in enumerate("第一班火车")]
+    display.write(Source(0, tuple(words[:3]), tuple(words[3:]), 5.0))
+    console.print(display.picture())
+    display.close()
+    assert "第一班火车" in console.file.getvalue()
 
 
 def test_a_document_without_spaces_has_passages():

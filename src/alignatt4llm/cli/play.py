@@ -74,7 +74,7 @@ def play(
         if about and about.glossary:
             outputs.append(stack.enter_context(closing(GlossaryReport(about.glossary))))
         session = chosen.open(tell)
-        outputs.append(stack.enter_context(closing(display(args.trace, duration))))
+        outputs.append(stack.enter_context(closing(display(args.trace, duration, chosen.pair))))
         beside = args.schedule != IN_TURN
         heard = chunks(source, round((PIECE if beside else chunk) * SAMPLE_RATE))
         heard = in_real_time(heard) if realtime or beside else heard
