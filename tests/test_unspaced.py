@@ -4,7 +4,7 @@ import io
 import json
 
 import pytest
-from evaluating import ScriptedInterpreter, hypothesis, made_run, recording
+from evaluating import hypothesis, made_run, recording
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
@@ -17,11 +17,11 @@ from alignatt4llm.cli.display import LiveDisplay
 from alignatt4llm.cli.main import main
 from alignatt4llm.evaluate.score import score_run
 from alignatt4llm.events import Source, SourceWord
-from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.prompts.context import Context, Shown
 from alignatt4llm.prompts.glossary import Term
 from alignatt4llm.prompts.passages import PASSAGE, Passages
 from alignatt4llm.recognizers.timed import read_timed_text
+from alignatt4llm.scripted import ScriptedInterpreter
 from alignatt4llm.text.languages import LANGUAGES, Pair
 from alignatt4llm.text.units import units
 from alignatt4llm.text.words import any_word_spans, split_words, word_spans
@@ -87,14 +87,13 @@ def test_heads_are_calibrated_scored_and_drawn(source, tmp_path, monkeypatch, ca
 
 @pytest.mark.parametrize("source", TEXTS)
 def test_a_corpus_is_translated_offline_and_live_and_scored(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(interpreter, "Interpreter", lambda *names: ScriptedInterpreter())
-    data, heads = tmp_path / "data", tmp_path / "heads.json"
+    monkeypatch.setattr(interpreter, "Interpreter", lambda system, tell: ScriptedInterpreter())
+    data = tmp_path / "data"
     data.mkdir()
     (data / "segments.yaml").write_text(SEGMENTS)
     (data / f"{source}.txt").write_text(f"{TEXTS[source]}\n" * 2, "utf-8")
     (data / "en.txt").write_text("The first train leaves.\n" * 2)
-    HeadSet("scripted", f"{source}-en", ((0, 0),)).save(heads)
-    run = ["--data", data, "--pair", f"{source}-en", "--perfect", "--heads", heads]
+    run = ["--data", data, "--pair", f"{source}-en", "--perfect"]
     policies = ["--policy", "alignatt", "offline", "--out", tmp_path / "runs"]
     assert command("evaluate", "run", *run, *policies) == 0
     said = {}
