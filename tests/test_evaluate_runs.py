@@ -65,11 +65,11 @@ def live(cost):
             heads=HeadSet("scripted", "en-de", ((0, 0),)),
             prompt="auto",
             policy=None,
-            recognizer=TimedTextRecognizer(recording.words, 0.0),
+            recognizer=TimedTextRecognizer(recording.words(EN_DE.source), 0.0),
             now=now,
         )
 
-    return Live(session, 1.0, EN_DE.target, clock)
+    return Live(session, 1.0, EN_DE, clock)
 
 
 def test_a_step_waits_for_its_audio_and_for_the_step_before():
@@ -127,7 +127,7 @@ def test_offline_translates_segments_when_they_have_ended():
     two = recording(
         "two", (0.0, 2.0, "one two", "EINS"), (2.0, 1.0, "", ""), (3.0, 2.0, "three", "DREI")
     )
-    system = Offline(lambda: Slow(clock, 0.5), FewShotPrompt(EN_DE), EN_DE.target, clock)
+    system = Offline(lambda: Slow(clock, 0.5), FewShotPrompt(EN_DE), EN_DE, clock)
     said = system(two, lambda event: None)
     assert said.prediction == "ONE TWO THREE"
     assert said.segments == ("ONE TWO", "", "THREE")

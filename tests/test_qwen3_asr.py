@@ -34,7 +34,7 @@ def audio():
 def spoken():
     """The words that the models are taught, with times."""
     [reference] = json.loads((SAMPLES / "references.json").read_text("utf-8"))
-    return spread(reference["en"], 0, 11)
+    return spread(reference["en"], 0, 11, ENGLISH)
 
 
 @pytest.fixture(scope="module")

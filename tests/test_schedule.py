@@ -28,7 +28,7 @@ from alignatt4llm.transcript import SourceSettings
 from alignatt4llm.translators.scripted import ScriptedDrafter
 
 PAIR = Pair.parse("en-de")
-WORDS = spread("one two six ten.", 0, 4)  # a word a second
+WORDS = spread("one two six ten.", 0, 4, PAIR.source)  # a word a second
 R, T, F = Work.RECOGNISE, Work.TRANSLATE, Work.FINISH
 
 
@@ -129,7 +129,8 @@ def test_the_account_of_latency_is_that_of_the_schedule():
     st.integers(1, 4),
 )
 def test_whatever_takes_how_long_the_text_is_the_same(regime, hearing, saying, length):
-    words = spread("one two three four. five six seven eight nine ten. eleven", 0, 3 * length)
+    text = "one two three four. five six seven eight nine ten. eleven"
+    words = spread(text, 0, 3 * length, PAIR.source)
     events, log = simulate(regime, pieces(3 * length, 0.5), {R: hearing, T: saying}, words)
     plain = session(words=words)
     fed = [e for piece in pieces(3 * length, 1) for e in plain.feed(piece)]

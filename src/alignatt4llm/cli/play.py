@@ -1,7 +1,6 @@
 """From a source of audio to the outputs asked for: what translate and listen have in common."""
 
 import argparse
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -13,6 +12,7 @@ from alignatt4llm.cli import system
 from alignatt4llm.cli.background import GlossaryReport
 from alignatt4llm.cli.display import display
 from alignatt4llm.cli.interrupt import Interrupt
+from alignatt4llm.cli.report import tell
 from alignatt4llm.cli.system import Choice
 from alignatt4llm.outputs.base import Output
 from alignatt4llm.outputs.table import OUTPUTS
@@ -73,8 +73,8 @@ def play(
         outputs = [stack.enter_context(closing(output)) for output in _files(args)]
         if about and about.glossary:
             outputs.append(stack.enter_context(closing(GlossaryReport(about.glossary))))
-        session = chosen.open(_tell)
-        outputs.append(stack.enter_context(closing(display(args.trace, duration))))
+        session = chosen.open(tell)
+        outputs.append(stack.enter_context(closing(display(args.trace, duration, chosen.pair))))
         feeder = Feeder(session, chunk, regime, LONGEST if live else chunk)
         timeline = _live(source) if live else Pulled(source)
         with Interrupt(stop or timeline.stop) as interrupt, timeline:
@@ -92,7 +92,3 @@ def _files(args: argparse.Namespace) -> Iterator[Output]:
     for name, kind in OUTPUTS.items():
         if path := getattr(args, name):
             yield kind.open(path, args.trace)
-
-
-def _tell(message: str) -> None:
-    print(message, file=sys.stderr)

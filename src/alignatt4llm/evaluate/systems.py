@@ -1,6 +1,6 @@
 """What is measured: a live session, or the same model translating whole segments."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -16,8 +16,9 @@ from alignatt4llm.prompts.prompt import PromptForm
 from alignatt4llm.schedule.feeder import Feeder, run
 from alignatt4llm.schedule.timelines import MeasuredTimeline
 from alignatt4llm.session import Session
-from alignatt4llm.text.languages import Language
+from alignatt4llm.text.languages import Pair
 from alignatt4llm.text.units import units
+from alignatt4llm.text.words import split_words
 from alignatt4llm.translators.base import Drafter
 
 Now = Callable[[], float]
@@ -76,15 +77,15 @@ class Live:
         Opens the session for a recording, on a given clock.
     chunk
         Seconds of audio per step.
-    target
-        Language of the translation.
+    pair
+        Direction.
     now
         Clock of the machine, in seconds.
     """
 
     make_session: Callable[[Recording, Now], Session]
     chunk: float
-    target: Language
+    pair: Pair
     now: Now
 
     def __call__(self, recording: Recording, record: Record) -> Hypothesis:
@@ -94,7 +95,7 @@ class Live:
         """
         timeline = MeasuredTimeline(_audio(recording), self.now)
         session = self.make_session(recording, timeline.clock)
-        said, transcript = Delays(self.target), []
+        said, transcript = Delays(self.pair.target), []
         for event in run(Feeder(session, self.chunk, longest=self.chunk), timeline):
             if isinstance(event, Commit):
                 said.add(event.text, event.audio_s, event.wall_s)
@@ -102,7 +103,7 @@ class Live:
                 transcript.append(event.source)
             record(event)
         processing = sum(end - start for _, start, end in timeline.log)
-        return _hypothesis(recording, self.target, said, processing, " ".join(transcript))
+        return _hypothesis(recording, self.pair, said, processing, transcript)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,57 +116,55 @@ class Offline:
         Opens what continues prompts.
     prompt
         Builds them.
-    target
-        Language of the translation.
+    pair
+        Direction.
     now
         Clock of the machine, in seconds.
     """
 
     make_drafter: Callable[[], Drafter]
     prompt: PromptForm
-    target: Language
+    pair: Pair
     now: Now
 
     def __call__(self, recording: Recording, record: Record) -> Hypothesis:
         """Translate each segment when it has ended."""
-        clock, said, segments = StreamClock(self.now), Delays(self.target), []
+        target = self.pair.target
+        clock, said, segments = StreamClock(self.now), Delays(target), []
         drafter = self.make_drafter()
         for index, segment in enumerate(recording.segments):
             clock.begin(segment.end)
             text = self._translate(drafter, segment.source)
             wall = clock.end()
             segments.append(text)
-            joint = self.target.separator if any(segments[:-1]) and text else ""
+            joint = target.separator if any(segments[:-1]) and text else ""
             said.add(joint + text, segment.end, wall)
             record(Commit(joint + text, index, segment.end, wall, -1))
         drafter.close()
-        transcript = " ".join(segment.source for segment in recording.segments)
+        transcript = [segment.source for segment in recording.segments]
         return replace(
-            _hypothesis(recording, self.target, said, clock.processing, transcript),
-            segments=tuple(self._joined(text) for text in segments),
+            _hypothesis(recording, self.pair, said, clock.processing, transcript),
+            segments=tuple(target.separator.join(units(text, target)) for text in segments),
         )
 
     def _translate(self, drafter: Drafter, source: str) -> str:
-        words = source.split()
+        words = split_words(source, self.pair.source)
         if not words:
             return ""
         return drafter.draft(self.prompt(words, "", ()), 3 * len(words) + 24).text.strip()
 
-    def _joined(self, text: str) -> str:
-        return self.target.separator.join(units(text, self.target))
-
 
 def _hypothesis(
-    recording: Recording, target: Language, said: Delays, processing: float, transcript: str
+    recording: Recording, pair: Pair, said: Delays, processing: float, transcript: Sequence[str]
 ) -> Hypothesis:
     return Hypothesis(
         source=recording.name,
         source_length=1000 * recording.duration,
-        prediction=target.separator.join(said.units),
+        prediction=pair.target.separator.join(said.units),
         delays=tuple(said.delays),
         elapsed=tuple(said.elapsed),
         processing=1000 * processing,
-        transcript=transcript,
+        transcript=pair.source.separator.join(transcript),
     )
 
 
