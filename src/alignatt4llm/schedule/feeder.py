@@ -1,34 +1,32 @@
-"""One loop that feeds every session: when the recogniser and the translator run, and on what.
+"""How a session is fed: who may run when, how audio becomes chunks, and how a stream ends.
 
-It knows two workers, each of which does one thing at a time; a `Timeline` says when work is done
-and when audio arrives. Given no time to wait for, every regime does the same steps and commits the
-same text. A stream has one end, whatever brings it about: the audio is over, somebody stops it, or
-it breaks off. Nothing more is taken in then, and all that was heard is said.
+Files, microphones, servers, uploads and evaluation all run here; they bring audio and take events.
+The feeder knows two workers, recogniser and translator, each of which does one thing at a time; a
+timeline says when work is done and when audio arrives. Given no time to wait for, every regime does
+the same steps and commits the same text.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.events import Event
-from alignatt4llm.schedule.timeline import (
+from alignatt4llm.schedule.timelines import (
     Arrived,
-    Call,
+    Broken,
+    Came,
     Done,
-    Ended,
-    Failed,
+    Inline,
     News,
-    Streamed,
     Timeline,
-    Told,
     Work,
 )
-from alignatt4llm.session import Heard
+from alignatt4llm.session import Heard, Session
 
-JOINED = 6.0
-"""Seconds of late audio joined into one chunk at most."""
+LONGEST = 30.0
+"""Seconds of late audio joined into one step at most; recognisers look at no more at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +45,11 @@ class Regime:
     cadence: bool
 
 
-IN_TURN = Regime(overlaps=False, cadence=True)
-
-PUSHED = Regime(overlaps=False, cadence=False)
-"""In turn, in the chunks in which the audio comes."""
+ALTERNATING = Regime(overlaps=False, cadence=True)
+"""Recogniser and translator strictly in turn."""
 
 REGIMES = {
-    "alternating": IN_TURN,
+    "alternating": ALTERNATING,
     "overlapping": Regime(overlaps=True, cadence=True),
     "asynchronous": Regime(overlaps=True, cadence=False),
 }
@@ -61,20 +57,8 @@ REGIMES = {
 works on what came before; both as fast as they can, always on the newest audio and source."""
 
 
-def run(
-    session: Streamed,
-    timeline: Timeline,
-    regime: Regime,
-    chunk: float,
-    joined: float = JOINED,
-    finishing: Callable[[], bool] = lambda: True,
-) -> Iterator[Event]:
-    """Translate a stream to its end and yield its events; see `Feeder`."""
-    return Feeder(session, timeline, regime, chunk, joined, finishing).events()
-
-
 class Feeder:
-    """Feeds a session with what a timeline brings.
+    """What waits for whom in one stream.
 
     Whoever is late takes everything that has come in meanwhile: audio is joined, and the
     translator sees the newest source only.
@@ -83,112 +67,134 @@ class Feeder:
     ----------
     session
         What listens and translates.
-    timeline
-        Brings the audio and runs the work.
-    regime
-        Who may run when.
     chunk
         Seconds of audio per step, where the regime has a cadence.
-    joined
-        Seconds of late audio joined at most; 0 where nothing is late, as when a recording is
-        translated faster than it plays.
-    finishing
-        Asked at the end, when all whole chunks are translated: whether the stream is finished.
-        Else it stays open, to be continued by another session.
+    regime
+        Who may run when.
+    longest
+        Seconds of late audio joined into one step at most; with ``chunk``, none is joined.
+    finishes
+        Asked once the audio has ended: whether the stream ends with it. Otherwise what makes whole
+        chunks is translated, and the stream may be continued elsewhere.
+
+    Attributes
+    ----------
+    over
+        Whether all is done.
     """
 
     def __init__(
         self,
-        session: Streamed,
-        timeline: Timeline,
-        regime: Regime,
+        session: Session,
         chunk: float,
-        joined: float = JOINED,
-        finishing: Callable[[], bool] = lambda: True,
+        regime: Regime = ALTERNATING,
+        longest: float = LONGEST,
+        finishes: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._session = session
-        self._timeline = timeline
-        self._overlaps = regime.overlaps
+        self.over = False
+        self._session, self._regime, self._finishes = session, regime, finishes
         self._chunk = round(chunk * SAMPLE_RATE) if regime.cadence else 1
-        self._most = max(self._chunk, round(joined * SAMPLE_RATE) // self._chunk * self._chunk)
-        self._finishing = finishing
+        self._most = max(1, round(longest * SAMPLE_RATE) // self._chunk) * self._chunk
         self._audio: list[Samples] = []
         self._heard: list[Heard] = []
         self._running: set[Work] = set()
-        self._ended = self._over = False
+        self._ended = False
         self._problem: BaseException | None = None
-        self._failed = False
 
-    def events(self) -> Iterator[Event]:
-        """Yield what is said until the stream is over, or the timeline waits to be told more.
-
-        An error of the source is raised when everything heard before it has been said; an error
-        of the work when nothing runs any more.
-        """
-        while not self._over:
-            self._begin()
-            if self._over:
-                break
-            news = self._timeline.next()
-            if not news:
-                return
-            for item in news:
-                yield from self._take(item)
-        if self._problem:
+    def begin(self, timeline: Timeline) -> None:
+        """Begin all the work that may begin now."""
+        session = self._session
+        if (audio := self._audio_due()) is not None:
+            self._start(timeline, Work.RECOGNISE, lambda: [session.listen(audio)])
+        if heard := self._source_due():
+            self._start(timeline, Work.TRANSLATE, lambda: session.translate(heard))
+        if self._ended and not (self._running or self.over):
+            self.over = not self._finishes()
+            if not self.over:
+                self._start(timeline, Work.FINISH, session.finish)
+        if self.over and self._problem:
             raise self._problem
 
-    def _begin(self) -> None:
-        """Begin all that can be done now."""
-        if self._failed:
-            self._over = not self._running
-            return
-        if audio := self._audio_due():
-            self._start(Work.RECOGNISE, lambda: iter([self._session.listen(audio[0])]))
-        if heard := self._source_due():
-            self._start(Work.TRANSLATE, lambda: self._session.translate(heard))
-        if self._ended and not self._running and not self._over:
-            if self._finishing():
-                self._start(Work.FINISH, self._session.finish)
-            else:
-                self._over = True
+    def take(self, news: Iterable[News]) -> Iterator[Event]:
+        """Take in what happened and yield the events of it."""
+        for item in news:
+            match item:
+                case Arrived(None):
+                    self._ended = True
+                case Arrived(samples) if samples is not None and not self._ended:
+                    self._audio.append(samples)
+                case Broken(problem):
+                    self._ended, self._problem = True, problem
+                case Came(Work.RECOGNISE, heard):
+                    self._heard.append(heard)
+                case Came(_, event):
+                    yield event
+                case Done(work):
+                    self._running.discard(work)
+                    self.over = self.over or work is Work.FINISH
 
-    def _start(self, work: Work, call: Call) -> None:
+    def _start(self, timeline: Timeline, work: Work, call: Callable[[], Iterable[object]]) -> None:
         self._running.add(work)
-        self._timeline.start(work, call)
+        timeline.start(work, call)
 
-    def _audio_due(self) -> list[Samples]:
+    def _audio_due(self) -> Samples | None:
         """Take the audio that the recogniser should hear now, if it should."""
         busy = Work.RECOGNISE in self._running
-        waits = not self._overlaps and (self._heard or Work.TRANSLATE in self._running)
+        waits = not self._regime.overlaps and (self._heard or Work.TRANSLATE in self._running)
         waiting = sum(map(len, self._audio))
-        whole = waiting if self._ended and self._finishing() else waiting // self._chunk * self._chunk
+        whole = min(waiting // self._chunk * self._chunk, self._most)
+        if not whole and self._ended and self._finishes():
+            whole = waiting
         if busy or waits or not whole:
-            return []
-        samples, count = np.concatenate(self._audio), min(whole, self._most)
-        self._audio = [samples[count:]]
-        return [samples[:count]]
+            return None
+        samples = np.concatenate(self._audio)
+        self._audio = [samples[whole:]]
+        return samples[:whole]
 
-    def _source_due(self) -> Sequence[Heard]:
+    def _source_due(self) -> list[Heard]:
         """Take what the translator should see now, if it should see anything."""
         if Work.TRANSLATE in self._running:
             return []
         heard, self._heard = self._heard, []
         return heard
 
-    def _take(self, news: News) -> Iterator[Event]:
-        """Take in what happened and yield the event of it, if it is one."""
-        match news:
-            case Arrived(samples) if not self._ended:
-                self._audio.append(samples)
-            case Ended(problem) if not self._ended:
-                self._ended, self._problem = True, problem
-            case Told(Heard() as heard):
-                self._heard.append(heard)
-            case Told(result):
-                yield result
-            case Done(work):
-                self._running.discard(work)
-                self._over = work is Work.FINISH
-            case Failed(work, problem):
-                self._running.discard(work)
-                self._failed, self._problem = True, self._problem or problem
+
+def run(feeder: Feeder, timeline: Timeline) -> Iterator[Event]:
+    """Translate a stream to its end and yield its events.
+
+    However the audio ends, all that has arrived is recognised, translated and said first; an error
+    of its source is raised after that, an error in the work at once.
+    """
+    feeder.begin(timeline)
+    while not feeder.over:
+        yield from feeder.take(timeline.next())
+        feeder.begin(timeline)
+
+
+class Pushed:
+    """A session for whoever brings the audio chunk by chunk and takes the events of each.
+
+    Parameters
+    ----------
+    feeder
+        Of the session, with the alternating regime.
+    """
+
+    def __init__(self, feeder: Feeder) -> None:
+        self._feeder = feeder
+        self._timeline = Inline()
+
+    def feed(self, samples: Samples) -> Iterator[Event]:
+        """Take audio and yield what follows from it."""
+        return self._take(Arrived(samples))
+
+    def finish(self) -> Iterator[Event]:
+        """Say that the audio has ended and yield the rest."""
+        return self._take(Arrived(None))
+
+    def _take(self, arrived: Arrived) -> Iterator[Event]:
+        yield from self._feeder.take([arrived])
+        self._feeder.begin(self._timeline)
+        while self._timeline.busy:
+            yield from self._feeder.take(self._timeline.next())
+            self._feeder.begin(self._timeline)
