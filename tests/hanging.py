@@ -10,7 +10,7 @@ import threading
 from functools import partial
 from pathlib import Path
 
-from alignatt4llm import scripted
+from alignatt4llm.translators import scripted
 from alignatt4llm.translators.scripted import ScriptedDrafter
 from alignatt4llm.translators.stepper import Stepper
 
@@ -65,7 +65,7 @@ def main():
                 self.hang.set()
             super()._pass(feeds)
 
-    scripted.ScriptedInterpreter = partial(scripted.ScriptedInterpreter, Ordered())
+    scripted.ScriptedTranslator = partial(scripted.ScriptedTranslator, Ordered())
     limits.Limits = partial(limits.Limits, step=STEP)
     sys.exit(alignatt())
 

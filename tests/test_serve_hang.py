@@ -143,8 +143,11 @@ def test_the_process_ends_and_its_successor_goes_on(tmp_path, monkeypatch):
         return client, await parted(client)
 
     process = start_process(folder, port, program=program)
-    client, code = run(until_it_hangs())
-    _, errors = process.communicate(timeout=20)
+    try:
+        client, code = run(until_it_hangs(), 20)
+        _, errors = process.communicate(timeout=20)
+    finally:
+        process.kill()
     assert (code, process.returncode) == ("engine_stuck", 1)
     assert "Traceback" not in errors and "hangs" in errors
     process = start_process(folder, port, program=program)
