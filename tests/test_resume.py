@@ -42,12 +42,22 @@ def plain(pair, text):
     return "".join(text.split()) if Pair.parse(pair).target.by_character else text
 
 
+class Hearing(ScriptedInterpreter):
+    """Hears a talk in tones, in its direction."""
+
+    def __init__(self, pair, words):
+        super().__init__(script=words)
+        self._pairs = (pair,)
+
+    @property
+    def pairs(self):
+        return self._pairs
+
+
 def speaker(name):
     """An interpreter that hears this talk in tones, and audio that says it."""
     pair, words = TALKS[name]
-    interpreter = ScriptedInterpreter(script=words)
-    interpreter.pairs = (pair,)
-    return interpreter, speech(range(len(words)))
+    return Hearing(pair, words), speech(range(len(words)))
 
 
 class Reciting(ScriptedInterpreter):
