@@ -183,7 +183,7 @@ class Session:
         self._delays = Delays(pair.target)
         self._now = now
         self._began = now()
-        self._context = Shown(context or Context())
+        self._context = Shown(context or Context(), pair.source.separator)
         self._held: Held | None = None
 
     def feed(self, samples: Samples) -> Iterator[Event]:
