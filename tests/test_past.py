@@ -171,8 +171,12 @@ def test_a_resumed_session_accounts_for_the_whole_stream(tmp_path):
     words = list(heard("We", "saw", "New York", "–", "at", "last.", "Then", "Good", "night"))
     second = np.zeros(SAMPLE_RATE, np.float32)
     journal = Journal.create(tmp_path / "a.jsonl", {"pair": "en-de"})
-    interpreter = ScriptedInterpreter(now=lambda: 7.0)
-    first = interpreter.open(Pair.parse("en-de"), recognizer=TimedTextRecognizer(words, 0.0))
+
+    def opened(recognizer):
+        pair = Pair.parse("en-de")
+        return ScriptedInterpreter().open(pair, recognizer=recognizer, now=lambda: 7.0)
+
+    first = opened(TimedTextRecognizer(words, 0.0))
     said_before = [event for _ in range(7) for event in first.feed(second)]
     for event in said_before:
         if isinstance(event, Commit | Close):
@@ -180,7 +184,7 @@ def test_a_resumed_session_accounts_for_the_whole_stream(tmp_path):
     journal.close()
     past = journal.past()
     rest = [replace(word, start=word.start - 7, end=word.end - 7) for word in words[7:]]
-    resumed = interpreter.open(Pair.parse("en-de"), recognizer=TimedTextRecognizer(rest, 0.0))
+    resumed = opened(TimedTextRecognizer(rest, 0.0))
     standing = replace(past.standing, heard=tuple(first.transcript.committed))
     resumed.restore(standing, 7 * SAMPLE_RATE, past.delays)
     ends = [[*one.feed(second), *one.finish()][-1] for one in (first, resumed)]
