@@ -209,7 +209,7 @@ def stopping(timeline, events, when):
     st.integers(1, 40),
 )
 def test_whenever_it_is_stopped_all_that_was_heard_is_said(regime, live, sizes, when):
-    words = spread("one two three four. five six seven eight", 0, 8)
+    words = spread("one two three four. five six seven eight", 0, 8, PAIR.source)
     audio = [np.zeros(size, np.float32) for size in sizes]
     with LiveTimeline(audio) as threads:
         timeline = threads if live else Pulled(audio)
@@ -228,7 +228,7 @@ def test_whenever_it_is_stopped_all_that_was_heard_is_said(regime, live, sizes, 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(1, 40_000), min_size=1, max_size=12))
 def test_however_audio_comes_in_the_same_is_said(sizes):
-    words = spread("one two three four. five six seven eight", 0, 8)
+    words = spread("one two three four. five six seven eight", 0, 8, PAIR.source)
     audio = [np.zeros(size, np.float32) for size in sizes]
     pulled = list(run(Feeder(session(words=words), 0.7, longest=0.7), Pulled(audio)))
     pushed = Pushed(Feeder(session(words=words), 0.7, longest=0.7))
