@@ -86,9 +86,9 @@ def test_doctor(monkeypatch, capsys):
 
 
 def test_doctor_says_what_to_install(monkeypatch, capsys):
-    found = doctor._version
+    found = doctor.installed
     gone = {"torch": None, "gguf": None}
-    monkeypatch.setattr(doctor, "_version", lambda package: gone.get(package, found(package)))
+    monkeypatch.setattr(doctor, "installed", lambda package: gone.get(package, found(package)))
     monkeypatch.setitem(doctor.EXTRAS, "transformers", ("torch-that-is-missing",))
     assert doctor.run(argparse.Namespace()) == 1
     text = capsys.readouterr().out
