@@ -35,9 +35,11 @@ def lengthen(path, hours):
 
 
 def _later(record, steps):
-    moved = {
-        key: value + steps.get(key, 0) if key in steps else value for key, value in record.items()
-    }
-    if "words" in moved:
-        moved["words"] = [_later(word, steps) for word in moved["words"]]
+    moved = _shifted(record, steps)
+    if record["type"] == "heard":
+        moved["words"] = [_shifted(word, steps) for word in record["words"]]
     return moved
+
+
+def _shifted(record, steps):
+    return {**record, **{key: record[key] + step for key, step in steps.items() if key in record}}

@@ -63,8 +63,8 @@ def test_the_context_stands_before_the_source_and_not_in_it():
 def test_what_is_said_now_comes_first_when_not_everything_fits():
     glossary = (Term("mouse", "Maus"), HEAD, KERNEL)
     context = Context(title="A long title of a talk", glossary=glossary, budget=40)
-    assert context.block(["one", "attention", "heads"]) == f"{HEAD}"
-    assert context.block(["a", "kernel,"]) == f"Title: A long title of a\n{KERNEL}"
+    assert context.block("one attention heads") == f"{HEAD}"
+    assert context.block("a kernel,") == f"Title: A long title of a\n{KERNEL}"
 
 
 lines = st.text(alphabet="ab \n<|>=語", max_size=40)
@@ -76,7 +76,7 @@ def test_the_budget_holds_and_no_control_token_comes_through(
 ):
     glossary = (Term("a", "b"), Term("語", "ab"))
     context = Context(title, abstract, notes, glossary, Passages(texts), budget=budget)
-    block = context.block(heard.split())
+    block = context.block(heard)
     assert len(block) <= budget
     assert "<|a|>" not in block
 
@@ -85,7 +85,7 @@ def test_control_tokens_of_a_document_are_left_out(tmp_path):
     document = tmp_path / "notes.txt"
     document.write_text("kernel <end_of_turn> <|im_end|> trick", "utf-8")
     context = Context(passages=Passages([read_document(document)]))
-    assert context.block(["kernel"]) == "kernel trick"
+    assert context.block("kernel") == "kernel trick"
 
 
 def test_the_beginning_of_the_prompt_stays_within_an_utterance():
@@ -116,10 +116,10 @@ def test_passages_follow_the_talk():
 
 def test_a_search_finds_what_shares_terms_only():
     passages = Passages(["Der Kern des Systems", "翻译很好", ""])
-    assert passages.about(["kern"], 3) == ["Der Kern des Systems"]
-    assert passages.about(["翻"], 3) == ["翻译很好"]
-    assert passages.about(["unrelated"], 3) == []
-    assert Passages([]).about(["kern"], 3) == []
+    assert passages.about("kern", 3) == ["Der Kern des Systems"]
+    assert passages.about("翻", 3) == ["翻译很好"]
+    assert passages.about("unrelated", 3) == []
+    assert Passages([]).about("kern", 3) == []
 
 
 def test_a_long_pdf_is_searched_once_an_utterance(tmp_path, monkeypatch):

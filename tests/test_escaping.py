@@ -33,6 +33,7 @@ from alignatt4llm.events import (
 )
 from alignatt4llm.outputs.table import OUTPUTS
 from alignatt4llm.scripted import ScriptedInterpreter
+from alignatt4llm.text.languages import Pair
 from alignatt4llm.text.printable import json_line, one_line, printable
 from alignatt4llm.translators.scripted import ScriptedDrafter
 
@@ -188,7 +189,7 @@ def test_nothing_that_is_said_steers_a_pipe(capsys, trace):
 
 def test_nothing_that_is_said_steers_a_terminal():
     console = Console(file=io.StringIO(), force_terminal=True, color_system=None, width=200)
-    output = LiveDisplay(console)
+    output = LiveDisplay(console, Pair.parse("en-de"))
     for event in events_that_steer():
         output.write(event)
         picture = Console(file=io.StringIO(), width=200)

@@ -42,7 +42,7 @@ def test_segments_of_timed_text(tmp_path):
     assert (a.name, a.audio, a.duration) == ("a", None, 5.0)
     assert [segment.reference for segment in a.segments] == ["eins zwei", "drei"]
     # 2 s over six characters: "one" takes 1 s
-    assert [(word.text, word.start, word.end) for word in a.words] == [
+    assert [(word.text, word.start, word.end) for word in a.words(EN_DE.source)] == [
         ("one", 1.0, 2.0),
         ("two", 2.0, 3.0),
         ("three", 4.0, 5.0),
@@ -61,14 +61,14 @@ def test_where_segments_overlap_words_stay_in_order(tmp_path):
     entries = [("a.wav", 0.0, 2.0), ("a.wav", 1.0, 2.0)]
     segmented(tmp_path, entries, ["one", "two"], ["eins", "zwei"])
     [a] = read_corpus(tmp_path, EN_DE)
-    assert [(word.start, word.end) for word in a.words] == [(0.0, 2.0), (2.0, 3.0)]
+    assert [(word.start, word.end) for word in a.words(EN_DE.source)] == [(0.0, 2.0), (2.0, 3.0)]
 
 
 def test_an_empty_line_is_a_segment_without_words(tmp_path):
     entries = [("a.wav", 0.0, 2.0), ("a.wav", 2.0, 2.0)]
     segmented(tmp_path, entries, ["", "two"], ["", "zwei"])
     [a] = read_corpus(tmp_path, EN_DE)
-    assert [word.text for word in a.words] == ["two"]
+    assert [word.text for word in a.words(EN_DE.source)] == ["two"]
 
 
 def test_clips(tmp_path):

@@ -112,7 +112,6 @@ def test_perfect_hearing_and_a_limit(data):
     [
         (["--pair", "ende"], "'ende' is not a pair"),
         (["--pair", "en-xx"], "Unknown language 'xx'"),
-        (["--pair", "de-en"], "no head set for de-en"),
         (["--pair", "en-de", "--policy", "best"], "There is no policy 'best'. There are: alignatt"),
         (["--pair", "en-de", "--policy", "wait-k:few"], "'wait-k:few': few is not a number"),
         (["--pair", "en-de", "--set", "chunk"], "write NAME=VALUE"),

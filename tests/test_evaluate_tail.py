@@ -19,6 +19,7 @@ from alignatt4llm.evaluate.tail import Heard, listen, plot, table, tail_risk
 from alignatt4llm.events import SourceWord
 from alignatt4llm.recognizers.agreement import HOLD_BACK
 from alignatt4llm.recognizers.scripted import ScriptedRecognizer
+from alignatt4llm.text.languages import language
 from alignatt4llm.transcript import Recognition
 
 SAMPLES = Path(__file__).parent.parent / "samples"
@@ -95,7 +96,7 @@ def test_words_are_observed_after_every_step(tmp_path):
             Recognition(words(("One,", 0.5), ("two.", 0.95)), words(("three", 1.9))),
         ]
     )
-    heard = list(listen(Recording("a", 2.0, audio, segments), recogniser, 1.0))
+    heard = list(listen(Recording("a", 2.0, audio, segments), recogniser, 1.0, language("en")))
     assert [(one.stretch, round(one.distance, 2), one.wrong) for one in heard] == [
         (0, 0.5, False),
         (0, 0.1, True),
@@ -106,7 +107,8 @@ def test_words_are_observed_after_every_step(tmp_path):
 
 def test_timed_text_has_no_tail_to_measure():
     with pytest.raises(UsageError, match="has no audio"):
-        next(listen(recording("talk", (0.0, 1.0, "one", None)), ScriptedRecognizer([]), 1.0))
+        silent = recording("talk", (0.0, 1.0, "one", None))
+        next(listen(silent, ScriptedRecognizer([]), 1.0, language("en")))
 
 
 def heard(distance, wrong, count, segments=20):

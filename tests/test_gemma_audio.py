@@ -39,7 +39,7 @@ def audio():
 @pytest.fixture(scope="module")
 def spoken():
     [reference] = json.loads((SAMPLES / "references.json").read_text("utf-8"))
-    return spread(reference["en"], 0, 11)
+    return spread(reference["en"], 0, 11, ENGLISH)
 
 
 @pytest.fixture(scope="module")

@@ -373,7 +373,7 @@ def test_names_find_the_shipped_sets():
     assert find_head_set("gemma-4-E4B-it:en-de").heads[0] == (11, 3)
     assert find_head_set("embedded:en-zh") == head_set_for("gemma-3-270m", "en-zh")
     assert find_head_set("Qwen/Qwen3-1.7B@main:en-de").origin["kind"] == "published"
-    with pytest.raises(UsageError, match="Make one with 'alignatt heads calibrate'"):
+    with pytest.raises(UsageError, match="Make one with 'alignatt heads calibrate --model MODEL"):
         find_head_set("embedded:en-cs")
 
 

@@ -1,5 +1,6 @@
 """The microphone, played by a stand-in for sounddevice."""
 
+import json
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ from alignatt4llm.audio.microphone import microphone
 from alignatt4llm.cli.main import main
 from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.recognizers.tones import SCRIPT, tones
+from alignatt4llm.schedule.feeder import REGIMES
 from alignatt4llm.scripted import ScriptedInterpreter
 
 
@@ -76,11 +78,22 @@ def test_a_microphone_of_any_rate_is_heard_at_16_khz(sounddevice):
     assert np.abs(np.array(samples) - wanted[: len(samples)]).mean() < 0.02
 
 
-def test_listening_ends_with_ctrl_c_and_the_last_words_are_said(sounddevice, monkeypatch, capsys):
+@pytest.mark.parametrize("schedule", sorted(REGIMES))
+def test_listening_ends_with_ctrl_c_and_the_last_words_are_said(
+    sounddevice, monkeypatch, capsys, tmp_path, schedule
+):
     monkeypatch.setattr("alignatt4llm.interpreter.Interpreter", lambda *_, **__: Opened())
     monkeypatch.setattr(Microphone, "when_over", staticmethod(interrupt))
-    assert main(["listen", "--to", "de"]) == 0
-    assert capsys.readouterr().out.strip() == " ".join(SCRIPT[:12]).upper()
+    files = {name: tmp_path / f"talk.{name}" for name in ("jsonl", "srt", "txt")}
+    options = [part for name, path in files.items() for part in (f"--{name}", str(path))]
+    assert main(["listen", "--to", "de", "--schedule", schedule, *options]) == 0
+    everything = " ".join(SCRIPT[:12]).upper()
+    assert capsys.readouterr().out.strip() == everything
+    events = [json.loads(line) for line in files["jsonl"].read_text("utf-8").splitlines()]
+    assert "".join(e["text"] for e in events if e["type"] == "commit") == everything
+    assert events[-1]["type"] == "end"
+    assert " ".join(files["txt"].read_text("utf-8").split()) == everything
+    assert SCRIPT[11].upper() in files["srt"].read_text("utf-8")
 
 
 class Opened(ScriptedInterpreter):

@@ -3,13 +3,18 @@
 import json
 from pathlib import Path
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from serve_harness import EVERYTHING, Client, run, serving, speech
+from test_uploads import post
 
+from alignatt4llm.cli.main import main
 from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.events import Close, Commit, End, Piece, Preview, Trace
-from alignatt4llm.outputs.table import OUTPUTS
+from alignatt4llm.outputs.base import Format
+from alignatt4llm.outputs.table import OUTPUTS, OutputKind
 from alignatt4llm.target import Target
 from alignatt4llm.text.languages import language
 
@@ -160,3 +165,34 @@ def test_a_disk_that_is_full_is_told_and_closing_is_quiet():
     with pytest.raises(AlignattError, match="'/dev/full' cannot be written: No space left"):
         output.write(TALK[0])
     output.close()
+
+
+class Shouted(Format):
+    """A toy: what is said, in capitals."""
+
+    def add(self, event):
+        return event.text.upper() if isinstance(event, Commit) else ""
+
+
+def test_an_output_is_an_option_a_transcript_and_an_answer(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(OUTPUTS, "loud", OutputKind(Shouted, "text/loud", "write it in capitals"))
+    with pytest.raises(SystemExit):
+        main(["translate", "--help"])
+    shown = capsys.readouterr().out
+    assert all(f"--{name} FILE" in shown for name in OUTPUTS) and "write it in capitals" in shown
+    with serving(tmp_path) as server:
+        base = f"http://127.0.0.1:{server.port}"
+        assert httpx.get(f"{base}/about").json()["transcripts"] == list(OUTPUTS)
+        client = run(spoken(server))
+        transcript = httpx.get(f"{base}/transcripts/{client.hello['session']}.loud")
+        answer = post(server, data={"to": "de", "response_format": "loud"})
+    for file in (transcript, answer):
+        assert (file.status_code, file.text) == (200, EVERYTHING)
+        assert file.headers["content-type"] == "text/loud; charset=utf-8"
+
+
+async def spoken(server):
+    client = await Client(server).open()
+    await client.play(speech())
+    await client.finish()
+    return client

@@ -124,7 +124,9 @@ def test_a_translator_drafts_with_rows_over_what_it_is_told(checkpoint, name):
         PAIR,
         heads=HeadSet(folder.name, "en-de", ((1, 0), (3, 2))),
         prompt=TRANSLATORS[name].prompt,
-        recognizer=TimedTextRecognizer(spread("We saw it. The train leaves now.", 0, 4)),
+        recognizer=TimedTextRecognizer(
+            spread("We saw it. The train leaves now.", 0, 4, PAIR.source)
+        ),
     )
     events = [e for _ in range(5) for e in session.feed(np.zeros(SAMPLE_RATE, np.float32))]
     events += session.finish()

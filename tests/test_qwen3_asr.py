@@ -34,7 +34,7 @@ def audio():
 def spoken():
     """The words that the models are taught, with times."""
     [reference] = json.loads((SAMPLES / "references.json").read_text("utf-8"))
-    return spread(reference["en"], 0, 11)
+    return spread(reference["en"], 0, 11, ENGLISH)
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +169,5 @@ def test_bad_input_gets_a_sentence(engine, tmp_path):
 def test_a_missing_word_cutter_is_told(aligner, audio, monkeypatch):
     module = "transformers.models.qwen3_asr.processing_qwen3_asr"
     monkeypatch.setattr(f"{module}.is_nagisa_available", lambda: False)
-    with pytest.raises(
-        AlignattError, match=r"Timing words in Japanese needs a package.*\[qwen3-asr\]"
-    ):
+    with pytest.raises(AlignattError, match=r"Timing words in Japanese needs a package"):
         aligner.align(audio, "東京は高い", language("ja"))

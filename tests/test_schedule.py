@@ -8,20 +8,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alignatt4llm.audio.samples import SAMPLE_RATE
-from alignatt4llm.bench.schedules import MeasuredTimeline, measure
-from alignatt4llm.events import Commit, End
+from alignatt4llm.bench.schedules import measure
+from alignatt4llm.events import Commit, End, Source
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.policy.alignatt import AlignAtt
 from alignatt4llm.prompts.forms import FewShotPrompt
 from alignatt4llm.recognizers.timed import TimedTextRecognizer, spread
-from alignatt4llm.schedule import REGIMES, LiveTimeline, SimulatedTimeline, Work, run
+from alignatt4llm.schedule.feeder import REGIMES, Feeder, Pushed, run
+from alignatt4llm.schedule.timelines import (
+    LiveTimeline,
+    MeasuredTimeline,
+    Pulled,
+    SimulatedTimeline,
+    Work,
+)
 from alignatt4llm.session import Session, SessionSettings
 from alignatt4llm.text.languages import Pair
 from alignatt4llm.transcript import SourceSettings
 from alignatt4llm.translators.scripted import ScriptedDrafter
 
 PAIR = Pair.parse("en-de")
-WORDS = spread("one two six ten.", 0, 4)  # a word a second
+WORDS = spread("one two six ten.", 0, 4, PAIR.source)  # a word a second
 R, T, F = Work.RECOGNISE, Work.TRANSLATE, Work.FINISH
 
 
@@ -44,7 +51,7 @@ def session(now=lambda: 0.0, words=WORDS):
 def simulate(regime, audio, takes, words=WORDS):
     timeline = SimulatedTimeline(audio, takes)
     stream = session(lambda: timeline.now, words)
-    return list(run(stream, timeline, REGIMES[regime], 1.0)), timeline.log
+    return list(run(Feeder(stream, 1.0, REGIMES[regime]), timeline)), timeline.log
 
 
 def rounded(log):
@@ -122,7 +129,8 @@ def test_the_account_of_latency_is_that_of_the_schedule():
     st.integers(1, 4),
 )
 def test_whatever_takes_how_long_the_text_is_the_same(regime, hearing, saying, length):
-    words = spread("one two three four. five six seven eight nine ten. eleven", 0, 3 * length)
+    text = "one two three four. five six seven eight nine ten. eleven"
+    words = spread(text, 0, 3 * length, PAIR.source)
     events, log = simulate(regime, pieces(3 * length, 0.5), {R: hearing, T: saying}, words)
     plain = session(words=words)
     fed = [e for piece in pieces(3 * length, 1) for e in plain.feed(piece)]
@@ -146,7 +154,7 @@ def test_with_no_time_to_wait_for_every_regime_commits_the_same(regime):
 @pytest.mark.parametrize("regime", sorted(REGIMES))
 def test_threads_give_the_same_text(regime):
     with LiveTimeline(pieces(4, 0.5)) as timeline:
-        events = list(run(session(), timeline, REGIMES[regime], 1.0))
+        events = list(run(Feeder(session(), 1.0, REGIMES[regime]), timeline))
     assert said(events) == "ONE TWO SIX TEN."
     assert isinstance(events[-1], End)
 
@@ -162,24 +170,104 @@ def test_an_error_in_a_thread_is_raised():
     stream = session()
     stream._recognizer = Deaf()
     with pytest.raises(RuntimeError, match="deaf"), LiveTimeline(pieces(1, 0.5)) as timeline:
-        list(run(stream, timeline, REGIMES["overlapping"], 0.5))
+        list(run(Feeder(stream, 0.5, REGIMES["overlapping"]), timeline))
 
 
-def test_an_error_of_the_source_is_raised():
-    def broken():
-        yield from pieces(1, 0.5)
-        raise OSError("unplugged")
-
-    with pytest.raises(OSError, match="unplugged"), LiveTimeline(broken()) as timeline:
-        list(run(session(), timeline, REGIMES["alternating"], 1.0))
+def broken(seconds):
+    yield from pieces(seconds, 0.5)
+    raise OSError("unplugged")
 
 
-def test_stopping_finishes_what_is_being_done_and_begins_nothing():
-    timeline = SimulatedTimeline(pieces(4, 1), {R: 0.4, T: 0.8})
-    stream = session(lambda: timeline.now)
-    events = list(run(stream, timeline, REGIMES["overlapping"], 1.0, lambda: timeline.now >= 2.0))
-    assert said(events) == "ONE"
-    assert [work for work, _, _ in timeline.log] == [R, T]
+@pytest.mark.parametrize("live", [False, True])
+@pytest.mark.parametrize("regime", sorted(REGIMES))
+def test_an_error_of_the_source_is_raised_when_all_that_was_heard_is_said(regime, live):
+    events = []
+    with LiveTimeline(broken(2.5)) as threads:
+        timeline = threads if live else Pulled(broken(2.5))
+        with pytest.raises(OSError, match="unplugged"):
+            for event in run(Feeder(session(), 1.0, REGIMES[regime]), timeline):
+                events.append(event)
+    assert said(events) == "ONE TWO SIX TEN."  # timed text knows its end
+    assert isinstance(events[-1], End) and events[-1].audio_s == 2.5
+
+
+def stopping(timeline, events, when):
+    """Take events, and stop the audio once ``when`` of them are there."""
+    taken = []
+    for event in events:
+        taken.append(event)
+        if len(taken) == when:
+            timeline.stop()
+    return taken
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(sorted(REGIMES)),
+    st.booleans(),
+    st.lists(st.integers(1, 40_000), min_size=1, max_size=12),
+    st.integers(1, 40),
+)
+def test_whenever_it_is_stopped_all_that_was_heard_is_said(regime, live, sizes, when):
+    words = spread("one two three four. five six seven eight", 0, 8)
+    audio = [np.zeros(size, np.float32) for size in sizes]
+    with LiveTimeline(audio) as threads:
+        timeline = threads if live else Pulled(audio)
+        stream = session(words=words)
+        feeder = Feeder(stream, 0.7, REGIMES[regime], longest=0.7)
+        events = stopping(timeline, run(feeder, timeline), when)
+    assert isinstance(events[-1], End)
+    heard = stream.transcript.samples
+    assert events[-1].audio_s == heard / SAMPLE_RATE
+    plain = session(words=words)
+    size = round(0.7 * SAMPLE_RATE)
+    fed = [e for at in range(0, heard, size) for e in plain.feed(np.zeros(min(size, heard - at)))]
+    assert said(events) == said([*fed, *plain.finish()])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(1, 40_000), min_size=1, max_size=12))
+def test_however_audio_comes_in_the_same_is_said(sizes):
+    words = spread("one two three four. five six seven eight", 0, 8)
+    audio = [np.zeros(size, np.float32) for size in sizes]
+    pulled = list(run(Feeder(session(words=words), 0.7, longest=0.7), Pulled(audio)))
+    pushed = Pushed(Feeder(session(words=words), 0.7, longest=0.7))
+    fed = [event for samples in audio for event in pushed.feed(samples)]
+    assert [*fed, *pushed.finish()][:-1] == pulled[:-1]
+    plain, total = session(words=words), sum(sizes)
+    size = round(0.7 * SAMPLE_RATE)
+    chunk_by_chunk = [
+        event
+        for at in range(0, total, size)
+        for event in plain.feed(np.zeros(min(size, total - at), np.float32))
+    ]
+    assert [*chunk_by_chunk, *plain.finish()][:-1] == pulled[:-1]
+
+
+def test_a_stream_that_is_left_unfinished_ends_with_its_last_whole_chunk():
+    audio = pieces(2.5, 0.5)
+    stream = session()
+    events = list(run(Feeder(stream, 1.0, finishes=lambda: False), Pulled(audio)))
+    assert said(events) == "ONE TWO"
+    assert not any(isinstance(event, End) for event in events)
+    assert stream.transcript.samples == 2 * SAMPLE_RATE
+
+
+def test_late_audio_is_joined_up_to_a_bound():
+    stream = session()
+    audio = iter(pieces(4, 1))
+    left = [4]
+
+    def ready():
+        left[0] -= 1
+        return left[0] > 0
+
+    clocks = [
+        event.audio_s
+        for event in run(Feeder(stream, 1.0, longest=2.0), Pulled(audio, ready, longest=9.0))
+        if isinstance(event, Source)
+    ]
+    assert clocks == [2.0, 4.0, 4.0]
 
 
 def test_measured_work_takes_as_long_as_it_took():
@@ -187,7 +275,7 @@ def test_measured_work_takes_as_long_as_it_took():
     audio = pieces(4, 1)
     timeline = MeasuredTimeline(audio, lambda: float(next(wall)))
     stream = session(lambda: timeline.now)
-    list(run(stream, timeline, REGIMES["alternating"], 1.0))
+    list(run(Feeder(stream, 1.0), timeline))
     assert rounded(timeline.log)[:3] == [(R, 1.0, 2.0), (T, 2.0, 3.0), (R, 3.0, 4.0)]
 
 

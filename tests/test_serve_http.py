@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import os
 import ssl
 import subprocess
+import time
 import wave
 from contextlib import suppress
 
@@ -352,17 +354,16 @@ def test_the_numbers_say_what_happened(tmp_path):
 
 
 def test_old_transcripts_are_deleted(tmp_path):
-    import os
-    import time
+    def tidy(now):
+        asyncio.run_coroutine_threadsafe(server.registry.tidy(now), server.loop).result()
 
     with serving(tmp_path, keep=3600) as server:
         done = talk(server)
         path = tmp_path / f"{done.hello['session']}.jsonl"
-        tidying = server.registry.tidy(time.monotonic() + 7200)
-        asyncio.run_coroutine_threadsafe(tidying, server.loop).result()
+        tidy(time.monotonic() + 7200)
         assert path.exists()
         os.utime(path, (0, 0))
-        server.registry.look_after(time.monotonic() + 3 * 7200)
+        tidy(time.monotonic() + 3 * 7200)
         assert not path.exists()
 
 

@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from long_journal import lengthen, talk_for_a_while
@@ -16,7 +18,8 @@ from alignatt4llm.serve.server import favour_the_loop
 LONGEST = 0.02
 HOURS = 6
 ROUNDS = 3
-"""Others use the machine too: what the server itself holds up is late in every round."""
+"""What the server itself holds up is late in every round; the rest is the machine's."""
+IDLE = str(Path(__file__).with_name("idle.py"))
 
 
 async def measure(lags):
@@ -47,15 +50,27 @@ def test_the_loop_is_never_late_while_hours_are_resumed_and_others_speak(tmp_pat
     worst = []
     for _ in range(ROUNDS):
         journal.write_bytes(whole)
-        with serving(tmp_path, port=port) as server:
+        with serving(tmp_path, port=port) as server, idle() as machine:
             lags = []
             measuring = asyncio.run_coroutine_threadsafe(measure(lags), server.loop)
             command = [sys.executable, __file__, str(port), json.dumps(known)]
             subprocess.run(command, check=True, timeout=120)
             measuring.cancel()
-        worst.append(max(lags))
-    print([round(1000 * lag, 1) for lag in worst], "ms;", len(whole), "bytes")
-    assert min(worst) < LONGEST
+        worst.append((max(lags), machine[0]))
+    print(f"{len(whole)} bytes; ms late, and by the machine:")
+    print([(round(1000 * lag, 1), round(1000 * others, 1)) for lag, others in worst])
+    ours, others = map(min, zip(*worst, strict=True))
+    assert ours < LONGEST + others
+
+
+@contextmanager
+def idle():
+    """Yield a list that in the end holds the lateness that is the machine's, not the server's."""
+    late = []
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, IDLE], **pipes) as process:
+        yield late
+        late.append(float(process.communicate()[0]))
 
 
 async def catch_up(port, known):

@@ -68,7 +68,7 @@ def of(kind, events):
 
 
 def talk(text, seconds, offset=0.0):
-    return spread(text, offset, seconds)
+    return spread(text, offset, seconds, EN_DE.source)
 
 
 def follow(words, script=word_for_word, seconds=None, chunk=1.0, **settings):

@@ -71,7 +71,7 @@ class Scripted(ScriptedInterpreter):
         from alignatt4llm.settings.latency import LATENCIES
 
         self.opened.append(str(pair))
-        words = spread("one two three four", 0.0, 4.0)
+        words = spread("one two three four", 0.0, 4.0, language("en"))
         return super().open(
             pair,
             LATENCIES[latency],

@@ -12,9 +12,11 @@ from alignatt4llm.errors import UsageError
 from alignatt4llm.events import SourceWord
 from alignatt4llm.recognizers.scripted import ScriptedRecognizer
 from alignatt4llm.recognizers.timed import TimedTextRecognizer, read_timed_text, spread
+from alignatt4llm.text.languages import language
 from alignatt4llm.transcript import Recognition
 
 SAMPLES = Path(__file__).parent.parent / "samples"
+ENGLISH = language("en")
 WORDS = [SourceWord("One", 0.0, 0.5), SourceWord("two", 0.5, 0.9), SourceWord("three.", 1.0, 1.5)]
 
 
@@ -52,12 +54,15 @@ def test_bad_settings_are_told() -> None:
 
 
 def test_spread_is_proportional_to_characters() -> None:
-    assert spread("a bbb", 1.0, 2.0) == [SourceWord("a", 1.0, 1.5), SourceWord("bbb", 1.5, 3.0)]
-    assert spread("  ", 0.0, 1.0) == []
+    assert spread("a bbb", 1.0, 2.0, ENGLISH) == [
+        SourceWord("a", 1.0, 1.5),
+        SourceWord("bbb", 1.5, 3.0),
+    ]
+    assert spread("  ", 0.0, 1.0, ENGLISH) == []
 
 
 def test_sample_transcript() -> None:
-    words = read_timed_text(SAMPLES / "lj001.json")
+    words = read_timed_text(SAMPLES / "lj001.json", ENGLISH)
     assert words[0].text == "Printing,"
     assert len(words) > 500
     assert words[-1].end == pytest.approx(222, abs=1)
@@ -66,7 +71,7 @@ def test_sample_transcript() -> None:
 def test_words_with_their_own_times(tmp_path: Path) -> None:
     path = tmp_path / "words.json"
     path.write_text(json.dumps([{"text": w.text, "start": w.start, "end": w.end} for w in WORDS]))
-    assert read_timed_text(path) == WORDS
+    assert read_timed_text(path, ENGLISH) == WORDS
 
 
 @pytest.mark.parametrize(
@@ -89,12 +94,12 @@ def test_bad_files_are_told(tmp_path: Path, content: str, said: str) -> None:
     path = tmp_path / "bad.json"
     path.write_text(content)
     with pytest.raises(UsageError, match=said):
-        read_timed_text(path)
+        read_timed_text(path, ENGLISH)
 
 
 def test_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
-        read_timed_text(tmp_path / "none.json")
+        read_timed_text(tmp_path / "none.json", ENGLISH)
 
 
 def test_script_is_followed_and_finished() -> None:

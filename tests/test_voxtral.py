@@ -32,7 +32,7 @@ def audio():
 @pytest.fixture(scope="module")
 def spoken():
     [reference] = json.loads((SAMPLES / "references.json").read_text("utf-8"))
-    return spread(reference["en"], 0, 11)[:8]
+    return spread(reference["en"], 0, 11, ENGLISH)[:8]
 
 
 @pytest.fixture(scope="module")

@@ -183,7 +183,7 @@ class Session:
         self._delays = Delays(pair.target)
         self._now = now
         self._began = now()
-        self._context = Shown(context or Context())
+        self._context = Shown(context or Context(), pair.source.separator)
         self._held: Held | None = None
 
     def feed(self, samples: Samples) -> Iterator[Event]:
@@ -312,19 +312,18 @@ class Session:
         return is_over and self.target.covered >= 0 and unread >= self._settings.unread
 
     def _ask(self, words: tuple[str, ...], budget: int, judge: Judge | None = None) -> Draft:
-        """Draft, leaving out the oldest history as long as the prompt is too long."""
+        """Draft, forgetting the oldest history as long as the prompt is too long."""
         context = self._context.block(words)
         held = self._held.draft if self._held else None
         guess = (*held.ids, *held.guess) if held else ()
-        history = tuple(self._history)
         while True:
-            prompt = self._prompt(words, self.target.accepted, history, context)
+            prompt = self._prompt(words, self.target.accepted, tuple(self._history), context)
             try:
                 return self._drafter.draft(prompt, budget, judge, guess)
             except PromptTooLong:
-                if not history:
+                if not self._history:
                     raise
-                history = history[1:]
+                self._history.popleft()
 
     def _say(self, pieces: list[Piece]) -> Generator[Event, None, bool]:
         """Say what the target takes of the pieces; return whether it takes all of them."""

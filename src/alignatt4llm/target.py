@@ -119,19 +119,16 @@ class Target:
 
 
 def _split(pieces: Sequence[Piece], words: int, language: Language) -> int:
-    """The cut before a unit that puts the fewest pieces on the wrong side."""
-
-    def wrong(cut: int) -> int:
-        before = sum(piece.word >= words for piece in pieces[:cut])
-        return before + sum(0 <= piece.word < words for piece in pieces[cut:])
-
+    """The cut before a unit that puts the fewest pieces on the wrong side; the last of several."""
     text = _text(pieces)
-    cuts, at = [], 0
-    for index, piece in enumerate(pieces):
-        if index and begins_unit(text, at, language):
-            cuts.append(index)
-        at += len(piece.text)
-    return min([len(pieces), *reversed(cuts)], key=wrong)
+    best, at = len(pieces), len(text)
+    wrong = fewest = sum(piece.word >= words for piece in pieces)
+    for cut in range(len(pieces) - 1, 0, -1):
+        at -= len(pieces[cut].text)
+        wrong += -1 if pieces[cut].word >= words else pieces[cut].word >= 0
+        if wrong < fewest and begins_unit(text, at, language):
+            best, fewest = cut, wrong
+    return best
 
 
 def _stretch(pieces: Sequence[Piece], begin: int, end: int) -> list[Piece]:

@@ -138,7 +138,7 @@ def play(translator, heads):
     """What a stream says of timed text: commits, and the reason of every token."""
     pair = Pair.parse("en-de")
     session = Session(
-        TimedTextRecognizer(spread(SPEECH, 0.0, 14.0)),
+        TimedTextRecognizer(spread(SPEECH, 0.0, 14.0, pair.source)),
         translator.open(pair, heads),
         AlignAtt(heads),
         translator.prompt_form(pair),

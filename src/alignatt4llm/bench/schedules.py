@@ -5,49 +5,16 @@ them in real time: a recording of ten minutes needs no ten minutes, and all sche
 machine. That two models on one device slow each other down is not part of it.
 """
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.events import End
-from alignatt4llm.schedule import PIECE, REGIMES, Done, SimulatedTimeline, Work, run
+from alignatt4llm.schedule.feeder import REGIMES, Feeder, run
+from alignatt4llm.schedule.timelines import PIECE, MeasuredTimeline
 from alignatt4llm.session import Session
-
-
-class MeasuredTimeline(SimulatedTimeline):
-    """A timeline on which work takes as long as it really takes.
-
-    Parameters
-    ----------
-    audio
-        Pieces of audio; each arrives when its last sample has been heard.
-    wall
-        The real clock, in seconds.
-    """
-
-    def __init__(
-        self, audio: Iterable[Samples], wall: Callable[[], float] = time.perf_counter
-    ) -> None:
-        super().__init__(audio, {})
-        self._wall = wall
-        self._began: float | None = None
-
-    def start(self, work: Work, call: Callable[[], Any]) -> None:
-        """Do the work now; it is done when the time that it took has passed."""
-        self._began = self._wall()
-        result = call()
-        took, self._began = self._wall() - self._began, None
-        end = round(self.now + took, 6)
-        self.log.append((work, self.now, end))
-        self._at(end, lambda: Done(work, result))
-
-    def clock(self) -> float:
-        """Seconds since the stream began, also while work is being done."""
-        return self.now + (self._wall() - self._began if self._began is not None else 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +58,8 @@ def measure(
     found = {}
     for name, regime in REGIMES.items():
         timeline = MeasuredTimeline(pieces)
-        *_, end = run(open_session(timeline.clock), timeline, regime, chunk)
+        feeder = Feeder(open_session(timeline.clock), chunk, regime)
+        *_, end = run(feeder, timeline)
         assert isinstance(end, End)
         found[name] = _latency(end)
     return found

@@ -21,7 +21,7 @@ from alignatt4llm.recognizers.heard import HeardTextRecognizer
 from alignatt4llm.recognizers.timed import read_timed_text
 from alignatt4llm.session import Session
 from alignatt4llm.settings.latency import Latency
-from alignatt4llm.text.languages import Pair
+from alignatt4llm.text.languages import LANGUAGES, Pair
 from alignatt4llm.translators.base import Drafter, Stepping
 
 
@@ -74,7 +74,9 @@ class _Watched:
 
 def talk() -> list[SourceWord]:
     """Return the timed text of a real recording: 222 s of LJ Speech."""
-    return read_timed_text(Path(str(resources.files("alignatt4llm.bench"))) / "talk.json")
+    return read_timed_text(
+        Path(str(resources.files("alignatt4llm.bench"))) / "talk.json", LANGUAGES["en"]
+    )
 
 
 def excerpt(words: Sequence[SourceWord], begin: float, seconds: float) -> list[SourceWord]:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,11 +11,10 @@ from typing import Any
 from alignatt4llm.errors import UsageError, extra
 from alignatt4llm.text.languages import Language, Pair
 from alignatt4llm.text.units import unit_spans
+from alignatt4llm.text.words import Span, signs, spans, word_spans
 
 Links = frozenset[tuple[int, int]]
-"""(source unit, target unit): words between white space, or characters in zh and ja."""
-
-Span = tuple[int, int]
+"""Which source word (`split_words`) each target unit (`units`) is linked with, by number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +43,9 @@ def read_lines(path: Path) -> list[str]:
 def read_sentences(source: Path, target: Path, gold: Path, pair: Pair) -> list[Sentence]:
     """Read sentence pairs with their alignment, a Pharaoh file line by line (``0-0 1-2``).
 
+    Links count, on both sides, what white space separates; characters other than white space in
+    languages written without spaces.
+
     Raises
     ------
     UsageError
@@ -63,19 +65,20 @@ def read_sentences(source: Path, target: Path, gold: Path, pair: Pair) -> list[S
 
 
 def _pharaoh(where: str, source: str, target: str, links: str, pair: Pair) -> Links:
-    limits = len(unit_spans(source, pair.source)), len(unit_spans(target, pair.target))
-    found = set()
+    left, right = unit_spans(source, pair.source), unit_spans(target, pair.target)
+    words = word_spans(source, pair.source)
+    found: set[tuple[int, int]] = set()
     for link in links.split():
         match = re.fullmatch(r"(\d+)-(\d+)", link)
         if not match:
             raise UsageError(f"{where}: '{link}' is not a link; write them as 0-0 1-2.")
         i, j = int(match[1]), int(match[2])
-        if i >= limits[0] or j >= limits[1]:
+        if i >= len(left) or j >= len(right):
             raise UsageError(
-                f"{where}: link {link} is beyond the sentence, which has {limits[0]} source and "
-                f"{limits[1]} target units."
+                f"{where}: link {link} is beyond the sentence, which has {len(left)} source and "
+                f"{len(right)} target units."
             )
-        found.add((i, j))
+        found.update((word, j) for word in _overlapping(left[i], words))
     return frozenset(found)
 
 
@@ -109,30 +112,39 @@ def read_published(path: Path, pair: Pair) -> list[Sentence]:
 def _published(entry: dict[str, Any], pair: Pair) -> Sentence:
     source, target = entry["source_text"], entry["target_text"]
     left, right = _find(source, entry["source_words"]), _find(target, entry["target_words"])
-    links = {
-        (a, b)
+    links = [
+        (left[i], right[j])
         for link in entry["alignments"]
         for i in range(*link["source_span"])
         for j in range(*link["target_span"])
-        for a in _units_in(source, left[i], pair.source)
-        for b in _units_in(target, right[j], pair.target)
-    }
-    return Sentence(source, target, frozenset(links))
+    ]
+    return _linked(source, target, links, pair)
 
 
 def _find(text: str, words: Sequence[str]) -> list[Span]:
     """Find words that stand in the text one after the other."""
-    spans, at = [], 0
+    found, at = [], 0
     for word in words:
         start = text.index(word, at)
         at = start + len(word)
-        spans.append((start, at))
-    return spans
+        found.append((start, at))
+    return found
 
 
-def _units_in(text: str, span: Span, language: Language) -> list[int]:
-    units = enumerate(unit_spans(text, language))
-    return [index for index, (start, end) in units if start < span[1] and end > span[0]]
+def _linked(source: str, target: str, links: Iterable[tuple[Span, Span]], pair: Pair) -> Sentence:
+    """Turn links between characters into links from source words to target units."""
+    words, units = word_spans(source, pair.source), unit_spans(target, pair.target)
+    found = {
+        (word, unit)
+        for left, right in links
+        for word in _overlapping(left, words)
+        for unit in _overlapping(right, units)
+    }
+    return Sentence(source, target, frozenset(found))
+
+
+def _overlapping(span: Span, others: Sequence[Span]) -> list[int]:
+    return [n for n, (start, end) in enumerate(others) if start < span[1] and end > span[0]]
 
 
 def align(sources: Sequence[str], targets: Sequence[str], pair: Pair) -> list[Sentence]:
@@ -151,12 +163,12 @@ def align(sources: Sequence[str], targets: Sequence[str], pair: Pair) -> list[Se
         for texts, language in ((sources, pair.source), (targets, pair.target))
     ]
     lines = [
-        [_line(text, spans) for text, spans in zip(texts, side, strict=True)]
+        [_line(text, line) for text, line in zip(texts, side, strict=True)]
         for texts, side in zip((sources, targets), pieces, strict=True)
     ]
     forward, backward = _eflomal(*lines)
     return [
-        Sentence(source, target, _units(source, target, one & other, left, right, pair))
+        _linked(source, target, _worded(source, target, one & other, left, right), pair)
         for source, target, one, other, left, right in zip(
             sources, targets, forward, backward, *pieces, strict=True
         )
@@ -167,8 +179,9 @@ def _pieces(text: str, language: Language) -> list[Span]:
     """Split text into the aligner's words."""
     if language.code == "zh":
         return [span for span in _jieba(text) if text[slice(*span)].strip()]
-    pattern = r"\S" if language.by_character else r"\w+|[^\w\s]"
-    return [match.span() for match in re.finditer(pattern, text)]
+    if language.by_character:
+        return spans(text, signs(text))
+    return [match.span() for match in re.finditer(r"\w+|[^\w\s]", text)]
 
 
 def _jieba(text: str) -> list[Span]:
@@ -178,8 +191,8 @@ def _jieba(text: str) -> list[Span]:
     return [(start, end) for _, start, end in jieba.tokenize(text)]
 
 
-def _line(text: str, spans: Sequence[Span]) -> str:
-    return " ".join(text[start:end].lower() for start, end in spans)
+def _line(text: str, pieces: Sequence[Span]) -> str:
+    return " ".join(text[start:end].lower() for start, end in pieces)
 
 
 def _eflomal(sources: list[str], targets: list[str]) -> tuple[list[Links], list[Links]]:
@@ -199,15 +212,13 @@ def _links(text: str) -> list[Links]:
     ]
 
 
-def _units(
-    source: str, target: str, links: Links, left: list[Span], right: list[Span], pair: Pair
-) -> Links:
-    """Turn links between the aligner's words into links between units, without punctuation."""
-    return frozenset(
-        (a, b)
+def _worded(
+    source: str, target: str, links: Links, left: list[Span], right: list[Span]
+) -> list[tuple[Span, Span]]:
+    """Return the characters of links between the aligner's words, without punctuation."""
+    return [
+        (left[i], right[j])
         for i, j in links
         if any(map(str.isalnum, source[slice(*left[i])]))
         and any(map(str.isalnum, target[slice(*right[j])]))
-        for a in _units_in(source, left[i], pair.source)
-        for b in _units_in(target, right[j], pair.target)
-    )
+    ]

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import get_args
 
@@ -16,6 +15,7 @@ from alignatt4llm.calibrate.select import Tokens, grow
 from alignatt4llm.calibrate.trial import Trial
 from alignatt4llm.errors import Tell, UsageError
 from alignatt4llm.heads.headset import HeadScore, HeadSet, Row
+from alignatt4llm.machine.packages import installed
 from alignatt4llm.text.languages import Pair
 
 MOST = 16
@@ -119,7 +119,7 @@ def calibrate(
         **heads.origin,
         "held_out": {name: each for name, each in figures.items() if "@" not in name},
         "ablation": {name: figures[name] for name in smaller if name in figures},
-        "versions": {package: _version(package) for package in _VERSIONS},
+        "versions": {package: installed(package) for package in _VERSIONS},
     }
     return replace(heads, origin=origin)
 
@@ -196,10 +196,3 @@ def _of_other_sizes(
             others[f"log-linear@{count}"] = one
             others[f"mean@{count}"] = replace(one, heads=best, weights=())
     return others
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

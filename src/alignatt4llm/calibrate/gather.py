@@ -17,7 +17,7 @@ from alignatt4llm.errors import AlignattError, Tell
 from alignatt4llm.text.languages import Pair
 from alignatt4llm.weights.cache import cache_root
 
-VERSION = 1
+VERSION = 2
 """Version of what is kept; work of another version is not resumed."""
 
 

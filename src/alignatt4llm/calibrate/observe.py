@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from alignatt4llm.calibrate.align import Sentence
 from alignatt4llm.prompts.prompt import PromptForm
 from alignatt4llm.text.languages import Pair
+from alignatt4llm.text.sentences import without_full_stop
 from alignatt4llm.text.units import unit_spans
+from alignatt4llm.text.words import split_words
 from alignatt4llm.translators.base import Forcer
 
 MARGIN = 1
 """Visible words at the end that are inaccessible, as in a session by default."""
-
-_FULL_STOPS = ".!?…。！？"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Example:
 
 def whole(sentence: Sentence, pair: Pair) -> Example:
     """Return the sentence as it is, all of it accessible."""
-    words = tuple(sentence.source.split())
+    words = tuple(split_words(sentence.source, pair.source))
     return Example(words, sentence.target, _gold(sentence, pair), len(words))
 
 
@@ -61,9 +61,9 @@ def truncated(sentence: Sentence, pair: Pair, visible: int) -> Example | None:
     last = next(arrives, None)
     if last is None:
         return None
-    *words, tail = sentence.source.split()[:visible]
+    *words, tail = split_words(sentence.source, pair.source)[:visible]
     end = unit_spans(sentence.target, pair.target)[last][1]
-    visible_words = (*words, tail.rstrip(_FULL_STOPS) or tail)
+    visible_words = (*words, without_full_stop(tail) or tail)
     return Example(visible_words, sentence.target[:end], gold[: last + 1], visible - MARGIN)
 
 
@@ -72,7 +72,7 @@ def examples(sentence: Sentence, pair: Pair, seed: int) -> Iterator[tuple[int, E
 
     What has no aligned unit, or no unit whose source has not arrived, is left out.
     """
-    count = len(sentence.source.split())
+    count = len(split_words(sentence.source, pair.source))
     draw = np.random.default_rng(seed).integers
     half = count // 2
     cuts = (draw(2, max(3, half + 1)), draw(half + 1, max(half + 2, count)))

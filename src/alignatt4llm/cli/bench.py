@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alignatt4llm.cli import system
+from alignatt4llm.cli.report import write_text
 from alignatt4llm.errors import UsageError
 from alignatt4llm.settings.latency import LATENCIES
 from alignatt4llm.text.languages import Pair
@@ -80,7 +81,9 @@ def run(args: argparse.Namespace) -> int:
 
     pair, interpreter = Pair.parse(args.pair), Interpreter(system.models(args), _tell)
     measured = _schedules if args.schedules else _measure(interpreter.translator, args.engine)
-    _write(args.json, measured(interpreter, pair, args))
+    record = measured(interpreter, pair, args)
+    if args.json:
+        write_text(args.json, json.dumps(record, indent=1) + "\n")
     return 0
 
 
@@ -119,15 +122,6 @@ def _served(interpreter: "Interpreter", pair: Pair, args: argparse.Namespace) ->
         print(f"{streams:>8}{plain:14.2f}{rows:12.2f}{ratio:8.3f}{speed:14.1f}")
     print(f"{record['capture_overhead']:.3g}  {FIGURES['capture_overhead']}")
     return record
-
-
-def _write(path: Path | None, record: dict[str, Any]) -> None:
-    if path is None:
-        return
-    try:
-        path.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
-    except OSError as problem:
-        raise UsageError(f"'{path}' cannot be written: {problem.strerror}.") from problem
 
 
 def _schedules(interpreter: "Interpreter", pair: Pair, args: argparse.Namespace) -> dict[str, Any]:

@@ -1,19 +1,19 @@
 """What a person sees while a session runs."""
 
 import sys
-from collections.abc import Iterable
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from alignatt4llm.events import Close, Commit, End, Event, Preview, Source, SourceWord, Trace
+from alignatt4llm.events import Close, Commit, End, Event, Preview, Source, Trace
 from alignatt4llm.outputs.base import Output
+from alignatt4llm.text.languages import Pair
 from alignatt4llm.text.printable import printable
 
 
-def display(trace: bool, duration: float | None) -> Output:
+def display(trace: bool, duration: float | None, pair: Pair) -> Output:
     """Return a live display in a terminal, plain text elsewhere.
 
     Parameters
@@ -22,9 +22,13 @@ def display(trace: bool, duration: float | None) -> Output:
         Whether to print the policy's decisions.
     duration
         Seconds of audio expected, if known.
+    pair
+        Direction.
     """
     console = Console()
-    return LiveDisplay(console) if console.is_terminal and not trace else Plain(trace, duration)
+    if console.is_terminal and not trace:
+        return LiveDisplay(console, pair)
+    return Plain(trace, duration)
 
 
 class Plain:
@@ -69,8 +73,9 @@ class LiveDisplay:
     Closed utterances scroll away above; only the open one is redrawn.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, pair: Pair) -> None:
         self._console = console
+        self._pair = pair
         self._live = Live(console=console, refresh_per_second=8, vertical_overflow="crop")
         self._live.start()
         self._source = Text()
@@ -80,8 +85,12 @@ class LiveDisplay:
     def write(self, event: Event) -> None:
         """Show an event."""
         if isinstance(event, Source):
-            self._source = Text(_words(event.committed), "cyan")
-            self._source.append(" " + _words(event.tail), "dim cyan")
+            joint = self._pair.source.separator
+            committed, tail = (
+                printable(joint.join(word.text for word in words))
+                for words in (event.committed, event.tail)
+            )
+            self._source = Text(committed, "cyan").append(joint + tail, "dim cyan")
         elif isinstance(event, Commit):
             self._said += event.text
             self._preview = ""
@@ -106,7 +115,7 @@ class LiveDisplay:
     def picture(self) -> Group:
         """Return what stands at the bottom of the terminal now."""
         said = Text(printable(self._said).lstrip())
-        said.append(" " + printable(self._preview), "dim")
+        said.append(self._pair.target.separator + printable(self._preview), "dim")
         return Group(self._source, said, Text(self._status, "dim green"))
 
     def _leave(self, close: Close) -> None:
@@ -116,10 +125,6 @@ class LiveDisplay:
         self._live.update(self.picture())
         source, target = printable(close.source), printable(close.target)
         self._console.print(Group(Text(source, "dim cyan"), Text(target + "\n")))
-
-
-def _words(words: Iterable[SourceWord]) -> str:
-    return printable(" ".join(word.text for word in words))
 
 
 def _account(end: End) -> str:

@@ -4,10 +4,11 @@ import argparse
 import platform
 import shutil
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+from alignatt4llm.machine.packages import installed
 from alignatt4llm.outputs.table import OUTPUTS
 from alignatt4llm.policy.table import POLICIES
 from alignatt4llm.recognizers.table import KINDS
@@ -66,19 +67,12 @@ def _packages() -> list[str]:
     """Print the versions of packages; return the extras that are not whole."""
     missing = []
     for extra, packages in EXTRAS.items():
-        found = {package: _version(package) for package in packages}
+        found = {package: installed(package) for package in packages}
         for package, number in found.items():
             _line(package, number or f"missing (extra '{extra}')")
         if None in found.values():
             missing.append(extra)
     return missing
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def _ffmpeg() -> None:

@@ -134,7 +134,7 @@ def _heads(system: System, pair: Pair) -> str:
 
 def _prompt(system: System, pair: Pair, name: str) -> str:
     """Render the first prompt as far as it is known without the weights."""
-    words, context = _SOURCE, system.context.block(()) if system.context else ""
+    words, context = _SOURCE, system.context.block("") if system.context else ""
     tokenizer = _tokenizer(system.model)
     if name in ("few-shot", "milmmt") or tokenizer is not None:
         return _marked(prompt_form(tokenizer, pair, name)(words, context=context))

@@ -2,13 +2,13 @@
 
 import argparse
 import json
-import sys
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from alignatt4llm.cli import system
+from alignatt4llm.cli.report import tell, write_text
 from alignatt4llm.errors import UsageError, extra
 from alignatt4llm.evaluate.names import measurable
 from alignatt4llm.settings.latency import LATENCIES
@@ -129,7 +129,7 @@ def _run(args: argparse.Namespace) -> None:
     from alignatt4llm.evaluate.runs import run
     from alignatt4llm.interpreter import Interpreter
 
-    run(plans(args, Interpreter(system.models(args), _tell)), args.jobs, _tell)
+    run(plans(args, Interpreter(system.models(args), tell)), args.jobs, tell)
 
 
 def _score(args: argparse.Namespace) -> None:
@@ -146,7 +146,7 @@ def _score(args: argparse.Namespace) -> None:
         p = "" if difference["p"] is None else f"  p={difference['p']:.3f}"
         print(f"difference in {name:17} {shown}{p}")
     if args.json:
-        _write(args.json, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+        write_text(args.json, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
 
 
 def _curve(args: argparse.Namespace) -> None:
@@ -176,16 +176,18 @@ def _tail(args: argparse.Namespace) -> None:
     ]
     risks = {}
     for name in args.recognizer:
-        engine = load_recognizer(name, threads=best_threads(), tell=_tell)
+        engine = load_recognizer(name, threads=best_threads(), tell=tell)
         folders = ",".join(data.resolve().name for data in args.data)
         heard = f"recognizer:{name}|hold_back:{HOLD_BACK:g}s|data:{folders}"
         opened = partial(engine.open, spoken, HOLD_BACK)
-        risks[name] = measure(recordings, opened, args.chunk, heard, _tell)
+        risks[name] = measure(recordings, opened, args.chunk, spoken, heard, tell)
         print(f"{risks[name].signature}\n\n{table(risks[name])}\n")
     if args.out:
         plot(risks, args.out)
     if args.json:
-        _write(args.json, json.dumps({name: asdict(risk) for name, risk in risks.items()}) + "\n")
+        write_text(
+            args.json, json.dumps({name: asdict(risk) for name, risk in risks.items()}) + "\n"
+        )
 
 
 def _shown(figure: dict[str, Any], key: str) -> str:
@@ -193,14 +195,3 @@ def _shown(figure: dict[str, Any], key: str) -> str:
         return "–"
     bounds = "" if figure["low"] is None else f" [{figure['low']:.3f}, {figure['high']:.3f}]"
     return f"{figure[key]:.3f}{bounds}"
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"'{path}' cannot be written: {error.strerror}.") from error
-
-
-def _tell(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)

@@ -2,13 +2,13 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import astuple, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alignatt4llm.cli.engine import add_engine
+from alignatt4llm.cli.report import tell, write_text
 from alignatt4llm.errors import UsageError, extra
 from alignatt4llm.heads.headset import HeadScore, HeadSet, Layout
 from alignatt4llm.heads.loading import head_set_for, load_head_set
@@ -105,7 +105,8 @@ def _add_score(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="FILE",
-        help="links i-j from source words to target words (characters in zh and ja), from 0",
+        help="links i-j from source to target, counted from 0: words between white space, or "
+        "characters in languages without it (zh, yue, ja, th)",
     )
     parser.add_argument("--model", help="the model, if not the one that it was made for")
     add_engine(parser)
@@ -149,12 +150,13 @@ def _audio(args: argparse.Namespace) -> None:
     from alignatt4llm.recognizers.timed import read_timed_text
     from alignatt4llm.text.languages import language
 
+    spoken = language(args.language)
     recordings = [
-        Recording(np.concatenate(list(read(str(audio)))), tuple(read_timed_text(words)))
+        Recording(np.concatenate(list(read(str(audio)))), tuple(read_timed_text(words, spoken)))
         for audio, words in args.recording
     ]
     engine, name = load_gemma_audio(args.model)
-    heads = calibrate_audio(engine, name, language(args.language), recordings, args.count)
+    heads = calibrate_audio(engine, name, spoken, recordings, args.count)
     heads.save(args.out)
     best = heads.ranking[0]
     print(f"best head ({best.layer}, {best.head}) looks at the word said {best.ts:.0%} of the time")
@@ -168,8 +170,8 @@ def _calibrate(args: argparse.Namespace) -> None:
     corpus = _corpus(args, pair)
     if not args.out.absolute().parent.is_dir():
         raise UsageError(f"There is no folder '{args.out.absolute().parent}' to write into.")
-    model = load(args.model, pair, args.prompt, _tell, args.engine)
-    heads = calibrate(model, pair, corpus, _tell, args.row)
+    model = load(args.model, pair, args.prompt, tell, args.engine)
+    heads = calibrate(model, pair, corpus, tell, args.row)
     heads.save(args.out)
     _print_set(heads)
 
@@ -205,12 +207,12 @@ def _score(args: argparse.Namespace) -> None:
     sentences = read_sentences(args.src, args.tgt, args.gold, pair)
     if not any(sentence.links for sentence in sentences):
         raise UsageError(f"'{args.gold}' holds no links; there is nothing to measure.")
-    model = load(args.model or heads.model, pair, args.prompt, _tell, args.engine)
+    model = load(args.model or heads.model, pair, args.prompt, tell, args.engine)
     check(heads, model.layout)
-    figures = measure(model, pair, heads, sentences, _tell)
+    figures = measure(model, pair, heads, sentences, tell)
     _print_figures(figures)
     if args.json:
-        _write(args.json, json.dumps(figures, indent=1) + "\n")
+        write_text(args.json, json.dumps(figures, indent=1) + "\n")
 
 
 def _show(args: argparse.Namespace) -> None:
@@ -224,7 +226,7 @@ def _check(args: argparse.Namespace) -> None:
     from alignatt4llm.weights.models import resolve_llm
 
     heads = find_head_set(args.artefact)
-    layout = layout_of(resolve_llm(args.model or heads.model, _tell))
+    layout = layout_of(resolve_llm(args.model or heads.model, tell))
     check(heads, layout)
     print(f"{len(heads.heads)} heads for {heads.model} {heads.pair}: fits a model of {layout}.")
 
@@ -247,7 +249,7 @@ def _layout(heads: HeadSet, model: str | None) -> Layout:
     from alignatt4llm.calibrate.model import check, layout_of
     from alignatt4llm.weights.models import resolve_llm
 
-    layout = layout_of(resolve_llm(model or heads.model, _tell))
+    layout = layout_of(resolve_llm(model or heads.model, tell))
     check(heads, layout)
     return layout
 
@@ -258,13 +260,15 @@ def _plot_draft(heads: HeadSet, args: argparse.Namespace) -> None:
     from alignatt4llm.policy.alignatt import AlignAtt, words_from_columns
     from alignatt4llm.policy.base import View
     from alignatt4llm.settings.system import System
+    from alignatt4llm.text.words import split_words
 
-    words = tuple(args.text.split())
+    pair = Pair.parse(heads.pair)
+    words = tuple(split_words(args.text, pair.source))
     if len(words) < 2:
         raise UsageError("--text must hold two words or more.")
     settings = LATENCIES[args.latency]
-    pair, frontier = Pair.parse(heads.pair), len(words) - settings.session.source.margin
-    interpreter = Interpreter(System(args.model or heads.model), _tell)
+    frontier = len(words) - settings.session.source.margin
+    interpreter = Interpreter(System(args.model or heads.model), tell)
     translator = interpreter.translator
     prompt = interpreter.prompt_form(pair, args.prompt)(words, "", ())
     draft = translator.open(pair, heads).draft(prompt, settings.session.budget)
@@ -304,17 +308,6 @@ def _cell(value: float | None) -> str:
     if value is None:
         return "–"
     return str(value) if isinstance(value, int) else f"{value:.3f}"
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"'{path}' cannot be written: {error.strerror}.") from error
-
-
-def _tell(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
 
 
 def find_head_set(name: str) -> HeadSet:

@@ -1,29 +1,30 @@
 """Ctrl-C that never falls between a decision and its being written down."""
 
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from types import FrameType
-from typing import Self, TypeVar
-
-T = TypeVar("T")
+from typing import Self
 
 
 class Interrupt:
-    """While entered, Ctrl-C ends iteration over `until_asked` after the step in progress.
+    """While entered, Ctrl-C stops the audio: what was heard is still translated and said.
 
-    While the next item is waited for, it ends at once; a second Ctrl-C raises KeyboardInterrupt
-    wherever the program is.
+    A second Ctrl-C raises KeyboardInterrupt wherever the program is.
 
     Parameters
     ----------
     stop
-        Ends the source of the items, whose last ones are then still yielded.
+        Ends the audio; called from a signal handler.
+
+    Attributes
+    ----------
+    asked
+        Whether Ctrl-C was pressed.
     """
 
-    def __init__(self, stop: Callable[[], None] | None = None) -> None:
+    def __init__(self, stop: Callable[[], None]) -> None:
         self.asked = False
         self._stop = stop
-        self._waiting = False
 
     def __enter__(self) -> Self:
         self._before = signal.signal(signal.SIGINT, self._ask)
@@ -32,22 +33,8 @@ class Interrupt:
     def __exit__(self, *error: object) -> None:
         signal.signal(signal.SIGINT, self._before)
 
-    def until_asked(self, items: Iterable[T]) -> Iterator[T]:
-        """Yield items until there are no more or Ctrl-C is pressed."""
-        source = iter(items)
-        while self._stop or not self.asked:
-            try:
-                self._waiting = True
-                item = next(source)
-            except (StopIteration, KeyboardInterrupt):
-                return
-            finally:
-                self._waiting = False
-            yield item
-
     def _ask(self, number: int, frame: FrameType | None) -> None:
         again, self.asked = self.asked, True
-        if again or (self._waiting and not self._stop):
+        if again:
             raise KeyboardInterrupt
-        if self._stop:
-            self._stop()
+        self._stop()

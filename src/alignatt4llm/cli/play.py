@@ -1,7 +1,6 @@
 """From a source of audio to the outputs asked for: what translate and listen have in common."""
 
 import argparse
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -13,12 +12,12 @@ from alignatt4llm.cli import system
 from alignatt4llm.cli.background import GlossaryReport
 from alignatt4llm.cli.display import display
 from alignatt4llm.cli.interrupt import Interrupt
+from alignatt4llm.cli.report import tell
 from alignatt4llm.cli.system import Choice
-from alignatt4llm.events import Event
 from alignatt4llm.outputs.base import Output
 from alignatt4llm.outputs.table import OUTPUTS
-from alignatt4llm.schedule import PIECE, REGIMES, LiveTimeline
-from alignatt4llm.schedule import run as run_schedule
+from alignatt4llm.schedule.feeder import LONGEST, REGIMES, Feeder, run
+from alignatt4llm.schedule.timelines import PIECE, LiveTimeline, Pulled
 from alignatt4llm.session import Session
 
 IN_TURN = "alternating"
@@ -47,7 +46,7 @@ def play(
     realtime: bool,
     stop: Callable[[], None] | None = None,
 ) -> tuple[Session, bool]:
-    """Translate a source; whatever was committed is in every output when this returns.
+    """Translate a source; all that was heard is in every output when this returns.
 
     Parameters
     ----------
@@ -60,51 +59,36 @@ def play(
     realtime
         Whether to take audio only as it becomes due.
     stop
-        Ends the source; called for Ctrl-C, after which the rest of it is still translated.
+        Ends the source, for Ctrl-C; by default the source is left where it is.
 
     Returns
     -------
     Session, bool
         The session, and whether Ctrl-C ended it.
     """
-    chosen = Choice.of(args)
+    chosen, regime = Choice.of(args), REGIMES[args.schedule]
     about, chunk = chosen.system.context, chosen.latency.chunk
+    live = realtime or regime.overlaps
     with ExitStack() as stack:
         outputs = [stack.enter_context(closing(output)) for output in _files(args)]
         if about and about.glossary:
             outputs.append(stack.enter_context(closing(GlossaryReport(about.glossary))))
-        session = chosen.open(_tell)
-        outputs.append(stack.enter_context(closing(display(args.trace, duration))))
-        beside = args.schedule != IN_TURN
-        heard = chunks(source, round((PIECE if beside else chunk) * SAMPLE_RATE))
-        heard = in_real_time(heard) if realtime or beside else heard
-        with Interrupt(stop) as interrupt:
-            if beside:
-                timeline = stack.enter_context(LiveTimeline(heard))
-                regime = REGIMES[args.schedule]
-                steps = run_schedule(session, timeline, regime, chunk, lambda: interrupt.asked)
-                _write(steps, outputs)
-            else:
-                for samples in interrupt.until_asked(heard):
-                    _write(session.feed(samples), outputs)
-            if interrupt.asked and not stop:
-                _write([session.end()], outputs)
-            elif not beside:
-                _write(session.finish(), outputs)
+        session = chosen.open(tell)
+        outputs.append(stack.enter_context(closing(display(args.trace, duration, chosen.pair))))
+        feeder = Feeder(session, chunk, regime, LONGEST if live else chunk)
+        timeline = _live(source) if live else Pulled(source)
+        with Interrupt(stop or timeline.stop) as interrupt, timeline:
+            for event in run(feeder, timeline):
+                for output in outputs:
+                    output.write(event)
     return session, interrupt.asked
+
+
+def _live(source: Iterable[Samples]) -> LiveTimeline:
+    return LiveTimeline(in_real_time(chunks(source, round(PIECE * SAMPLE_RATE))))
 
 
 def _files(args: argparse.Namespace) -> Iterator[Output]:
     for name, kind in OUTPUTS.items():
         if path := getattr(args, name):
             yield kind.open(path, args.trace)
-
-
-def _tell(message: str) -> None:
-    print(message, file=sys.stderr)
-
-
-def _write(events: Iterable[Event], outputs: list[Output]) -> None:
-    for event in events:
-        for output in outputs:
-            output.write(event)

@@ -3,7 +3,6 @@
 import argparse
 import logging
 import os
-import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from platformdirs import user_state_path
 
 from alignatt4llm.cli import system
+from alignatt4llm.cli.report import tell
 from alignatt4llm.errors import extra
 from alignatt4llm.text.languages import Pair
 
@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
     port = listen(settings)
     server = Server(_interpreter(args), settings)
     scheme, name = "https" if args.tls_cert else "http", args.host.replace("127.0.0.1", "localhost")
-    _tell(f"Serving on {scheme}://{name}:{args.port} (Ctrl-C stops).")
+    tell(f"Serving on {scheme}://{name}:{args.port} (Ctrl-C stops).")
     favour_the_loop()
     server.run([port])
     code = server.exit_code
@@ -96,11 +96,7 @@ def run(args: argparse.Namespace) -> int:
 def _interpreter(args: argparse.Namespace) -> "Interpreter":
     from alignatt4llm.interpreter import Interpreter
 
-    interpreter = Interpreter(system.system(args), _tell)
+    interpreter = Interpreter(system.system(args), tell)
     for pair in interpreter.pairs[:1]:
         interpreter.open(Pair.parse(pair)).close()  # loads the recogniser
     return interpreter
-
-
-def _tell(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)

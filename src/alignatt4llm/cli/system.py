@@ -14,7 +14,7 @@ from alignatt4llm.session import Session
 from alignatt4llm.settings.latency import LATENCIES, Latency
 from alignatt4llm.settings.presets import PRESETS, Preset, preset
 from alignatt4llm.settings.system import System
-from alignatt4llm.text.languages import Pair, language
+from alignatt4llm.text.languages import LANGUAGES, Pair, language
 from alignatt4llm.translators.table import find_engine
 from alignatt4llm.weights.cards import ALIGNERS, TRANSLATORS
 
@@ -61,7 +61,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def add_direction(parser: argparse.ArgumentParser) -> None:
     """Add the options that say what one stream is translated into, and how fast."""
-    parser.add_argument("--to", required=True, metavar="LANG", help="target language: de, ar, zh")
+    parser.add_argument(
+        "--to", required=True, metavar="LANG", help=f"target language: {', '.join(LANGUAGES)}"
+    )
     parser.add_argument("--from", dest="source", default="en", metavar="LANG", help="default: en")
     parser.add_argument("--latency", choices=LATENCIES, help="default: the preset's, or medium")
 

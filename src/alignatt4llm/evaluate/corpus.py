@@ -58,16 +58,15 @@ class Recording:
     audio: Path | None
     segments: tuple[Segment, ...]
 
-    @property
-    def words(self) -> list[SourceWord]:
-        """The source words, spread over each segment in proportion to their characters.
+    def words(self, language: Language) -> list[SourceWord]:
+        """Return the source words, spread over each segment in proportion to their characters.
 
         Where segments overlap, the later one begins when the earlier ends.
         """
         words: list[SourceWord] = []
         for segment in self.segments:
             start = max(segment.offset, words[-1].end if words else 0.0)
-            words += spread(segment.source, start, segment.end - start)
+            words += spread(segment.source, start, segment.end - start, language)
         return words
 
 

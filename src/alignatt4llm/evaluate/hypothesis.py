@@ -12,7 +12,7 @@ from alignatt4llm.errors import AlignattError
 class Hypothesis:
     """The translation of one recording and when each of its units was said.
 
-    Units are words, or characters in zh and ja, whose ``prediction`` holds no spaces.
+    Units are words, or characters in languages without spaces; their ``prediction`` holds none.
 
     Attributes
     ----------

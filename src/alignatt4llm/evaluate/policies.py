@@ -3,8 +3,8 @@
 import os
 import platform
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from alignatt4llm.evaluate.corpus import Recording
@@ -13,6 +13,7 @@ from alignatt4llm.evaluate.systems import Live, Offline, System
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.machine.device import Device
+from alignatt4llm.machine.packages import installed
 from alignatt4llm.policy.base import Policy
 from alignatt4llm.policy.table import make_policy
 from alignatt4llm.recognizers.base import Recognizer
@@ -67,9 +68,9 @@ class Setup:
         """Return what translates a recording."""
         if self.policy == OFFLINE:
             return self._offline()
-        return Live(self._session, self.settings.chunk, self.pair.target, time.monotonic)
+        return Live(self._session, self.settings.chunk, self.pair, time.monotonic)
 
-    def _session(self, recording: Recording) -> Session:
+    def _session(self, recording: Recording, now: Callable[[], float]) -> Session:
         return self.interpreter.open(
             self.pair,
             self.settings,
@@ -77,20 +78,22 @@ class Setup:
             prompt=self.prompt,
             policy=self.make_policy(),
             recognizer=None if recording.audio else self._timed(recording),
+            now=now,
         )
 
     def _timed(self, recording: Recording) -> Recognizer:
         """Let timed text stand in for a recogniser."""
+        words = recording.words(self.pair.source)
         if self.hearing is None:
-            return TimedTextRecognizer(recording.words, self.settings.hold_back)
-        return HeardTextRecognizer(recording.words, self.settings.hold_back, self.hearing)
+            return TimedTextRecognizer(words, self.settings.hold_back)
+        return HeardTextRecognizer(words, self.settings.hold_back, self.hearing)
 
     def _offline(self) -> Offline:
         translator = self.interpreter.translator
         return Offline(
             lambda: translator.open(self.pair, self.heads),
             self.interpreter.prompt_form(self.pair, self.prompt),
-            self.pair.target,
+            self.pair,
             time.monotonic,
         )
 
@@ -110,12 +113,5 @@ class Setup:
         described["hardware"] = f"{platform.machine()}, {os.cpu_count()} CPUs"
         described["device"] = asdict(Device.best())
         described["threads"] = torch.get_num_threads()
-        described["versions"] = {name: _version(name) for name in _PACKAGES}
+        described["versions"] = {name: installed(name) for name in _PACKAGES}
         return described
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

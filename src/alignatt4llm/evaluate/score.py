@@ -27,20 +27,26 @@ MEASURES = (
     "streamlaal_ca_ms",
     "rtf",
     "wer",
+    "cer",
     "offline_fraction",
 )
 """The figures of a run; all are always in the result, null where they cannot be measured. COMET is
 one more where it was asked for."""
 
+_MISSING = {
+    "offline_fraction": "no offline run",
+    "wer": "source without spaces",
+    "cer": "source with spaces",
+}
+_PLAIN = [jiwer.ToLowerCase(), jiwer.RemovePunctuation()]
 _WORDS = jiwer.Compose(
-    [
-        jiwer.ToLowerCase(),
-        jiwer.RemovePunctuation(),
-        jiwer.RemoveMultipleSpaces(),
-        jiwer.Strip(),
-        jiwer.ReduceToListOfListOfWords(),
-    ]
+    [*_PLAIN, jiwer.RemoveMultipleSpaces(), jiwer.Strip(), jiwer.ReduceToListOfListOfWords()]
 )
+_CHARACTERS = jiwer.Compose([*_PLAIN, jiwer.RemoveWhiteSpace(), jiwer.ReduceToListOfListOfChars()])
+_RECOGNITION = {
+    "wer": (jiwer.process_words, _WORDS),
+    "cer": (jiwer.process_characters, _CHARACTERS),
+}
 
 
 def score_run(
@@ -79,9 +85,8 @@ def score_run(
 
 def measures(run: Run, offline: Run | None = None, comet: str | None = None) -> dict[str, Measure]:
     """Return what can be measured of a run, by name."""
-    found = {"rtf": _rtf(run)}
-    if not run.pair.source.by_character:
-        found["wer"] = _wer(run)
+    recognition = "cer" if run.pair.source.by_character else "wer"
+    found = {"rtf": _rtf(run), recognition: _recognition(run, recognition)}
     if all(segment.reference is None for segment in run.segments):
         return found
     cut = resegmented(run)
@@ -102,8 +107,7 @@ def measures(run: Run, offline: Run | None = None, comet: str | None = None) -> 
 def _scored(found: dict[str, Measure], name: str) -> Score:
     if name in found:
         return score(found[name])
-    missing = "no offline run" if name == "offline_fraction" else "no reference"
-    return Score(None, None, None, missing)
+    return Score(None, None, None, _MISSING.get(name, "no reference"))
 
 
 def _same_corpus(run: Run, other: Run) -> None:
@@ -115,7 +119,8 @@ def _same_corpus(run: Run, other: Run) -> None:
 
 
 def _bleu(cut: Resegmented, target: Language) -> Measure:
-    tokenizer = {"zh": "zh", "ja": "char"}.get(target.code, "13a")
+    others = "char" if target.by_character else "13a"
+    tokenizer = {"zh": "zh", "yue": "zh"}.get(target.code, others)
     return _quality(cut, BLEU(tokenize=tokenizer))
 
 
@@ -160,19 +165,20 @@ def _rtf(run: Run) -> Measure:
     return Measure(np.array(rows), _ratio, f"rtf|hardware:{hardware}|by:recording")
 
 
-def _wer(run: Run) -> Measure:
+def _recognition(run: Run, name: str) -> Measure:
+    """Count the words, or characters, of the source that were recognised wrong."""
+    joint = run.pair.source.separator
     rows = [
-        _word_errors(" ".join(segment.source for segment in recording.segments), said.transcript)
+        _errors(joint.join(segment.source for segment in recording.segments), said.transcript, name)
         for recording, said in zip(run.recordings, run.hypotheses, strict=True)
     ]
-    signature = f"wer|jiwer:{version('jiwer')}|case:lower|punctuation:no|by:recording"
+    signature = f"{name}|jiwer:{version('jiwer')}|case:lower|punctuation:no|by:recording"
     return Measure(np.array(rows), _ratio, signature)
 
 
-def _word_errors(reference: str, transcript: str) -> tuple[float, float]:
-    counts = jiwer.process_words(
-        reference, transcript, reference_transform=_WORDS, hypothesis_transform=_WORDS
-    )
+def _errors(reference: str, transcript: str, name: str) -> tuple[float, float]:
+    count, form = _RECOGNITION[name]
+    counts = count(reference, transcript, reference_transform=form, hypothesis_transform=form)
     errors = counts.substitutions + counts.deletions + counts.insertions
     return float(errors), float(counts.hits + counts.substitutions + counts.deletions)
 

@@ -1,21 +1,24 @@
 """What is measured: a live session, or the same model translating whole segments."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
-from alignatt4llm.audio.decode import chunks, read
+from alignatt4llm.audio.decode import read
 from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.delays import Delays
 from alignatt4llm.evaluate.corpus import Recording
 from alignatt4llm.evaluate.hypothesis import Hypothesis
 from alignatt4llm.events import Close, Commit, Event
 from alignatt4llm.prompts.prompt import PromptForm
+from alignatt4llm.schedule.feeder import Feeder, run
+from alignatt4llm.schedule.timelines import MeasuredTimeline
 from alignatt4llm.session import Session
-from alignatt4llm.text.languages import Language
+from alignatt4llm.text.languages import Pair
 from alignatt4llm.text.units import units
+from alignatt4llm.text.words import split_words
 from alignatt4llm.translators.base import Drafter
 
 Now = Callable[[], float]
@@ -56,10 +59,6 @@ class StreamClock:
         self._start = max(audio_s, self._free)
         self._began = self._now()
 
-    def read(self) -> float:
-        """Return the time within a step, in seconds since the recording began."""
-        return self._start + self._now() - self._began
-
     def end(self) -> float:
         """End the step and return the time."""
         took = self._now() - self._began
@@ -75,45 +74,36 @@ class Live:
     Attributes
     ----------
     make_session
-        Opens the session for a recording.
+        Opens the session for a recording, on a given clock.
     chunk
         Seconds of audio per step.
-    target
-        Language of the translation.
+    pair
+        Direction.
     now
         Clock of the machine, in seconds.
     """
 
-    make_session: Callable[[Recording], Session]
+    make_session: Callable[[Recording, Now], Session]
     chunk: float
-    target: Language
+    pair: Pair
     now: Now
 
     def __call__(self, recording: Recording, record: Record) -> Hypothesis:
-        """Translate; the ``wall_s`` of every commit is on the clock of the audio."""
-        session = self.make_session(recording)
-        clock, said, transcript = StreamClock(self.now), Delays(self.target), []
-        for events, audio_s in self._steps(session, recording):
-            clock.begin(audio_s)
-            for event in events:
-                if isinstance(event, Commit):
-                    event = replace(event, wall_s=clock.read())  # noqa: PLW2901
-                    said.add(event.text, audio_s, event.wall_s)
-                elif isinstance(event, Close):
-                    transcript.append(event.source)
-                record(event)
-            clock.end()
-        return _hypothesis(recording, self.target, said, clock, " ".join(transcript))
+        """Translate; the ``wall_s`` of every commit is on the clock of the audio.
 
-    def _steps(
-        self, session: Session, recording: Recording
-    ) -> Iterator[tuple[Iterator[Event], float]]:
-        """Yield the events of each chunk, not yet computed, and where its audio ends."""
-        fed = 0
-        for samples in chunks(_audio(recording), round(self.chunk * SAMPLE_RATE)):
-            fed += len(samples)
-            yield session.feed(samples), fed / SAMPLE_RATE
-        yield session.finish(), fed / SAMPLE_RATE
+        Late chunks are not joined: what is said does not depend on the machine.
+        """
+        timeline = MeasuredTimeline(_audio(recording), self.now)
+        session = self.make_session(recording, timeline.clock)
+        said, transcript = Delays(self.pair.target), []
+        for event in run(Feeder(session, self.chunk, longest=self.chunk), timeline):
+            if isinstance(event, Commit):
+                said.add(event.text, event.audio_s, event.wall_s)
+            elif isinstance(event, Close):
+                transcript.append(event.source)
+            record(event)
+        processing = sum(end - start for _, start, end in timeline.log)
+        return _hypothesis(recording, self.pair, said, processing, transcript)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,57 +116,55 @@ class Offline:
         Opens what continues prompts.
     prompt
         Builds them.
-    target
-        Language of the translation.
+    pair
+        Direction.
     now
         Clock of the machine, in seconds.
     """
 
     make_drafter: Callable[[], Drafter]
     prompt: PromptForm
-    target: Language
+    pair: Pair
     now: Now
 
     def __call__(self, recording: Recording, record: Record) -> Hypothesis:
         """Translate each segment when it has ended."""
-        clock, said, segments = StreamClock(self.now), Delays(self.target), []
+        target = self.pair.target
+        clock, said, segments = StreamClock(self.now), Delays(target), []
         drafter = self.make_drafter()
         for index, segment in enumerate(recording.segments):
             clock.begin(segment.end)
             text = self._translate(drafter, segment.source)
             wall = clock.end()
             segments.append(text)
-            joint = self.target.separator if any(segments[:-1]) and text else ""
+            joint = target.separator if any(segments[:-1]) and text else ""
             said.add(joint + text, segment.end, wall)
             record(Commit(joint + text, index, segment.end, wall, -1))
         drafter.close()
-        transcript = " ".join(segment.source for segment in recording.segments)
+        transcript = [segment.source for segment in recording.segments]
         return replace(
-            _hypothesis(recording, self.target, said, clock, transcript),
-            segments=tuple(self._joined(text) for text in segments),
+            _hypothesis(recording, self.pair, said, clock.processing, transcript),
+            segments=tuple(target.separator.join(units(text, target)) for text in segments),
         )
 
     def _translate(self, drafter: Drafter, source: str) -> str:
-        words = source.split()
+        words = split_words(source, self.pair.source)
         if not words:
             return ""
         return drafter.draft(self.prompt(words, "", ()), 3 * len(words) + 24).text.strip()
 
-    def _joined(self, text: str) -> str:
-        return self.target.separator.join(units(text, self.target))
-
 
 def _hypothesis(
-    recording: Recording, target: Language, said: Delays, clock: StreamClock, transcript: str
+    recording: Recording, pair: Pair, said: Delays, processing: float, transcript: Sequence[str]
 ) -> Hypothesis:
     return Hypothesis(
         source=recording.name,
         source_length=1000 * recording.duration,
-        prediction=target.separator.join(said.units),
+        prediction=pair.target.separator.join(said.units),
         delays=tuple(said.delays),
         elapsed=tuple(said.elapsed),
-        processing=1000 * clock.processing,
-        transcript=transcript,
+        processing=1000 * processing,
+        transcript=pair.source.separator.join(transcript),
     )
 
 

@@ -16,6 +16,7 @@ from alignatt4llm.evaluate.corpus import Recording
 from alignatt4llm.evaluate.prefix import PrefixAlignment
 from alignatt4llm.events import SourceWord
 from alignatt4llm.recognizers.base import Recognizer
+from alignatt4llm.text.languages import Language
 from alignatt4llm.text.words import same
 
 Floats = NDArray[np.float64]
@@ -73,7 +74,9 @@ class TailRisk:
     signature: str
 
 
-def listen(recording: Recording, recognizer: Recognizer, chunk: float) -> Iterator[Heard]:
+def listen(
+    recording: Recording, recognizer: Recognizer, chunk: float, language: Language
+) -> Iterator[Heard]:
     """Yield the words near the live edge after every ``chunk`` seconds of a recording.
 
     Raises
@@ -83,7 +86,7 @@ def listen(recording: Recording, recognizer: Recognizer, chunk: float) -> Iterat
     """
     if recording.audio is None:
         raise UsageError(f"'{recording.name}' has no audio; the tail is measured on real speech.")
-    alignment = PrefixAlignment([same(word.text) for word in recording.words])
+    alignment = PrefixAlignment([same(word.text) for word in recording.words(language)])
     starts = [segment.offset for segment in recording.segments]
     recent: list[SourceWord] = []
     clock = 0.0
@@ -178,13 +181,14 @@ def measure(
     recordings: Sequence[Recording],
     opened: Callable[[], Recognizer],
     chunk: float,
+    language: Language,
     signature: str,
     tell: Tell,
 ) -> TailRisk:
     """Listen to every recording with a recogniser of its own and return the curve."""
     heard = []
     for number, recording in enumerate(recordings, start=1):
-        heard.append(list(listen(recording, opened(), chunk)))
+        heard.append(list(listen(recording, opened(), chunk, language)))
         tell(f"[{number}/{len(recordings)}] {recording.name}: {len(heard[-1])} words near the edge")
     return tail_risk(heard, f"tail|{signature}|chunk:{chunk:g}s")
 

@@ -15,6 +15,7 @@ from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.policy.alignatt import weigh
 from alignatt4llm.policy.base import View
 from alignatt4llm.text.languages import Language
+from alignatt4llm.text.prefix import common_prefix
 from alignatt4llm.text.units import unit_spans, units
 
 CHARACTERS_PER_WORD = 1.9
@@ -109,7 +110,8 @@ class LocalAgreement(Rival):
             recent.popleft()
         if len(recent) < self.n:
             return 0, "disagreement"
-        common = _common([whole for _, whole in recent])
+        whole = recent[-1][1]
+        common = min(common_prefix(whole, other) for _, other in recent)
         before = len((view.accepted + draft.text).lstrip()) - len(draft.text)
         return max(0, common - before), "disagreement"
 
@@ -130,13 +132,3 @@ class Sentence(Rival):
     def allowed(self, draft: Draft, view: View) -> tuple[int, str]:
         """Allow nothing."""
         return 0, "sentence_open"
-
-
-def _common(texts: list[str]) -> int:
-    """Count the characters that all texts begin with."""
-    count = 0
-    for characters in zip(*texts, strict=False):
-        if len(set(characters)) > 1:
-            break
-        count += 1
-    return count

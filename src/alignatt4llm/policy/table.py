@@ -57,10 +57,12 @@ class PolicyKind:
 
 
 POLICIES: dict[str, PolicyKind] = {
-    "alignatt": PolicyKind("by attention", lambda given: AlignAtt(given.heads, given.settings)),
-    "published": PolicyKind("as published", lambda given: PublishedAlignAtt(given.heads)),
+    "alignatt": PolicyKind("AlignAtt", lambda given: AlignAtt(given.heads, given.settings)),
+    "published": PolicyKind("AlignAtt as published", lambda given: PublishedAlignAtt(given.heads)),
     "wait-k": PolicyKind(
-        "k words behind", lambda given: WaitK(given.heads, given.target, int(given.number)), "5"
+        "k source words behind",
+        lambda given: WaitK(given.heads, given.target, int(given.number)),
+        "5",
     ),
     "local-agreement": PolicyKind(
         "what n drafts agree on",

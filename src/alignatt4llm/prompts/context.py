@@ -49,14 +49,13 @@ class Context:
         if self.budget < 1:
             raise UsageError(f"budget is {self.budget}; it counts characters, 1 or more.")
 
-    def block(self, heard: Sequence[str]) -> str:
+    def block(self, heard: str) -> str:
         """Return the context for what has been heard lately, within the budget.
 
         When not everything fits, terms that are being said come first, then the title, the
         passages, the notes, the other terms and the abstract.
         """
-        text = " ".join(heard)
-        now = [term for term in self.glossary if term.heard_in(text)]
+        now = [term for term in self.glossary if term.heard_in(heard)]
         later = [term for term in self.glossary if term not in now]
         passages = self.passages.about(heard, self.shown) if self.passages else []
         parts = {
@@ -73,10 +72,10 @@ class Context:
         order = ("title", "abstract", "notes", "passages", "now", "later")
         return "\n".join(line for name in order for line in parts[name])
 
-    def lacks(self, block: str, words: Sequence[str]) -> bool:
-        """Whether a term that is said in ``words`` is missing from a block."""
-        text, lines = " ".join(words), set(block.split("\n"))
-        return any(str(term) not in lines for term in self.glossary if term.heard_in(text))
+    def lacks(self, block: str, heard: str) -> bool:
+        """Whether a term that is said in ``heard`` is missing from a block."""
+        lines = set(block.split("\n"))
+        return any(str(term) not in lines for term in self.glossary if term.heard_in(heard))
 
 
 class Shown:
@@ -89,17 +88,21 @@ class Shown:
     ----------
     context
         What may be shown.
+    separator
+        What joins the words of the source.
     """
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, separator: str = " ") -> None:
         self._context = context
+        self._separator = separator
         self._before: deque[str] = deque(maxlen=RECENT)
         self._block: str | None = None
 
     def block(self, words: Sequence[str]) -> str:
         """Return the context for the open utterance, of which these words are visible."""
-        if self._block is None or self._context.lacks(self._block, words):
-            self._block = self._context.block([*self._before, *words][-RECENT:])
+        if self._block is None or self._context.lacks(self._block, self._separator.join(words)):
+            recent = [*self._before, *words][-RECENT:]
+            self._block = self._context.block(self._separator.join(recent))
         return self._block
 
     def close(self, words: Sequence[str]) -> None:

@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from alignatt4llm.errors import UsageError, extra
 from alignatt4llm.text.languages import unspaced
+from alignatt4llm.text.words import any_word_spans
 
 PASSAGE = 60
-"""Words of a passage."""
+"""Words of a passage; characters where words have no spaces between them."""
 
 
 class Passages:
@@ -36,17 +38,17 @@ class Passages:
         if self._index is not None:
             self._index.index(terms, show_progress=False)
 
-    def about(self, words: Sequence[str], count: int) -> list[str]:
-        """Return the ``count`` passages closest to some words, best first; none that share no term.
+    def about(self, heard: str, count: int) -> list[str]:
+        """Return the ``count`` passages closest to a text, best first; none that share no term.
 
         Parameters
         ----------
-        words
+        heard
             What has been said lately.
         count
             Passages wanted at most.
         """
-        query = _terms(" ".join(words))
+        query = _terms(heard)
         if self._index is None or not query:
             return []
         known = set(self._index.vocab_dict)
@@ -94,8 +96,9 @@ def _read_pdf(path: Path) -> str:
 
 def _cut(text: str) -> list[str]:
     """Cut a text into passages of about PASSAGE words, words broken at a line's end mended."""
-    words = re.sub(r"(\w)-\n(\w)", r"\1\2", text).split()
-    return [" ".join(words[at : at + PASSAGE]) for at in range(0, len(words), PASSAGE)]
+    text = " ".join(re.sub(r"(\w)-\n(\w)", r"\1\2", text).split())
+    starts = [start for start, _ in any_word_spans(text)][::PASSAGE]
+    return [text[start:end].rstrip() for start, end in pairwise([*starts, len(text)])]
 
 
 def _terms(text: str) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from alignatt4llm.events import SourceWord
+from alignatt4llm.text.prefix import common_prefix
 from alignatt4llm.text.words import same
 
 HOLD_BACK = 0.3
@@ -70,7 +71,8 @@ class Agreement:
 
     def _agreed(self, previous: Sequence[SourceWord]) -> int:
         """Count the pending words that are no longer expected to change."""
-        return _common(previous, self.pending)
+        said, now = ([same(word.text) for word in words] for words in (previous, self.pending))
+        return common_prefix(said, now)
 
     def _commit(self, count: int) -> list[SourceWord]:
         committed = list(self.pending[:count])
@@ -94,16 +96,6 @@ class Agreement:
         opening = [same(word.text) for word in words if word.start < self.end]
         counts = range(min(len(opening), len(recent)), 0, -1)
         return next((n for n in counts if recent[-n:] == opening[:n]), 0)
-
-
-def _common(one: Sequence[SourceWord], other: Sequence[SourceWord]) -> int:
-    """Count the words that both begin with."""
-    count = 0
-    for a, b in zip(one, other, strict=False):
-        if same(a.text) != same(b.text):
-            break
-        count += 1
-    return count
 
 
 def _in_order(words: Iterable[SourceWord], after: float) -> Iterable[SourceWord]:

@@ -10,7 +10,7 @@ from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.errors import UsageError
 from alignatt4llm.events import SourceWord
 from alignatt4llm.recognizers.agreement import HOLD_BACK
-from alignatt4llm.text.languages import language, unspaced
+from alignatt4llm.text.languages import Language
 from alignatt4llm.text.words import split_words
 from alignatt4llm.transcript import Recognition
 
@@ -59,19 +59,16 @@ class TimedTextRecognizer:
         return count
 
 
-def spread(text: str, offset: float, duration: float) -> list[SourceWord]:
-    """Give the words of a timed stretch of text times in proportion to their characters.
-
-    Text in a script without spaces is cut into characters.
-    """
-    words = split_words(text, language("zh")) if any(map(unspaced, text)) else text.split()
+def spread(text: str, offset: float, duration: float, language: Language) -> list[SourceWord]:
+    """Give the words of a timed stretch of text times in proportion to their characters."""
+    words = split_words(text, language)
     rate = duration / max(1, sum(map(len, words)))
     ends = [offset + rate * sum(map(len, words[: i + 1])) for i in range(len(words))]
     starts = [offset, *ends]
     return [SourceWord(*entry) for entry in zip(words, starts, ends, strict=False)]
 
 
-def read_timed_text(path: Path | str) -> list[SourceWord]:
+def read_timed_text(path: Path | str, language: Language) -> list[SourceWord]:
     """Read a transcript from a JSON list.
 
     Each entry is a word, ``{"text", "start", "end"}``, or a stretch of speech,
@@ -92,7 +89,7 @@ def read_timed_text(path: Path | str) -> list[SourceWord]:
         raise UsageError(f"'{path}' is not JSON: {error}.") from error
     if not isinstance(entries, list):
         raise UsageError(f"'{path}' must hold a JSON list of timed words.")
-    words = [word for i, entry in enumerate(entries) for word in _words(path, i, entry)]
+    words = [word for i, entry in enumerate(entries) for word in _words(path, i, entry, language)]
     for before, after in pairwise(words):
         if after.end < before.end:
             raise UsageError(
@@ -102,13 +99,13 @@ def read_timed_text(path: Path | str) -> list[SourceWord]:
     return words
 
 
-def _words(path: Path, index: int, entry: Any) -> Iterator[SourceWord]:
+def _words(path: Path, index: int, entry: Any, language: Language) -> Iterator[SourceWord]:
     where = f"'{path}', entry {index + 1}"
     if not isinstance(entry, dict) or not isinstance(entry.get("text"), str):
         raise UsageError(f'{where}: expected {{"text", "start", "end"}} with text as a string.')
     if "offset" in entry:
         offset, duration = _seconds(where, entry, "offset"), _seconds(where, entry, "duration")
-        yield from spread(entry["text"], offset, duration)
+        yield from spread(entry["text"], offset, duration, language)
         return
     start, end = _seconds(where, entry, "start"), _seconds(where, entry, "end")
     if end < start:

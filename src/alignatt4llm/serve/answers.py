@@ -95,19 +95,22 @@ class Answer:
     media_type: str
 
 
-def _of_table(kind: OutputKind) -> Answer:
-    return Answer(lambda target: kind.format(), kind.media_type)
-
-
 STREAM = Answer(lambda target: Deltas(), "text/event-stream")
 """The answer to ``stream=true``."""
-ANSWERS: dict[str, Answer] = {
+_OWN = {
     "json": Answer(lambda target: Json(), "application/json"),
     "text": Answer(lambda target: Text(), "text/plain"),
     "verbose_json": Answer(VerboseJson, "application/json"),
-    **{name: _of_table(kind) for name, kind in OUTPUTS.items()},
 }
-"""What ``response_format`` names."""
+
+
+def answers() -> dict[str, Answer]:
+    """Return what ``response_format`` may name: OpenAI's own answers, and every output."""
+    return _OWN | {name: _of_table(kind) for name, kind in OUTPUTS.items()}
+
+
+def _of_table(kind: OutputKind) -> Answer:
+    return Answer(lambda target: kind.format(), kind.media_type)
 
 
 def openai_error(code: str, message: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from alignatt4llm.interpreter import Interpreter
+from alignatt4llm.outputs.table import OUTPUTS
 from alignatt4llm.serve.access import Access
 from alignatt4llm.serve.answers import openai_error
 from alignatt4llm.serve.captions import Captions
@@ -114,6 +115,7 @@ def _about(registry: Registry) -> dict[str, object]:
             for pair in pairs
         ],
         "latencies": {name: {"chunk_s": latency.chunk} for name, latency in LATENCIES.items()},
+        "transcripts": list(OUTPUTS),
         "places": registry.limits.sessions,
         "free": max(0, registry.limits.sessions - registry.taken),
     }

@@ -25,6 +25,8 @@ from alignatt4llm.text.languages import Pair
 Durable = Commit | Close | End
 """Events that are kept and numbered; all others are worth something only when they are new."""
 
+_KINDS: dict[str, type[Durable]] = {kind.type: kind for kind in (Commit, Close, End)}
+
 FORMAT = 2
 """Version of what is written here; a close tells its words since 2."""
 
@@ -197,7 +199,7 @@ def _record(record: dict[str, Any]) -> Record | None:
 
 
 def _event(record: dict[str, Any]) -> Durable | None:
-    kind = {event.type: event for event in (Commit, Close, End)}.get(record.get("type", ""))
+    kind = _KINDS.get(record.get("type", ""))
     if kind is None:
         return None
     values = {key: value for key, value in record.items() if key not in ("seq", "type")}

@@ -5,7 +5,7 @@ as OpenAI streams transcriptions.
 """
 
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from contextlib import ExitStack, aclosing, closing
 
 from starlette.datastructures import Headers, UploadFile
@@ -13,11 +13,12 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from alignatt4llm.audio.decode import AudioSource, chunks
-from alignatt4llm.audio.samples import SAMPLE_RATE
+from alignatt4llm.audio.decode import AudioSource
 from alignatt4llm.errors import AlignattError, UsageError
-from alignatt4llm.events import Close, Commit, End, Event
+from alignatt4llm.events import Close, Commit, End
 from alignatt4llm.outputs.base import Format
+from alignatt4llm.schedule.feeder import Feeder, run
+from alignatt4llm.schedule.timelines import Pulled
 from alignatt4llm.serve.answers import openai_error, sse
 from alignatt4llm.serve.errors import BadAudio, EngineFailed, ServeError, TooLarge
 from alignatt4llm.serve.registry import Registry
@@ -84,14 +85,14 @@ class Translations:
         source, most = _opened(file), self._registry.limits.session
         if source.duration and source.duration > most:
             raise TooLarge(f"Recordings may last {most:g} s; this lasts {source.duration:.0f} s.")
-        size = round(LATENCIES[wish.latency].chunk * SAMPLE_RATE)
+        chunk = LATENCIES[wish.latency].chunk
+        timeline = Pulled(source, doing=self._registry.steps.step)
         yield form.begin()
         with closing(self._open(wish)) as session:
-            for chunk in chunks(source, size):
-                yield self._step(form, session.feed(chunk))
+            for event in run(Feeder(session, chunk, longest=chunk), timeline):
+                yield form.add(event) if isinstance(event, Commit | Close | End) else ""
                 if session.transcript.clock > most:
                     raise TooLarge(f"Recordings may last {most:g} s; this lasts longer.")
-            yield self._step(form, session.finish())
         if source.problem:
             log.warning("an upload: %s", one_line(source.problem))
         yield form.end()
@@ -99,12 +100,6 @@ class Translations:
     def _open(self, wish: Wish) -> Session:
         with self._registry.steps.step():
             return self._registry.interpreter.open(wish.pair, wish.latency)
-
-    def _step(self, form: Format, events: Iterable[Event]) -> str:
-        """Return what events add; only what is said for good is shown to a format."""
-        durable = (event for event in events if isinstance(event, Commit | Close | End))
-        with self._registry.steps.step():
-            return "".join(map(form.add, durable))
 
     def _check(self, wish: Wish) -> None:
         """Refuse what can be refused before everything has come."""

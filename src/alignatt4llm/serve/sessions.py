@@ -2,17 +2,17 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from threading import Thread
 from typing import Any
 
-import numpy as np
-
-from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
+from alignatt4llm.audio.samples import SAMPLE_RATE
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.events import Close, Commit, Event, Source
 from alignatt4llm.interpreter import Interpreter
+from alignatt4llm.schedule.feeder import Feeder, run
+from alignatt4llm.schedule.timelines import Done, News, Pulled, Work
 from alignatt4llm.serve.broadcast import Broadcast
 from alignatt4llm.serve.errors import BadAudio, EngineFailed, Farewell, TooLong
 from alignatt4llm.serve.incoming import Container, Incoming, Raw
@@ -89,7 +89,7 @@ class LiveSession:
         self._metrics = metrics
         self._steps = steps
         self._pipe = Pipe(int(limits.backlog * BYTES_PER_SECOND))
-        self._busy = 0.0
+        self._busy = self._counted = 0.0
         self._when_over: Callable[[], None] = lambda: None
         self._thread = Thread(target=self._run, name=f"session-{self.id[:6]}", daemon=True)
 
@@ -192,46 +192,42 @@ class LiveSession:
             session.restore(self._past.standing, self._start, self._past.delays)
 
     def _translate(self, session: Session) -> None:
-        for chunk in self._chunks():
-            self._feed(session, chunk)
-        if self.life.state is State.ENDING:
-            with self._steps.step():
-                self._publish(session.finish())
+        incoming: Incoming = Raw(self._pipe) if self._raw else Container(self._pipe)
+        timeline = _Watched(
+            lambda: self._stepped(session), incoming, lambda: incoming.ready, _JOINED, self._working
+        )
+        chunk = LATENCIES[self.header["latency"]].chunk
+        feeder = Feeder(session, chunk, longest=_JOINED, finishes=self._finishes)
+        for event in run(feeder, timeline):
+            self._publish(event)
 
-    def _feed(self, session: Session, chunk: Samples) -> None:
+    def _finishes(self) -> bool:
+        return self.life.state is not State.PAUSING
+
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        """Mark and time a bit of work inside an engine."""
         began = time.monotonic()
         with self._steps.step():
-            self._publish(session.feed(chunk))
-        self._taken += len(chunk)
-        taken = time.monotonic() - began
-        self._busy += taken
-        self._metrics.rtf.observe(taken * SAMPLE_RATE / len(chunk))
-        self._metrics.lag.observe(self._lag())
+            yield
+        self._busy += time.monotonic() - began
+
+    def _stepped(self, session: Session) -> None:
+        """Account for audio that has been translated."""
+        before, self._taken = self._taken, session.transcript.samples
+        if fresh := self._taken - before:
+            self._metrics.rtf.observe((self._busy - self._counted) * SAMPLE_RATE / fresh)
+            self._metrics.lag.observe(self._lag())
+            self._counted = self._busy
         self.broadcast.wake()
 
-    def _chunks(self) -> Iterator[Samples]:
-        """Yield whole chunks, several at once when late, and the rest at the end."""
-        size = round(LATENCIES[self.header["latency"]].chunk * SAMPLE_RATE)
-        most = int(_JOINED * SAMPLE_RATE) // size * size
-        waiting = np.zeros(0, np.float32)
-        incoming: Incoming = Raw(self._pipe) if self._raw else Container(self._pipe)
-        for block in incoming:
-            waiting = np.concatenate([waiting, block])
-            while len(waiting) >= size and (not incoming.ready or len(waiting) >= most):
-                count = min(len(waiting) // size * size, most)
-                yield waiting[:count]
-                waiting = waiting[count:]
-        if len(waiting) and self.life.state is State.ENDING:
-            yield waiting
-
-    def _publish(self, events: Iterable[Event]) -> None:
-        for event in events:
-            with self.life.lock:
-                if self.over:
-                    raise Abandoned
-                self._note(event)
-                self.broadcast.publish(event)
-            self._metrics.count(event)
+    def _publish(self, event: Event) -> None:
+        with self.life.lock:
+            if self.over:
+                raise Abandoned
+            self._note(event)
+            self.broadcast.publish(event)
+        self._metrics.count(event)
 
     def _note(self, event: Event) -> None:
         """Write down what a server needs to continue after being killed."""
@@ -249,3 +245,18 @@ class LiveSession:
         elif not source.tail:
             certain = round((source.audio_s - _CERTAIN) * SAMPLE_RATE)
             self._settled = max(self._settled, certain)
+
+
+class _Watched(Pulled):
+    """Tells when what was heard has been translated."""
+
+    def __init__(self, stepped: Callable[[], None], *how: Any) -> None:
+        super().__init__(*how)
+        self._stepped = stepped
+
+    def next(self) -> list[News]:
+        """Do some work, or take some audio; see `Pulled`."""
+        news = super().next()
+        if Done(Work.TRANSLATE) in news:
+            self._stepped()
+        return news

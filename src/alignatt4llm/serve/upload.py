@@ -10,7 +10,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope
 
-from alignatt4llm.serve.answers import ANSWERS, STREAM, Answer
+from alignatt4llm.serve.answers import STREAM, Answer, answers
 from alignatt4llm.serve.errors import BadMessage, Idle
 from alignatt4llm.serve.messages import pair_of
 from alignatt4llm.settings.latency import LATENCIES
@@ -55,13 +55,14 @@ class Wish:
             If one of them is not as it must be.
         """
         source, target = _text(form, "from") or _text(form, "language"), _text(form, "to")
-        answer = _choice(form, "response_format", (*ANSWERS,), "json")
+        kinds = answers()
+        answer = _choice(form, "response_format", (*kinds,), "json")
         stream = _choice(form, "stream", ("true", "false"), "false") == "true"
         return cls(
             pair_of(source or "en", target or "en"),
             bool(source and target),
             _choice(form, "latency", (*LATENCIES,), "medium"),
-            STREAM if stream else ANSWERS[answer],
+            STREAM if stream else kinds[answer],
             stream,
         )
 

@@ -194,13 +194,3 @@ def check_length(prompt: int, budget: int, context: int) -> None:
             f"The prompt has {prompt} tokens and the draft may take {budget}, but the model's "
             f"context is {context}; use a model with a longer one."
         )
-
-
-def common(one: Sequence[int], other: Sequence[int]) -> int:
-    """Count the tokens that both begin with."""
-    count = 0
-    for a, b in zip(one, other, strict=False):
-        if a != b:
-            break
-        count += 1
-    return count

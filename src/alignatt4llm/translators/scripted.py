@@ -98,7 +98,7 @@ class ScriptedTranslator:
 
     def prompt_form(self, pair: Pair, form: str = "auto") -> PromptForm:
         """Return a prompt, which nobody reads."""
-        return FewShotPrompt(pair)
+        return FewShotPrompt(pair, shots=0)
 
     def open(self, pair: Pair, heads: HeadSet, beginning: str = "") -> Drafter:
         """Start drafting for one stream."""

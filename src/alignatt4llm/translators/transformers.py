@@ -1,17 +1,20 @@
 """Drafts by any decoder-only model that transformers can load."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
 from alignatt4llm.attention.half_linear import widen
 from alignatt4llm.attention.packed import Feed, PackedModel, Stream
-from alignatt4llm.draft import Draft, Forced, Judge
+from alignatt4llm.draft import Forced
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.heads.headset import HeadSet, Layout
 from alignatt4llm.machine.device import Device
@@ -19,15 +22,10 @@ from alignatt4llm.machine.threads import best_threads
 from alignatt4llm.prompts.forms import prompt_form
 from alignatt4llm.prompts.prompt import Prompt, PromptForm, source_columns
 from alignatt4llm.text.languages import Pair
+from alignatt4llm.text.prefix import common_prefix
 from alignatt4llm.translators.base import Asked, Loaded
-from alignatt4llm.translators.drafting import (
-    Choice,
-    Choices,
-    Drafting,
-    Needed,
-    check_length,
-    common,
-)
+from alignatt4llm.translators.drafter import GreedyDrafter
+from alignatt4llm.translators.drafting import Choice, Choices, Chooser, Needed
 from alignatt4llm.translators.stepper import Stepper
 from alignatt4llm.translators.vocabulary import Vocabulary
 from alignatt4llm.weights.models import resolve_llm
@@ -125,7 +123,7 @@ class TransformersTranslator:
         return stream
 
 
-class TransformersDrafter:
+class TransformersDrafter(GreedyDrafter):
     """Greedy drafts for one stream, reusing what the last draft computed.
 
     Successive prompts share most of their tokens. The keys and values of the common beginning
@@ -136,34 +134,16 @@ class TransformersDrafter:
 
     def __init__(self, translator: TransformersTranslator, pair: Pair, heads: HeadSet) -> None:
         translator.packed.check(heads.heads)
+        super().__init__(translator.vocabulary, translator.context, pair, heads)
         self._translator = translator
         self._stream = Stream(heads.heads)
-        self._own = heads.row == "own"
-        self._spaced = not pair.target.by_character
 
-    def draft(
-        self,
-        prompt: Prompt,
-        budget: int,
-        judge: Judge | None = None,
-        guess: Sequence[int] = (),
-    ) -> Draft:
-        """Continue the prompt greedily; see `Drafter.draft`."""
-        vocabulary, stepper = self._translator.vocabulary, self._translator.stepper
-        ids, offsets = vocabulary.encode(prompt.text)
-        check_length(len(ids), budget, self._translator.context)
-        positions, words = source_columns(prompt, offsets)
-        columns = torch.from_numpy(positions).to(self._translator.model.device)
-        drafting = Drafting(
-            _StreamChooser(stepper, self._stream, columns),
-            vocabulary,
-            ids,
-            (len(self._stream.heads), len(positions)),
-            own=self._own,
-            unglued=self._spaced and prompt.accepted[-1:].isalnum(),
-        )
+    @contextmanager
+    def _choosing(self, columns: NDArray[np.int64], longest: int) -> Iterator[Chooser]:
+        """Step this stream beside those of others."""
+        stepper, device = self._translator.stepper, self._translator.model.device
         with stepper.drafting():
-            return drafting.run(guess, budget, words, judge)
+            yield _StreamChooser(stepper, self._stream, torch.from_numpy(columns).to(device))
 
     def force(self, prompt: Prompt) -> Forced:
         """Read the rows of a given translation, the prompt's accepted text, in one pass."""
@@ -172,7 +152,7 @@ class TransformersDrafter:
         first = next(i for i, (_, end) in enumerate(offsets) if end > begin)
         positions, words = source_columns(prompt, offsets)
         device = self._translator.model.device
-        kept = common(self._stream.ids, ids[: first - 1])
+        kept = common_prefix(self._stream.ids, ids[: first - 1])
         self._stream.keep(kept)
         every = torch.arange(len(ids), device=device)
         wanted = len(ids) - first + 1
@@ -199,7 +179,7 @@ class _StreamChooser:
     def choose(self, known: Sequence[int], guess: Sequence[int], needed: Needed) -> Choices:
         """Feed in one pass and choose after the last known token and all of the guess."""
         fed = [*known, *guess]
-        self._stream.keep(common(self._stream.ids, known[:-1]))
+        self._stream.keep(common_prefix(self._stream.ids, known[:-1]))
         feed = Feed(
             self._stream,
             fed[len(self._stream.ids) :],

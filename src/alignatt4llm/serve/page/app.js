@@ -25,6 +25,7 @@ async function prepare() {
   for (const [name, { chunk_s }] of Object.entries(about.latencies)) {
     $("latency").append(new Option(`${name} (${chunk_s} s steps)`, name));
   }
+  for (const kind of about.transcripts) $("transcripts").append(download(kind));
   $("latency").value = "medium";
   for (const id of ["pair", "latency", "source"]) remember(id);
   $("file").hidden = $("source").value !== "file";
@@ -67,12 +68,19 @@ function finish() {
 
 function begin(session) {
   record.restart();
-  for (const anchor of $("files").querySelectorAll("[data-kind]")) {
+  for (const anchor of $("transcripts").children) {
     anchor.href = `transcripts/${session}.${anchor.dataset.kind}`;
-    anchor.download = "";
   }
   $("hall").href = `captions/${session}`;
   $("files").hidden = false;
+}
+
+function download(kind) {
+  const anchor = document.createElement("a");
+  anchor.dataset.kind = kind;
+  anchor.download = "";
+  anchor.textContent = kind.toUpperCase();
+  return anchor;
 }
 
 function take(event) {

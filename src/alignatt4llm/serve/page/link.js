@@ -1,7 +1,7 @@
 // The audio door's client: one session over as many connections as it takes.
 
 const VERSION = 1;
-const KEPT = 120 * 32000; // bytes of audio kept for a reconnection at most
+const KEPT = 300 * 32000; // bytes of audio kept at most: an engine that hangs is noticed after 120 s
 const BUFFERED = 256 * 1024; // bytes on their way at most
 const SILENCE = 15000; // ms without any message after which the connection is dead
 const WAITS = [300, 1000, 2000, 4000, 8000]; // ms between attempts
@@ -93,6 +93,7 @@ export class Link extends EventTarget {
     if (message.seq) {
       if (message.seq <= this.seq) return;
       this.seq = message.seq;
+      this.faults = 0;
     }
     this.dispatch("event", message);
     if (message.type === "end") this.stop("ended", "The session has ended.");
@@ -105,9 +106,11 @@ export class Link extends EventTarget {
     this.dispatch("status", message);
   }
 
+  /** Whatever is not final is followed by a close, and then by a resume. */
   problem({ code, message, fatal }) {
     if (!fatal) return console.warn(code, message);
     if (code === "unknown_session") return this.startAnew();
+    if (code === "busy" && this.session) return; // a place for it will be free again
     if (code.startsWith("engine") && ++this.faults > 3) this.stop("failed", message);
     else if (FINAL.has(code)) this.stop("failed", message);
   }

@@ -2,25 +2,22 @@
 
 import os
 from collections.abc import Collection, Generator, Mapping, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any
 
-from alignatt4llm.draft import Draft, Judge
+import numpy as np
+from numpy.typing import NDArray
+
 from alignatt4llm.errors import AlignattError, extra
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.heads.loading import layers_of
 from alignatt4llm.prompts.forms import prompt_form
-from alignatt4llm.prompts.prompt import Prompt, PromptForm, source_columns
+from alignatt4llm.prompts.prompt import PromptForm
 from alignatt4llm.text.languages import Pair
 from alignatt4llm.translators.base import Asked, Loaded
-from alignatt4llm.translators.drafting import (
-    Choice,
-    Choices,
-    Drafting,
-    Needed,
-    check_length,
-)
+from alignatt4llm.translators.drafter import GreedyDrafter
+from alignatt4llm.translators.drafting import Choice, Choices, Chooser, Needed
 from alignatt4llm.translators.vllm.steps import Ask, Engine, Head, Step
 from alignatt4llm.translators.vocabulary import Vocabulary
 from alignatt4llm.weights.models import resolve_llm
@@ -102,7 +99,7 @@ class VllmTranslator:
         self.engine.close()
 
 
-class VllmDrafter:
+class VllmDrafter(GreedyDrafter):
     """Greedy drafts for one stream.
 
     vLLM keeps keys and values of what successive prompts share. The tokens that were drafted but
@@ -110,36 +107,18 @@ class VllmDrafter:
     """
 
     def __init__(self, translator: VllmTranslator, pair: Pair, heads: HeadSet) -> None:
-        translator.engine.served.check(heads.heads)
-        self._translator = translator
-        self._heads = heads
-        self._spaced = not pair.target.by_character
+        self._engine = translator.engine
+        self._engine.served.check(heads.heads)
+        self._later = int(heads.row == "own")  # the own row of the last token takes a step more
+        context = self._engine.served.context - self._later
+        super().__init__(translator.vocabulary, context, pair, heads)
 
-    def draft(
-        self,
-        prompt: Prompt,
-        budget: int,
-        judge: Judge | None = None,
-        guess: Sequence[int] = (),
-    ) -> Draft:
-        """Continue the prompt greedily; see `Drafter.draft`."""
-        engine, vocabulary = self._translator.engine, self._translator.vocabulary
-        ids, offsets = vocabulary.encode(prompt.text)
-        own = self._heads.row == "own"
-        longest = len(ids) + budget + own  # the own row of the last token takes a step more
-        check_length(longest - budget, budget, engine.served.context)
-        positions, words = source_columns(prompt, offsets)
-        chooser = _EngineChooser(engine, self._heads.heads, positions.tolist(), longest)
-        drafting = Drafting(
-            chooser,
-            vocabulary,
-            ids,
-            (len(self._heads.heads), len(positions)),
-            own=own,
-            unglued=self._spaced and prompt.accepted[-1:].isalnum(),
-        )
-        with closing(chooser):
-            return drafting.run(guess, budget, words, judge)
+    def _choosing(
+        self, columns: NDArray[np.int64], longest: int
+    ) -> AbstractContextManager[Chooser]:
+        """Ask the engine, until the draft is done."""
+        longest += self._later
+        return closing(_EngineChooser(self._engine, self._heads.heads, columns.tolist(), longest))
 
     def close(self) -> None:
         """Nothing is kept for a stream alone; the engine evicts what is no longer read."""
