@@ -7,12 +7,14 @@ file named in HANGING_AFTER removes it and does not come back.
 import os
 import sys
 import threading
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from alignatt4llm.translators import scripted
 from alignatt4llm.translators.scripted import ScriptedDrafter
 from alignatt4llm.translators.stepper import Stepper
+from alignatt4llm.translators.table import ENGINES
 
 STEP = 0.5
 """Seconds after which the program gives up."""
@@ -52,20 +54,26 @@ class Hanging:
             self.free.wait()
 
 
+class Ordered(Hanging):
+    """Hangs as soon as it is told to by the file."""
+
+    def _pass(self, feeds):
+        order = Path(os.environ["HANGING_AFTER"])
+        if order.exists():
+            order.unlink()
+            self.hang.set()
+        super()._pass(feeds)
+
+
+def load(asked):
+    return replace(scripted.load(asked), translator=scripted.ScriptedTranslator(Ordered()))
+
+
 def main():
     from alignatt4llm.cli.main import main as alignatt
     from alignatt4llm.serve import limits
 
-    order = Path(os.environ["HANGING_AFTER"])
-
-    class Ordered(Hanging):
-        def _pass(self, feeds):
-            if order.exists():
-                order.unlink()
-                self.hang.set()
-            super()._pass(feeds)
-
-    scripted.ScriptedTranslator = partial(scripted.ScriptedTranslator, Ordered())
+    ENGINES["scripted"] = replace(ENGINES["scripted"], load=f"{__name__}:load")
     limits.Limits = partial(limits.Limits, step=STEP)
     sys.exit(alignatt())
 

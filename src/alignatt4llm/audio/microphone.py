@@ -1,6 +1,6 @@
 """The microphone, as blocks of 16 kHz mono samples."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Event
@@ -17,8 +17,10 @@ _BLOCK = 0.1
 """Seconds in a block."""
 
 
-def microphone(stopped: Event, device: str | None = None) -> Iterator[Samples]:
-    """Yield what a microphone hears, shape [n], in [-1, 1].
+def microphone(stopped: Event, device: str | None = None) -> Generator[Samples, None, None]:
+    """Return what a microphone hears, block by block, shape [n], in [-1, 1].
+
+    Whether it can be had is found out now, recording begins with the first block.
 
     Parameters
     ----------
@@ -41,6 +43,12 @@ def microphone(stopped: Event, device: str | None = None) -> Iterator[Samples]:
     except (ValueError, sound.PortAudioError) as problem:
         name = f"microphone '{device}'" if device else "microphone"
         raise UsageError(f"There is no {name}; inputs are: {inputs(sound)}.") from problem
+    return _heard(sound, chosen, rate, stopped)
+
+
+def _heard(
+    sound: Any, device: int | str | None, rate: int, stopped: Event
+) -> Generator[Samples, None, None]:
     blocks: SimpleQueue[NDArray[np.int16]] = SimpleQueue()
 
     def heard(data: NDArray[np.int16], frames: int, time: Any, status: Any) -> None:
@@ -49,7 +57,7 @@ def microphone(stopped: Event, device: str | None = None) -> Iterator[Samples]:
     resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
     options = {"samplerate": rate, "channels": 1, "dtype": "int16", "blocksize": int(rate * _BLOCK)}
     try:
-        with sound.InputStream(device=chosen, callback=heard, **options):
+        with sound.InputStream(device=device, callback=heard, **options):
             for block in _until(stopped, blocks):
                 frame = av.AudioFrame.from_ndarray(block.T, format="s16", layout="mono")
                 frame.sample_rate = rate
