@@ -74,16 +74,38 @@ def run(
     translator, heads = interpreter.translator, interpreter.heads(pair)
     assert isinstance(translator, Stepping)
     bench = Bench(translator, pair, heads, LATENCIES[latency])
-    location = interpreter.location
-    eager = Plain(location, "eager")
+    eager = Plain(interpreter.location, "eager")
     arms: dict[str, Arm] = {
         "eager": eager,
-        "sdpa": Plain(location, "sdpa"),
+        "sdpa": Plain(interpreter.location, "sdpa"),
         "plain": Packed(translator, []),
         "capture": Packed(translator, list(heads.heads)),
     }
     tell("fixed prompts")
-    fixed = {
+    fixed = _fixed(bench, arms, repeats)
+    tell("one step")
+    step = _step(bench)
+    floor = _weight_bytes(translator.model) / bytes_per_second(translator.model.device)
+    asked = {"pair": str(pair), "latency": latency, "minutes": minutes, "repeats": repeats}
+    return {
+        "capture_overhead": _overhead(fixed),
+        **_talk(bench, arms, tell),
+        **_long(bench, minutes, tell),
+        **_crowd(bench, tell),
+        "step_over_floor": step / floor,
+        "row_error": _row_error(bench, eager),
+        "ms_per_token": {
+            prompt: {arm: 1000 * taken / DRAFT for arm, taken in times.items()}
+            for prompt, times in fixed.items()
+        },
+        "ms_per_step": {"step": 1000 * step, "floor": 1000 * floor},
+        "settings": {"model": interpreter.system.model, **asked, **_machine(translator.model)},
+    }
+
+
+def _fixed(bench: Bench, arms: dict[str, Arm], repeats: int) -> dict[str, dict[str, float]]:
+    """Return the seconds that every arm takes for drafts of one length, by prompt."""
+    return {
         f"{name}{' accepted' if accepted else ''}": interleaved(
             {arm: partial(draft, ids, DRAFT) for arm, draft in arms.items()}, repeats
         )
@@ -91,52 +113,49 @@ def run(
         for accepted in ("", ACCEPTED)
         for ids in [_ids(bench, text, accepted)]
     }
-    tell("one step")
-    step = _step(bench)
+
+
+def _talk(bench: Bench, arms: dict[str, Arm], tell: Tell) -> dict[str, Any]:
+    """Replay the talk, and draft its prompts from scratch."""
     tell("the talk")
-    counters = translator.stepper.counters
+    counters = bench.translator.stepper.counters
     before = asdict(counters)
     prompts: list[Prompt] = []
     stream = replay(bench, talk(), prompts)
     done = {name: value - before[name] for name, value in asdict(counters).items()}
     tell("the talk from scratch")
     scratch = _from_scratch(bench, prompts, len(stream.chunks), arms)
+    chunk = mean(stream.chunks)
+    said = len(bench.translator.tokenizer(stream.text).input_ids)
+    return {
+        "eager_over_stream_per_chunk": scratch["eager"] / chunk,
+        "decode_steps_per_committed_token": done["steps"] / said,
+        "ms_per_chunk": {"stream": 1000 * chunk, **{n: 1000 * s for n, s in scratch.items()}},
+        "per_chunk": {name: value / len(stream.chunks) for name, value in done.items()},
+    }
+
+
+def _long(bench: Bench, minutes: float, tell: Tell) -> dict[str, float]:
+    """Compare the end of a long stream with its beginning."""
     tell(f"a stream of {minutes:g} minutes")
     words = excerpt(talk(), 0.0, EXCERPT)
     long = replay(bench, repeated(words, EXCERPT, round(minutes * 60 / EXCERPT)))
     (early, late), (less, more) = map(first_and_last_tenth, (long.chunks, long.memory))
+    return {"last_over_first_tenth": late / early, "memory_growth_mb": more - less}
+
+
+def _crowd(bench: Bench, tell: Tell) -> dict[str, float]:
+    """Compare streams that run together with the same in turn."""
     tell(f"{STREAMS} streams, in turn and together")
-    together = crowd(bench, [excerpt(talk(), OFFSET * n, EXCERPT) for n in range(STREAMS)])
-    chunk = mean(stream.chunks)
-    said = len(translator.tokenizer(stream.text).input_ids)
-    floor = _weight_bytes(translator.model) / bytes_per_second(translator.model.device)
+    return asdict(crowd(bench, [excerpt(talk(), OFFSET * n, EXCERPT) for n in range(STREAMS)]))
+
+
+def _machine(model: Any) -> dict[str, Any]:
     return {
-        "capture_overhead": _overhead(fixed),
-        "eager_over_stream_per_chunk": scratch["eager"] / chunk,
-        "decode_steps_per_committed_token": done["steps"] / said,
-        "last_over_first_tenth": late / early,
-        "memory_growth_mb": more - less,
-        **asdict(together),
-        "step_over_floor": step / floor,
-        "row_error": _row_error(bench, eager),
-        "ms_per_chunk": {"stream": 1000 * chunk, **{n: 1000 * s for n, s in scratch.items()}},
-        "ms_per_token": {
-            prompt: {arm: 1000 * taken / DRAFT for arm, taken in times.items()}
-            for prompt, times in fixed.items()
-        },
-        "ms_per_step": {"step": 1000 * step, "floor": 1000 * floor},
-        "per_chunk": {name: value / len(stream.chunks) for name, value in done.items()},
-        "settings": {
-            "model": interpreter.system.model,
-            "pair": str(pair),
-            "latency": latency,
-            "minutes": minutes,
-            "repeats": repeats,
-            "threads": torch.get_num_threads(),
-            "hardware": f"{platform.machine()}, {os.cpu_count()} CPUs, {_device(translator.model)}",
-            "dtype": str(translator.model.dtype).removeprefix("torch."),
-            "versions": {name: version(name) for name in ("alignatt4llm", "torch", "transformers")},
-        },
+        "threads": torch.get_num_threads(),
+        "hardware": f"{platform.machine()}, {os.cpu_count()} CPUs, {_device(model)}",
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "versions": {name: version(name) for name in ("alignatt4llm", "torch", "transformers")},
     }
 
 
