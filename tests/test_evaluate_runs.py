@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from itertools import count
 
 import numpy as np
@@ -106,6 +107,11 @@ def test_when_computing_is_free_both_delays_are_the_audio():
     assert said.elapsed == pytest.approx(said.delays)
     assert (said.processing, said.source_length) == (0, 4000)
     assert said.transcript == "one two three four"
+
+
+def test_a_step_begins_when_its_own_audio_is_there_however_the_audio_comes():
+    said = replace(live(0.0), chunk=0.7)(TALK, lambda event: None)
+    assert said.elapsed == pytest.approx(said.delays, abs=1e-3)
 
 
 def test_a_backlog_is_part_of_ca_latency():

@@ -1,6 +1,8 @@
 """Schedules of the three regimes, computed by hand, and the same text from all of them."""
 
+import time
 from itertools import pairwise
+from threading import Event as Flag
 
 import numpy as np
 import pytest
@@ -22,9 +24,9 @@ from alignatt4llm.schedule.timelines import (
     SimulatedTimeline,
     Work,
 )
-from alignatt4llm.session import Session, SessionSettings
+from alignatt4llm.session import Heard, Session, SessionSettings
 from alignatt4llm.text.languages import Pair
-from alignatt4llm.transcript import SourceSettings
+from alignatt4llm.transcript import Recognition, SourceSettings
 from alignatt4llm.translators.scripted import ScriptedDrafter
 
 PAIR = Pair.parse("en-de")
@@ -171,6 +173,68 @@ def test_an_error_in_a_thread_is_raised():
     stream._recognizer = Deaf()
     with pytest.raises(RuntimeError, match="deaf"), LiveTimeline(pieces(1, 0.5)) as timeline:
         list(run(Feeder(stream, 0.5, REGIMES["overlapping"]), timeline))
+
+
+class Failing:
+    """Says a thing and fails in the same step; it may fail to hear as well."""
+
+    def __init__(self, deaf_after=9):
+        self.chunks, self.deaf_after = 0, deaf_after
+        self.deaf = Flag()
+
+    def listen(self, samples):
+        self.chunks += 1
+        if self.chunks > self.deaf_after:
+            self.deaf.set()
+            raise RuntimeError("deaf")
+        return Heard(Recognition((), ()), len(samples))
+
+    def translate(self, heard):
+        if self.deaf_after < 9:
+            assert self.deaf.wait(10)
+        yield Commit("ONE", 0, 0.5, 0.5, 0)
+        raise RuntimeError("dumb")
+
+
+@pytest.mark.parametrize("regime", sorted(REGIMES))
+def test_what_was_said_before_the_work_failed_is_not_lost(regime):
+    events = []
+    with pytest.raises(RuntimeError, match="dumb"), LiveTimeline(pieces(1, 0.5)) as timeline:
+        for event in run(Feeder(Failing(), 0.5, REGIMES[regime]), timeline):
+            events.append(event)
+    assert said(events) == "ONE"
+
+
+def test_when_the_recogniser_fails_what_is_being_translated_is_still_said():
+    def slowly():
+        for piece in pieces(1, 0.5):
+            yield piece
+            time.sleep(0.1)
+
+    events, stream = [], Failing(deaf_after=1)
+    with pytest.raises(RuntimeError, match="deaf"), LiveTimeline(slowly()) as timeline:
+        for event in run(Feeder(stream, 0.5, REGIMES["overlapping"]), timeline):
+            events.append(event)
+    assert said(events) == "ONE"
+
+
+def test_leaving_does_not_wait_for_all_that_is_still_to_be_said():
+    drafts = []
+
+    class Long(Failing):
+        def translate(self, heard):
+            return iter(())
+
+        def finish(self):
+            for index in range(20):
+                drafts.append(index)
+                yield Commit("WORD", 0, 1.0, 1.0, 0)
+                time.sleep(0.05)
+
+    with LiveTimeline(pieces(1, 0.5)) as timeline:
+        first = (e for e in run(Feeder(Long(), 0.5), timeline) if isinstance(e, Commit))
+        assert next(first).text == "WORD"
+    assert len(drafts) < 20
 
 
 def broken(seconds):

@@ -108,6 +108,12 @@ def play(processor, seconds=4):
     return [*outputs, processor.end_of_stream()]
 
 
+def test_all_of_a_chunk_is_heard_in_its_step(processors, scripted):
+    processor = build(processors)
+    processor.process_chunk(SECOND)
+    assert processor._session.transcript.samples == len(SECOND)
+
+
 def test_only_text_is_added_and_the_end_flushes(processors, scripted):
     processor = build(processors)
     outputs = play(processor, seconds=3)

@@ -20,7 +20,7 @@ from alignatt4llm.events import Commit, Event
 from alignatt4llm.heads.loading import load_head_set
 from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.machine.threads import prepare_environment
-from alignatt4llm.schedule.feeder import Feeder, Pushed
+from alignatt4llm.schedule.feeder import AS_PUSHED, Feeder, Pushed
 from alignatt4llm.session import Session
 from alignatt4llm.settings.latency import LATENCIES
 from alignatt4llm.settings.system import System
@@ -119,7 +119,7 @@ class AlignAttProcessor(SpeechProcessor):  # type: ignore[misc]
         """Take the next audio, float32 in [-1, 1] at 16 kHz, and return what is said now."""
         if self._session is None:
             self._session = self._open()
-            self._fed = Pushed(Feeder(self._session, self.speech_chunk_size))
+            self._fed = Pushed(Feeder(self._session, self.speech_chunk_size, AS_PUSHED))
         return self._said(list(self._fed.feed(waveform)))
 
     def end_of_stream(self) -> IncrementalOutput:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from alignatt4llm.audio.decode import read
+from alignatt4llm.audio.decode import chunks, read
 from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.delays import Delays
 from alignatt4llm.evaluate.corpus import Recording
@@ -93,7 +93,8 @@ class Live:
 
         Late chunks are not joined: what is said does not depend on the machine.
         """
-        timeline = MeasuredTimeline(_audio(recording), self.now)
+        audio = chunks(_audio(recording), round(self.chunk * SAMPLE_RATE))
+        timeline = MeasuredTimeline(audio, self.now)
         session = self.make_session(recording, timeline.clock)
         said, transcript = Delays(self.pair.target), []
         for event in run(Feeder(session, self.chunk, longest=self.chunk), timeline):

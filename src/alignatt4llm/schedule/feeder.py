@@ -18,6 +18,7 @@ from alignatt4llm.schedule.timelines import (
     Broken,
     Came,
     Done,
+    Failed,
     Inline,
     News,
     Timeline,
@@ -47,6 +48,9 @@ class Regime:
 
 ALTERNATING = Regime(overlaps=False, cadence=True)
 """Recogniser and translator strictly in turn."""
+
+AS_PUSHED = Regime(overlaps=False, cadence=False)
+"""In turn, on whatever is brought at a time: its chunks are those of whoever brings it."""
 
 REGIMES = {
     "alternating": ALTERNATING,
@@ -98,11 +102,19 @@ class Feeder:
         self._audio: list[Samples] = []
         self._heard: list[Heard] = []
         self._running: set[Work] = set()
-        self._ended = False
+        self._ended = self._failed = False
         self._problem: BaseException | None = None
 
     def begin(self, timeline: Timeline) -> None:
         """Begin all the work that may begin now."""
+        if self._failed:
+            self.over = not self._running
+        else:
+            self._begin(timeline)
+        if self.over and self._problem:
+            raise self._problem
+
+    def _begin(self, timeline: Timeline) -> None:
         session = self._session
         if (audio := self._audio_due()) is not None:
             self._start(timeline, Work.RECOGNISE, lambda: [session.listen(audio)])
@@ -112,8 +124,6 @@ class Feeder:
             self.over = not self._finishes()
             if not self.over:
                 self._start(timeline, Work.FINISH, session.finish)
-        if self.over and self._problem:
-            raise self._problem
 
     def take(self, news: Iterable[News]) -> Iterator[Event]:
         """Take in what happened and yield the events of it."""
@@ -129,6 +139,9 @@ class Feeder:
                     self._heard.append(heard)
                 case Came(_, event):
                     yield event
+                case Failed(work, problem):
+                    self._running.discard(work)
+                    self._failed, self._problem = True, self._problem or problem
                 case Done(work):
                     self._running.discard(work)
                     self.over = self.over or work is Work.FINISH
@@ -163,7 +176,8 @@ def run(feeder: Feeder, timeline: Timeline) -> Iterator[Event]:
     """Translate a stream to its end and yield its events.
 
     However the audio ends, all that has arrived is recognised, translated and said first; an error
-    of its source is raised after that, an error in the work at once.
+    of its source is raised after that, an error in the work when nothing runs any more and all that
+    came of it has been said.
     """
     feeder.begin(timeline)
     while not feeder.over:
@@ -177,7 +191,7 @@ class Pushed:
     Parameters
     ----------
     feeder
-        Of the session, with the alternating regime.
+        Of the session, with a regime in which nothing overlaps.
     """
 
     def __init__(self, feeder: Feeder) -> None:

@@ -59,7 +59,15 @@ class Done:
     work: Work
 
 
-News = Arrived | Broken | Came | Done
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Work that ended with an error; other work may still be in progress."""
+
+    work: Work
+    problem: BaseException
+
+
+News = Arrived | Broken | Came | Done | Failed
 
 Call = Callable[[], Iterable[Any]]
 """Work to be done; it is done while what comes of it is iterated over."""
@@ -73,7 +81,7 @@ class Timeline(Protocol):
         ...
 
     def next(self) -> list[News]:
-        """Wait, and return what has happened; an error in the work is raised here."""
+        """Wait, and return what has happened; an error in the work is raised or told."""
         ...
 
 
@@ -187,54 +195,52 @@ class LiveTimeline:
 
     def __init__(self, audio: Iterable[Samples]) -> None:
         self._audio = audio
-        self._news: SimpleQueue[News | BaseException] = SimpleQueue()
+        self._news: SimpleQueue[News] = SimpleQueue()
         self._workers = ThreadPoolExecutor(2, "alignatt")
-        self._left = Flag()
+        self._stopped, self._left = Flag(), Flag()
 
     def __enter__(self) -> Self:
         Thread(target=self._read, daemon=True).start()
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._stopped.set()
         self._left.set()
         self._workers.shutdown(cancel_futures=True)
 
     def start(self, work: Work, call: Call) -> None:
-        """Do the work in a thread."""
+        """Do the work in a thread, up to what comes of it next once the block is left."""
 
         def do() -> None:
             try:
                 for item in call():
                     self._news.put(Came(work, item))
+                    if self._left.is_set():
+                        return
                 self._news.put(Done(work))
             except BaseException as problem:
-                self._news.put(problem)
+                self._news.put(Failed(work, problem))
 
         self._workers.submit(do)
 
     def next(self) -> list[News]:
         """Wait for what happens next, and return everything that has."""
-        found = [self._news.get()]
+        news = [self._news.get()]
         while not self._news.empty():
-            found.append(self._news.get())
-        news: list[News] = []
-        for item in found:
-            if isinstance(item, BaseException):
-                raise item
-            news.append(item)
+            news.append(self._news.get())
         return news
 
     def stop(self) -> None:
         """Take no more audio; a signal handler may call it."""
-        self._left.set()
+        self._stopped.set()
         self._news.put(Arrived(None))
 
     def _read(self) -> None:
         try:
             for samples in self._audio:
-                while self._news.qsize() >= _QUEUED and not self._left.is_set():
+                while self._news.qsize() >= _QUEUED and not self._stopped.is_set():
                     time.sleep(PIECE)
-                if self._left.is_set():
+                if self._stopped.is_set():
                     return
                 self._news.put(Arrived(samples))
             self._news.put(Arrived(None))
