@@ -18,8 +18,6 @@ from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 
 PIECE = 0.1
 """Seconds of audio that arrive at once from a source that plays."""
-_QUEUED = 4096
-"""Pieces waiting at most; beyond it the source is made to wait."""
 
 
 class Work(Enum):
@@ -238,8 +236,6 @@ class LiveTimeline:
     def _read(self) -> None:
         try:
             for samples in self._audio:
-                while self._news.qsize() >= _QUEUED and not self._stopped.is_set():
-                    time.sleep(PIECE)
                 if self._stopped.is_set():
                     return
                 self._news.put(Arrived(samples))
