@@ -156,15 +156,11 @@ VOCABULARY = {
 
 @st.composite
 def timed_talks(draw):
-    """A direction, and words of its source with dashes between them and pauses before them.
-
-    None into Chinese: there a dash is no unit, and one said ahead of a close stays before it.
-    """
+    """A direction, and words of its source with dashes between them and pauses before them."""
     pair = draw(st.sampled_from(sorted(VOCABULARY)))
-    dashes = not Pair.parse(pair).target.by_character
     words, at = [], 0.0
     for text in draw(st.lists(st.sampled_from(VOCABULARY[pair]), min_size=1, unique=True)):
-        for part in (text, "–") if dashes and draw(st.integers(0, 3)) == 0 else (text,):
+        for part in (text, "–") if draw(st.integers(0, 3)) == 0 else (text,):
             start = at + draw(st.sampled_from([0.0, 0.1, 1.3]))
             at = start + draw(st.sampled_from([0.2, 0.5]))
             words.append(SourceWord(part, start, at))

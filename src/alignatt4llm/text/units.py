@@ -4,6 +4,7 @@ import re
 from unicodedata import east_asian_width
 
 from alignatt4llm.text.languages import Language, extends, inseparable, unspaced
+from alignatt4llm.text.words import opens
 
 
 def is_boundary(text: str, at: int, language: Language) -> bool:
@@ -39,9 +40,12 @@ def _joins(before: str, after: str, following: str) -> bool:
 
 
 def begins_unit(text: str, at: int, language: Language) -> bool:
-    """Whether a word or character, rather than punctuation, begins at ``at``."""
-    begins = text[at].isalnum() if language.by_character else text[at].isspace()
-    return begins and is_boundary(text, at, language)
+    """Whether a word or character, rather than punctuation that closes, begins at ``at``.
+
+    The space in front of it belongs to it, and so do brackets and quotes that open.
+    """
+    character = language.by_character and (text[at].isalnum() or opens(text[at]))
+    return (character or text[at].isspace()) and is_boundary(text, at, language)
 
 
 def trim(text: str, cut: int, language: Language, ended: bool) -> int:

@@ -62,7 +62,7 @@ def spans(text: str, pieces: Iterable[str]) -> list[Span]:
 
 def _belong_together(before: str, after: str) -> bool:
     if _says_something(before):
-        return not (_says_something(after) or _opens(after))
+        return not (_says_something(after) or opens(after))
     return True
 
 
@@ -99,8 +99,10 @@ def _says_something(text: str) -> bool:
     return any(map(str.isalnum, text))
 
 
-def _opens(text: str) -> bool:
-    return unicodedata.category(text.strip()[0]) in ("Ps", "Pi") or text.strip()[0] in "¿¡"
+def opens(text: str) -> bool:
+    """Whether a text begins with a bracket, quote or mark that belongs to what follows."""
+    first = text.strip()[:1]
+    return bool(first) and (unicodedata.category(first) in ("Ps", "Pi") or first in "¿¡")
 
 
 def same(text: str) -> str:
