@@ -28,7 +28,6 @@ _HOMES = {
     "scripted": ("ScriptedInterpreter",),
     "session": ("Session",),
     "settings.system": ("System",),
-    "settings.system": ("System",),
     "text.languages": ("Pair",),
     "translators.scripted": ("ScriptedDrafter",),
 }
