@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import wave
+from copy import copy
 from io import BytesIO, TextIOWrapper
 from itertools import pairwise
 from pathlib import Path
@@ -37,7 +38,13 @@ def loaded():
 @pytest.fixture
 def ready(loaded, monkeypatch):
     """The command with its models in memory already."""
-    monkeypatch.setattr(interpreter, "Interpreter", lambda *names, **options: loaded)
+
+    def of(system, tell):
+        opened = copy(loaded)
+        opened.system = system
+        return opened
+
+    monkeypatch.setattr(interpreter, "Interpreter", of)
 
 
 def translate(*arguments):
@@ -128,7 +135,10 @@ def test_truncated_media_are_translated_as_far_as_they_go(tmp_path, capsys):
         (["{tmp}/empty.wav", "--to", "de", "--fast"], "empty.wav' holds no audio"),
         (["{tmp}/nothing.wav", "--to", "de"], "is an empty file; it holds no audio"),
         ([RECORDING, "--to", "tlh"], "Known languages: en (English), de (German)"),
-        ([RECORDING, "--to", "cs"], "Make one with 'alignatt heads calibrate'"),
+        (
+            [RECORDING, "--to", "cs"],
+            "'alignatt heads calibrate --model MODEL --pair en-cs",
+        ),
         ([RECORDING, "--to", "de", "--srt", "/nowhere/a.srt"], "cannot be written"),
         ([RECORDING, "--to", "de", "--heads", "none.json"], "none.json"),
         ([RECORDING, "--to", "de", "--prompt", "chat"], "no chat template; use --prompt few-shot"),
