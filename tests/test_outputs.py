@@ -129,7 +129,10 @@ def test_every_output_adds_up_to_the_same_text(tmp_path_factory, rounds, target_
     lines = [json.loads(line) for line in jsonl.read_text("utf-8").splitlines()]
     assert "".join(line["text"] for line in lines if line["type"] == "commit") == said
     joined = target_language.separator.join(cues(srt.read_text("utf-8")))
-    assert joined.split() == said.split()
+    if target_language.by_character:  # the space at a joint belongs to neither utterance
+        assert "".join(joined.split()) == "".join(said.split())
+    else:
+        assert joined.split() == said.split()
     assert cues(vtt.read_text("utf-8")) == cues(srt.read_text("utf-8"))
 
 
