@@ -234,6 +234,9 @@ class Spelled:
     def says_something(self, token):
         return bool(self.pieces[token].partition("\n")[0].strip())
 
+    def is_punctuation(self, token):
+        return not any(map(str.isalnum, self.pieces[token]))
+
     def glues(self, token):
         return False
 
@@ -268,7 +271,10 @@ def test_a_draft_that_ends_within_a_token_has_ended_with_all_it_says(
     )
     assert (draft.text, draft.ended) == (text, True)
     assert len(draft.ids) == len(draft.rows) == len(draft.logprobs)
-    assert [row[0, 0] for row in draft.rows] == [n + own for n in range(len(draft.ids))]
+    read = [n + own for n in range(len(draft.ids))]
+    if own and draft.ids[-1] == 4:  # a full stop looks where the word before it does
+        read[-1] = read[-2]
+    assert [row[0, 0] for row in draft.rows] == read
     assert len(draft.evidence) == (len(draft.ids) if judged else 0)
     assert draft.guess == ()
 

@@ -109,9 +109,17 @@ class Drafting:
         if ended:
             self._guess = []
             if self._count < len(self._ids):  # the token that ends it says something too
-                self._choose(words, judge)
-                self._read(0)
+                self._complete(words, judge)
         return self._draft(ended, words)
+
+    def _complete(self, words: NDArray[np.int64], judge: Judge | None) -> None:
+        """Give the last token its own row; a full stop has that of the token before it."""
+        if self._count and self._vocabulary.is_punctuation(self._ids[-1]):
+            self._rows.append(self._rows[-1])
+            self._evidence += self._evidence[-1:]
+        else:
+            self._choose(words, judge)
+            self._read(0)
 
     def _choose(self, words: NDArray[np.int64], judge: Judge | None) -> None:
         """Read the rows of the new positions, and the greedy token after each that is needed."""

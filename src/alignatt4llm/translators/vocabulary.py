@@ -56,6 +56,10 @@ class Vocabulary:
         """Whether an ending token also carries text, as a full stop with its line break does."""
         return token not in self._ends and bool(self._text([token]).partition("\n")[0].strip())
 
+    def is_punctuation(self, token: int) -> bool:
+        """Whether a token says no letter and no digit."""
+        return not any(map(str.isalnum, self._text([token])))
+
     def glues(self, token: int) -> bool:
         """Whether a token would grow letters onto the word before it."""
         piece = self._tokenizer.convert_ids_to_tokens(token) or ""  # models may have more tokens
