@@ -65,7 +65,8 @@ class AudioSource:
 
     def __iter__(self) -> Iterator[Samples]:
         if self._media is None:
-            return raw(sys.stdin.buffer)
+            pipe = sys.stdin.buffer  # unbuffered: a thread that waits in it must not block the exit
+            return raw(getattr(pipe, "raw", pipe))
         return self._decoded(*self._media)
 
     def _decoded(self, container: InputContainer, stream: AudioStream) -> Iterator[Samples]:
