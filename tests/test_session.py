@@ -138,6 +138,13 @@ def test_a_preview_of_words_that_are_no_longer_heard_is_replaced():
     assert [[p.text for p in step] for step in previews] == [["YOLK"], ["YORK"], []]
 
 
+def test_a_preview_goes_with_the_last_word_that_was_heard():
+    tail = (SourceWord("we", 0, 0.4), SourceWord("wrong", 0.4, 0.9))
+    session = session_of(ScriptedRecognizer([Recognition((), tail), Recognition()]), trust=0.0)
+    previews = [of(Preview, session.feed(SECOND)) for _ in range(2)]
+    assert [[p.text for p in step] for step in previews] == [["WRONG"], [""]]
+
+
 def test_a_copy_that_the_target_drops_is_not_held_on_to():
     """What follows text that was dropped as a loop is no continuation of what was said."""
     words = ["la"] * 12

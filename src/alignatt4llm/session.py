@@ -130,9 +130,13 @@ class Held:
 
     def settled(self, view: View) -> bool:
         """Whether it stays held: it still fits, and no further word may be relied on."""
+        unmoved = view.frontier == self.view.frontier
+        return bool(self.draft) and self.final and unmoved and self.fits(view)
+
+    def fits(self, view: View) -> bool:
+        """Whether the words that it was made from are all still there."""
         before, now = self.view.words, view.words[: len(self.view.words)]
-        fits = [*map(same, before)] == [*map(same, now)]
-        return bool(self.draft) and self.final and fits and view.frontier == self.view.frontier
+        return [*map(same, before)] == [*map(same, now)]
 
     def reusable(self, view: View) -> Draft | None:
         """Return what is held if only the frontier has moved since."""
@@ -261,9 +265,12 @@ class Session:
     def _translate(self) -> Iterator[Event]:
         """Draft the open utterance and say what the policy lets through."""
         view = View(self._words(), self.transcript.accessible, self.target.accepted)
-        if not view.frontier or self._is_long_enough(len(view.words)):
-            return
         if self._held and self._held.settled(view):
+            return
+        if not view.frontier or self._is_long_enough(len(view.words)):
+            if self._held and not self._held.fits(view):
+                self._held = None
+                yield Preview("", self._utterance, "")
             return
         draft, evidence = self._decided(view)
         accepted = accept(draft, evidence, self.target.language)
