@@ -1,59 +1,16 @@
 """The text door: version 1 of the text protocol, and the client it was made for."""
 
-import importlib.util
 import json
-import sys
-from importlib.metadata import PackageNotFoundError, distribution
 
 import pytest
 import websockets
-from serve_harness import run, serving
+from serve_harness import serving
+from text_client import SENTENCE, TextClient, conversation, words
 from websockets.exceptions import ConnectionClosed
 
 from alignatt4llm.scripted import ScriptedInterpreter
 from alignatt4llm.serve.text_protocol import Update, placed
 from alignatt4llm.translators.scripted import ScriptedDrafter
-
-SENTENCE = "the old house by the river was sold."
-
-
-TALK = "Good evening. We sold the old house by the river. Thank you."
-
-
-def words(text, start=0.0):
-    return [[w, start + 400 * i, start + 400 * i + 300] for i, w in enumerate(text.split())]
-
-
-class TextClient:
-    def __init__(self, server, path="/text"):
-        self.url = f"ws://127.0.0.1:{server.port}{path}"
-        self.seq = 0
-
-    async def open(self, **init):
-        self.socket = await websockets.connect(self.url)
-        first = {"type": "init", "protocol_version": 1, "source_lang": "en", "target_lang": "de"}
-        return await self.ask({**first, **init})
-
-    async def ask(self, message):
-        await self.socket.send(message if isinstance(message, str) else json.dumps(message))
-        return json.loads(await self.socket.recv())
-
-    async def update(self, said, utterance=0, **more):
-        self.seq += 1
-        update = {"type": "update", "seq": self.seq, "utterance_id": utterance, "words": said}
-        update["clock_ms"] = max([0, *(word[2] or 0 for word in said)])
-        return await self.ask({**update, **more})
-
-
-def conversation(server, work, path="/text"):
-    async def whole():
-        client = TextClient(server, path)
-        try:
-            return await work(client)
-        finally:
-            await client.socket.close()
-
-    return run(whole())
 
 
 @pytest.mark.parametrize("path", ["/", "/text"])
@@ -208,38 +165,6 @@ def test_a_client_that_reconnects_gets_nothing_twice(tmp_path):
     assert final["committed_text"] == SENTENCE.upper()
 
 
-class Flaky(ScriptedDrafter):
-    """Fails at every third draft."""
-
-    calls = 0
-
-    def draft(self, prompt, budget, judge=None, guess=()):
-        Flaky.calls += 1
-        if Flaky.calls % 3 == 0:
-            raise RuntimeError("the engine broke")
-        return super().draft(prompt, budget, judge, guess)
-
-
-def test_a_failed_update_is_answered_and_the_session_goes_on(tmp_path, caplog):
-    said = words(SENTENCE)
-
-    async def work(client):
-        await client.open()
-        answers = [await client.update(said[:count]) for count in range(2, len(said) + 1)]
-        final = await client.update(said, is_final=True)
-        while final["type"] == "error":
-            final = await client.update(said, is_final=True)
-        return answers, final
-
-    Flaky.calls = 0
-    with serving(tmp_path, ScriptedInterpreter(Flaky)) as server:
-        answers, final = conversation(server, work)
-    failed = [answer for answer in answers if answer["type"] == "error"]
-    assert failed and all(answer["code"] == "processing_failed" for answer in failed)
-    assert all(answer["seq"] for answer in failed)
-    assert final["committed_text"] == SENTENCE.upper()
-
-
 BAD_INITS = [
     ("{", "bad_protocol"),
     ("[]", "bad_protocol"),
@@ -358,91 +283,3 @@ def test_words_without_times_never_run_backwards():
     update = Update(1, 0, (("a", 1.0, 1.5), ("b", None, None), ("c", 0.2, 0.4)), (), 3.0, False)
     placed_words = placed(update, 0, 0.0, 3.0)
     assert [(word.start, word.end) for word in placed_words] == [(1.0, 1.5), (1.5, 3.0), (3.0, 3.0)]
-
-
-@pytest.fixture(scope="module")
-def whisperlivekit():
-    """The stock client, out of its wheel and without the packages that it does not need."""
-    try:
-        files = {str(file): file.locate() for file in distribution("whisperlivekit").files}
-    except PackageNotFoundError:
-        pytest.skip("needs the client: pip install --no-deps whisperlivekit==0.2.26")
-    modules = (
-        "whisperlivekit",
-        "whisperlivekit.timed_objects",
-        "whisperlivekit.translation_alignatt",
-    )
-    sys.modules["whisperlivekit"] = type(sys)("whisperlivekit")
-    for name in modules[1:]:
-        spec = importlib.util.spec_from_file_location(name, files[name.replace(".", "/") + ".py"])
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    yield sys.modules[modules[-1]], sys.modules[modules[1]]
-    for name in modules:
-        del sys.modules[name]
-
-
-@pytest.mark.filterwarnings("ignore:connect:DeprecationWarning")
-@pytest.mark.parametrize("latency", ["quality", "balanced", "low"])
-def test_the_stock_whisperlivekit_client_runs_against_this_server(
-    tmp_path, whisperlivekit, latency
-):
-    client_module, objects = whisperlivekit
-    with serving(tmp_path) as server:
-        engine = client_module.AlignAttRemoteEngine(
-            url=f"ws://127.0.0.1:{server.port}", source_language="en", preset=None, latency=latency
-        )
-        client = engine.new_session("de")
-        segments, shown = [], ""
-        clock = 0.0
-        for word in TALK.split():
-            token = objects.ASRToken(start=clock, end=clock + 0.3, text=f" {word}")
-            clock += 0.4
-            tail = objects.HypothesisTail(start=clock, end=clock + 0.3, text="and then")
-            client.insert_tokens([token, tail] if client.wants_hypothesis_tail else [token])
-            validated, buffer = client.process()
-            if validated:
-                assert validated.text.startswith(shown)
-                segments.append(validated)
-                shown = ""
-            else:
-                assert buffer.text.startswith(shown)
-                shown = buffer.text
-        assert client._ws is not None
-        client._ws.close()
-    assert [segment.text for segment in segments] == [
-        "GOOD EVENING.",
-        "WE SOLD THE OLD HOUSE BY THE RIVER.",
-        "THANK YOU.",
-    ]
-    assert segments[1].start == segments[0].end
-
-
-@pytest.mark.filterwarnings("ignore:connect:DeprecationWarning")
-def test_the_stock_client_closes_at_a_pause_and_reconnects(tmp_path, whisperlivekit):
-    client_module, objects = whisperlivekit
-    with serving(tmp_path) as server:
-        engine = client_module.AlignAttRemoteEngine(
-            url=f"ws://127.0.0.1:{server.port}", source_language="en", preset=None, latency="low"
-        )
-        client = engine.new_session("de")
-
-        def hear(text, start):
-            for index, word in enumerate(text.split()):
-                at = start + 0.4 * index
-                client.insert_tokens([objects.ASRToken(start=at, end=at + 0.3, text=word)])
-
-        hear("a man walks", 0.0)
-        client.process()
-        before = client.process()[1].text
-        client._ws.close()
-        client._ws = None
-        hear("home", 1.2)
-        buffer = client.process()[1].text
-        assert before and buffer.startswith(before)
-        validated, _ = client.validate_buffer_and_reset()
-        assert validated.text == buffer
-        hear("again now.", 5.0)
-        texts = [client.process()[0] for _ in range(2)]
-        client._ws.close()
-    assert [segment.text for segment in texts] == ["A MAN WALKS HOME", "AGAIN NOW."]

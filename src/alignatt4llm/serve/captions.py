@@ -13,6 +13,8 @@ from alignatt4llm.serve.registry import Registry
 
 _RECENT = 20
 """Numbered events that a new viewer is shown from before."""
+_BACK = 5000
+"""Milliseconds after which a viewer whose feed ended asks again: its session may be resumed."""
 _ALIVE = 15.0
 """Seconds after which a comment shows proxies and viewers that the feed is alive."""
 
@@ -33,21 +35,21 @@ class Captions:
         if self._viewers >= self._registry.limits.viewers:
             raise Busy("Too many viewers at once; try again later.")
         seq = _asked(request, broadcast.journal.last)
-        if seq == broadcast.journal.last and not self._registry.is_running(session):
+        if seq == broadcast.journal.last and broadcast.journal.ended:
             return Response(status_code=204)  # tells EventSource not to come back
         return StreamingResponse(
-            self._stream(session, broadcast, seq),
+            self._stream(broadcast, seq),
             media_type="text/event-stream",
             headers={"cache-control": "no-store", "x-accel-buffering": "no"},
         )
 
-    async def _stream(self, session: str, broadcast: Broadcast, seq: int) -> AsyncIterator[str]:
+    async def _stream(self, broadcast: Broadcast, seq: int) -> AsyncIterator[str]:
         self._viewers += 1
         try:
             with broadcast.listener(seq, trace=False) as listener:
-                yield ": welcome\n\n"
+                yield f"retry: {_BACK}\n\n"
                 while True:
-                    running = self._registry.is_running(session)
+                    running = self._registry.is_running(broadcast)
                     sent = False
                     async for line in listener.fresh():
                         sent = True

@@ -87,6 +87,12 @@ class Journal:
         """Number of the last event, 0 if there is none."""
         return len(self._starts)
 
+    @property
+    def ended(self) -> bool:
+        """Whether its end was written."""
+        last = self.since(self.last - 1) if self.last else []
+        return bool(last) and json.loads(last[-1])["type"] == End.type
+
     def append(self, event: Durable) -> None:
         """Write an event under the next number."""
         with self._lock:

@@ -183,9 +183,9 @@ class Registry:
                 return found.broadcast
             return Broadcast(await self._shelf.journal(session))
 
-    def is_running(self, session: str) -> bool:
-        """Whether more can come from a session."""
-        return session in self._sessions
+    def is_running(self, broadcast: Broadcast) -> bool:
+        """Whether more can come from a broadcast; a session resumed from disk has a new one."""
+        return any(session.broadcast is broadcast for session in self._sessions.values())
 
     @contextmanager
     def attached(self, session: LiveSession, client: object) -> Iterator[None]:
@@ -256,7 +256,7 @@ class Registry:
         header = broadcast.journal.header
         self.supported(Pair.parse(header["pair"]))
         raw = header["audio"] == "s16le"
-        start = max(past.settled, wish.position // 2) if raw else past.settled
+        start = max(past.settled, (wish.position + 1) // 2) if raw else past.settled
         if start > self.limits.session * SAMPLE_RATE:
             raise TooLong("This session is longer than sessions may be.")
         return self._open(broadcast, past, start)

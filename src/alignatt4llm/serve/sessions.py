@@ -9,7 +9,7 @@ from typing import Any
 
 from alignatt4llm.audio.samples import SAMPLE_RATE
 from alignatt4llm.errors import AlignattError
-from alignatt4llm.events import Close, Commit, Event, Source
+from alignatt4llm.events import Close, Commit, End, Event, Source
 from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.schedule.feeder import Feeder, run
 from alignatt4llm.schedule.timelines import Done, News, Pulled, Work
@@ -137,7 +137,9 @@ class LiveSession:
 
     def missing(self, position: int) -> int:
         """Return the bytes of raw audio before a position that have not been received."""
-        return max(0, position // 2 * 2 - self.received) if self._raw else 0
+        if not self._raw or position <= self.received:
+            return 0
+        return (position + 1) // 2 * 2 - self.received
 
     def check_length(self) -> None:
         """End the session if it has become too long."""
@@ -202,7 +204,7 @@ class LiveSession:
             self._publish(event)
 
     def _finishes(self) -> bool:
-        return self.life.state is not State.PAUSING
+        return not self._raw or self.life.state is not State.PAUSING
 
     @contextmanager
     def _working(self) -> Iterator[None]:
@@ -225,6 +227,8 @@ class LiveSession:
         with self.life.lock:
             if self.over:
                 raise Abandoned
+            if isinstance(event, End) and self.life.state is State.PAUSING:
+                return  # it is continued with another container
             self._note(event)
             self.broadcast.publish(event)
         self._metrics.count(event)

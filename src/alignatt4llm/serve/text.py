@@ -4,8 +4,8 @@ import asyncio
 import json
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from threading import Condition, Thread
 from typing import Any
 
@@ -181,16 +181,13 @@ class Worker:
     def _run(self) -> None:
         session = None
         try:
-            with self._registry.steps.step():
-                session = TextSession(self._registry.interpreter, self._init)
+            session = TextSession(self._registry.interpreter, self._init, self._working)
             self._tell(session.greeting())
             while (update := self._next()) is not None:
-                with self._registry.steps.step():
-                    answer = self._answer(session, update)
-                self._tell(answer)
+                self._tell(self._answer(session, update))
         except ServeError as problem:
             self.problem = problem
-        except (WebSocketDisconnect, TimeoutError):
+        except (WebSocketDisconnect, TimeoutError, _Left):
             pass  # the client is gone
         except Exception:
             log.exception("a text session failed")
@@ -199,6 +196,14 @@ class Worker:
             self.over = True
             if session:
                 session.close()
+
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        """Mark a bit of work inside an engine; none is begun for a client that is gone."""
+        if self._stopped:
+            raise _Left
+        with self._registry.steps.step():
+            yield
 
     def _answer(self, session: TextSession, update: Update) -> dict[str, Any]:
         try:
@@ -217,6 +222,10 @@ class Worker:
         with self._changed:
             self._changed.wait_for(lambda: self._updates or self._stopped)
             return None if self._stopped else self._updates.popleft()
+
+
+class _Left(BaseException):
+    """The client is gone; nothing of its update is to be put right."""
 
 
 class _Failed(ServeError):

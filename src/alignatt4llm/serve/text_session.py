@@ -1,5 +1,7 @@
 """A session that is fed words instead of audio, and answers as the text protocol has it."""
 
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,23 +78,32 @@ class TextSession:
         Opens the session.
     init
         The client's first message.
+    doing
+        Entered around every bit of work inside an engine.
     """
 
-    def __init__(self, interpreter: Interpreter, init: Init) -> None:
+    def __init__(
+        self,
+        interpreter: Interpreter,
+        init: Init,
+        doing: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
+        self._doing = doing
         self._interpreter = interpreter
         self._init = init
-        self._words = WordFeed()
         self._samples = 0
         self._end = 0.0
         self._over = -1
         self._past = Past(_before(init))
         accepted = init.accepted.lstrip()
         self._open = _Open(text=accepted, shown=accepted)
-        self._session = self._opened()
+        self._session: Session | None = self._opened()
 
     def close(self) -> None:
         """Free what is kept for this client."""
-        self._session.close()
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
 
     def greeting(self) -> dict[str, Any]:
         """Return the answer to the first message."""
@@ -124,12 +135,13 @@ class TextSession:
             Whatever the engine raises; the session is then as before the update.
         """
         self.check(update)
-        self._open.number = update.utterance
+        before, self._open.number = self._open.number, update.utterance
         forced = len(update.words) > MOST_WORDS and not update.final
         try:
             events = self._step(update, update.final or forced)
         except Exception:
-            self._recover()
+            self._open.number = before
+            self.close()  # the next update opens a session that stands where this one stood
             raise
         buffer = ""
         reason = ""
@@ -145,17 +157,27 @@ class TextSession:
         clock = max([clock, *(word.end for word in fresh)])
         committed = fresh if final else self._settled(fresh, clock)
         tail = [*fresh[len(committed) :], *(SourceWord(word, clock, clock) for word in update.tail)]
-        self._words.say(committed, [] if final else tail)
         samples = round(clock * SAMPLE_RATE)
+        self._session = session = self._session or self._opened()
+        self._words.say(committed, [] if final else tail)
         if final:
-            self._session.transcript.samples = samples
-            events = list(self._session.flush())
+            session.transcript.samples = samples
+            events = list(self._each(session.flush()))
         else:
             silence = np.broadcast_to(np.float32(0), samples - self._samples)
-            events = list(self._session.feed(silence))
+            events = list(self._each(session.feed(silence)))
         self._samples = samples
         self._end = committed[-1].end if committed else self._end
         return events
+
+    def _each(self, events: Iterator[Event]) -> Iterator[Event]:
+        """Yield events; each is a bit of work by itself, however long the update is."""
+        while True:
+            with self._doing():
+                event = next(events, None)
+            if event is None:
+                return
+            yield event
 
     def _settled(self, words: list[SourceWord], clock: float) -> list[SourceWord]:
         """The words up to the first that ends in the inaccessible stretch before the clock."""
@@ -211,21 +233,18 @@ class TextSession:
     def _opened(self) -> Session:
         """Open a session that stands where this one stands."""
         init = self._init
-        session = self._interpreter.open(
-            init.pair,
-            init.latency,
-            context=Context(notes=init.context) if init.context else None,
-            recognizer=self._words,
-            settings=init.overrides.settings,
-        )
+        self._words = WordFeed()
+        with self._doing():
+            session = self._interpreter.open(
+                init.pair,
+                init.latency,
+                context=Context(notes=init.context) if init.context else None,
+                recognizer=self._words,
+                settings=init.overrides.settings,
+            )
         session.restore(self._past.standing, 0)
         session.transcript.samples = self._samples
         return session
-
-    def _recover(self) -> None:
-        self._session.close()
-        self._words = WordFeed()
-        self._session = self._opened()
 
 
 def _before(init: Init) -> Standing:

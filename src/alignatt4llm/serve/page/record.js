@@ -19,6 +19,7 @@ export class Record {
     this.tail = [];
     this.frontier = 0;
     this.held = [];
+    this.later = null; // a source that came before its utterance began
   }
 
   /**
@@ -33,7 +34,10 @@ export class Record {
     return event.type === "commit" ? this.say(event) : [];
   }
 
-  hear({ committed, tail }) {
+  hear(event) {
+    const { utterance: number, committed, tail } = event;
+    this.later = number > this.open.number ? event : null;
+    if (this.later) return;
     this.committed = committed.map((word) => word.text);
     this.tail = tail.map((word) => word.text);
     this.open.words = [...this.committed, ...this.tail];
@@ -83,6 +87,7 @@ export class Record {
     this.before = words;
     this.committed = this.committed.slice(count);
     this.open = next;
+    if (this.later) this.hear(this.later);
     this.held = [];
   }
 }
