@@ -222,3 +222,16 @@ def test_dry_run_shows_context_outside_the_source(tmp_path, capsys):
     before, _, source = capsys.readouterr().out.rpartition("⟦")
     assert "Title: T" in before and "kernel = Kern" in before
     assert "kernel" not in source
+
+
+def test_a_term_that_does_not_fit_makes_nobody_search_again():
+    passages = Passages(["kernel trick " * 30, "attention heads " * 30])
+    searches = []
+    about = passages.about
+    passages.about = lambda *asked: searches.append(asked) or about(*asked)
+    context = Context(glossary=(HEAD, KERNEL), passages=passages, shown=1, budget=30)
+    shown = Shown(context)
+    words = ["so", "one", "attention", "head", "is", "a", "kernel", "as", "we", "said", "before"]
+    blocks = [shown.block(words[: count + 1]) for count in range(len(words))]
+    assert len(searches) == 3  # at the beginning, and once for each of the two terms
+    assert blocks[3:6] == blocks[3:4] * 3 and blocks[6:] == blocks[6:7] * 5

@@ -347,3 +347,30 @@ def test_every_schedule_is_measured():
     found = measure(session, np.zeros(4 * SAMPLE_RATE, np.float32), 1.0)
     assert set(found) == set(REGIMES)
     assert all(late.units == 4 and late.elapsed >= late.delay for late in found.values())
+
+
+class Deafened:
+    """Hears two chunks while the first is translated, and fails at the third."""
+
+    def __init__(self):
+        self.heard, self.deaf = 0, Flag()
+
+    def listen(self, samples):
+        self.heard += 1
+        if self.heard == 3:
+            self.deaf.set()
+            raise RuntimeError("deaf")
+        return Heard(Recognition((), ()), len(samples))
+
+    def translate(self, heard):
+        assert self.deaf.wait(10)
+        for _ in heard:
+            yield Commit(" said", 0, 0.5, 0.5, 0)
+
+
+def test_what_was_recognised_before_the_recogniser_failed_is_translated():
+    events = []
+    with pytest.raises(RuntimeError, match="deaf"), LiveTimeline(pieces(2, 0.5)) as timeline:
+        for event in run(Feeder(Deafened(), 0.5, REGIMES["overlapping"], 0.5), timeline):
+            events.append(event)
+    assert said(events) == " said said"

@@ -4,79 +4,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sessions import EN_DE, EN_ZH, SECOND, Watched, follow, of, play, said, session_of, talk
 
 from alignatt4llm.audio.samples import SAMPLE_RATE
 from alignatt4llm.errors import PromptTooLong, UsageError
-from alignatt4llm.events import Close, Commit, End, Preview, Source, SourceWord, Trace
-from alignatt4llm.heads.headset import HeadSet
-from alignatt4llm.policy.alignatt import AlignAtt
+from alignatt4llm.events import Close, Commit, End, Source, SourceWord
 from alignatt4llm.prompts.forms import FewShotPrompt
 from alignatt4llm.recognizers.scripted import ScriptedRecognizer
-from alignatt4llm.recognizers.timed import TimedTextRecognizer, spread
-from alignatt4llm.session import Session, SessionSettings
-from alignatt4llm.text.languages import Pair
+from alignatt4llm.recognizers.timed import TimedTextRecognizer
+from alignatt4llm.session import SessionSettings
 from alignatt4llm.text.units import units
-from alignatt4llm.transcript import Recognition, SourceSettings
+from alignatt4llm.transcript import Recognition
 from alignatt4llm.translators.scripted import ScriptedDrafter, word_for_word
-
-SECOND = np.zeros(SAMPLE_RATE, np.float32)
-EN_DE, EN_ZH = Pair.parse("en-de"), Pair.parse("en-zh")
-
-
-class Watched:
-    """A drafter that remembers what it was asked."""
-
-    def __init__(self, drafter, context=10**9):
-        self.drafter, self.context = drafter, context
-        self.prompts, self.closed = [], False
-
-    def draft(self, prompt, budget, judge=None, guess=()):
-        if len(prompt.text) > self.context:
-            raise PromptTooLong("The prompt is too long.")
-        self.prompts.append(prompt)
-        return self.drafter.draft(prompt, budget, judge, guess)
-
-    def close(self):
-        self.closed = True
-
-
-def session_of(recognizer, script=word_for_word, pair=EN_DE, *, drafter=None, **settings):
-    own = {name: settings.pop(name) for name in ("history", "unread") if name in settings}
-    heads = HeadSet("scripted", str(pair), ((0, 0),))
-    return Session(
-        recognizer,
-        drafter or ScriptedDrafter(script),
-        AlignAtt(heads),
-        FewShotPrompt(pair),
-        pair,
-        SessionSettings(SourceSettings(**settings), **own),
-    )
-
-
-def play(session, chunks):
-    """Feed the chunks, finish, and return every event."""
-    events = [event for chunk in chunks for event in session.feed(chunk)]
-    return [*events, *session.finish()]
-
-
-def said(events):
-    return "".join(event.text for event in events if isinstance(event, Commit))
-
-
-def of(kind, events):
-    return [event for event in events if isinstance(event, kind)]
-
-
-def talk(text, seconds, offset=0.0):
-    return spread(text, offset, seconds, EN_DE.source)
-
-
-def follow(words, script=word_for_word, seconds=None, chunk=1.0, **settings):
-    """Play known words to a session in chunks of one length."""
-    session = session_of(TimedTextRecognizer(words), script, **settings)
-    length = seconds or (words[-1].end if words else 3)
-    size = round(chunk * SAMPLE_RATE)
-    return play(session, [np.zeros(size, np.float32)] * int(length / chunk + 1)), session
 
 
 def test_a_short_stream_by_hand():
@@ -103,61 +42,6 @@ def test_a_short_stream_by_hand():
     assert end.audio_s == 3.0
 
 
-def test_held_text_is_shown_with_its_reason_and_said_when_its_word_may_be_relied_on():
-    session = session_of(
-        ScriptedRecognizer(
-            [
-                Recognition((SourceWord("We", 0, 0.4),), (SourceWord("saw", 0.4, 0.9),)),
-                Recognition((SourceWord("saw", 0.4, 0.9),), (SourceWord("it", 1, 1.4),)),
-            ]
-        )
-    )
-    first, second = list(session.feed(SECOND)), list(session.feed(SECOND))
-    assert said(first) == "WE"
-    assert of(Preview, first) == [Preview("SAW", 0, "peak_inaccessible")]
-    [trace] = of(Trace, first)
-    assert (trace.frontier, [(t.text, t.word, t.hold) for t in trace.tokens]) == (
-        1,
-        [(" WE", "We", ""), (" SAW", "saw", "peak_inaccessible")],
-    )
-    assert said(second) == " SAW"
-    assert of(Preview, second) == [Preview("IT", 0, "peak_inaccessible")]
-
-
-def test_a_preview_of_words_that_are_no_longer_heard_is_replaced():
-    session = session_of(
-        ScriptedRecognizer(
-            [
-                Recognition((SourceWord("New", 0, 0.4),), (SourceWord("Yolk", 0.4, 0.9),)),
-                Recognition((), (SourceWord("York", 0.4, 0.9),)),
-                Recognition((), (SourceWord("york,", 0.4, 0.9),)),
-            ]
-        )
-    )
-    previews = [of(Preview, session.feed(SECOND)) for _ in range(3)]
-    assert [[p.text for p in step] for step in previews] == [["YOLK"], ["YORK"], []]
-
-
-def test_a_preview_goes_with_the_last_word_that_was_heard():
-    tail = (SourceWord("we", 0, 0.4), SourceWord("wrong", 0.4, 0.9))
-    session = session_of(ScriptedRecognizer([Recognition((), tail), Recognition()]), trust=0.0)
-    previews = [of(Preview, session.feed(SECOND)) for _ in range(2)]
-    assert [[p.text for p in step] for step in previews] == [["WRONG"], [""]]
-
-
-def test_a_copy_that_the_target_drops_is_not_held_on_to():
-    """What follows text that was dropped as a loop is no continuation of what was said."""
-    words = ["la"] * 12
-    session = session_of(
-        ScriptedRecognizer(
-            [Recognition(tuple(SourceWord(word, n, n + 1) for n, word in enumerate(words)))]
-        ),
-        lambda heard: [(f" {word}", index) for index, word in enumerate(heard)],
-    )
-    list(session.feed(SECOND))
-    assert session._held is None or session._held.draft is None
-
-
 def test_silence_says_nothing():
     events, _ = follow([], seconds=20)
     assert {type(event) for event in events} == {Source, End}
@@ -171,20 +55,6 @@ def test_a_tail_alone_is_never_translated():
     session = session_of(ScriptedRecognizer(guesses))
     assert not said([event for _ in guesses for event in session.feed(SECOND)])
     assert said(session.finish()) == "WOW"
-
-
-def test_only_the_frontier_moved_so_the_model_is_not_asked_again():
-    one, two = SourceWord("We", 0.0, 0.4), SourceWord("saw", 0.5, 0.9)
-    steps = [Recognition((one,), (two,)), Recognition((two,))]
-    drafter = Watched(ScriptedDrafter(lambda words: [(" BOTH", len(words) - 1)]))
-    session = session_of(ScriptedRecognizer(steps), drafter=drafter, margin=0, pause=9)
-    assert not said(session.feed(SECOND))
-    assert len(drafter.prompts) == 1
-    assert said(session.feed(SECOND)) == "BOTH"
-    assert len(drafter.prompts) == 1
-    for _ in range(5):
-        assert not said(session.feed(SECOND))
-    assert len(drafter.prompts) <= 2
 
 
 def test_roll_over_when_the_close_for_length_comes_late():
@@ -345,33 +215,6 @@ def test_what_is_unread_at_a_full_stop_is_not_lost():
 def test_a_few_unread_words_are_waited_for():
     events, _ = follow(talk("one two three four five six", 6), stops_after(4), unread=3)
     assert [close.source for close in of(Close, events)] == ["one two three four five six"]
-
-
-def test_a_copy_is_held_until_the_draft_turns_out_to_be_none():
-    words = [SourceWord(text, n, n + 0.9) for n, text in enumerate(("In", "Berlin", "we", "have"))]
-    session = session_of(
-        ScriptedRecognizer(
-            [
-                Recognition(tuple(words[:1]), tuple(words[1:])),
-                Recognition(tuple(words[1:2]), tuple(words[2:])),
-            ]
-        ),
-        lambda _: [(" In", 0), (" Berlin", 1), (" haben", 3), (" wir", 2)],
-    )
-    first, second = list(session.feed(SECOND)), list(session.feed(SECOND))
-    assert not said(first)
-    [trace] = of(Trace, first)
-    assert [t.hold for t in trace.tokens] == ["source_copied", "peak_inaccessible"]
-    assert said(second) == "In Berlin"
-
-
-def test_what_a_copy_that_has_ended_leaves_unread_begins_the_next_utterance():
-    def okay(words):
-        return [(" Okay", 0), (".", 0)] if words[0] == "Okay" else word_for_word(words)
-
-    events, _ = follow(talk("Okay so let us begin. And", 6), okay)
-    assert said(events) == "Okay. SO LET US BEGIN. AND"
-    assert of(Close, events)[0].source == "Okay"
 
 
 HOLDING = {

@@ -84,6 +84,8 @@ def test_engines_are_found_by_name_by_address_and_by_a_model_that_needs_none():
     assert find_engine("transformers", "scripted") is ENGINES["scripted"]
     with pytest.raises(UsageError, match=r"There is no engine 'x'\. There are: transformers, vllm"):
         find_engine("x")
+    with pytest.raises(UsageError, match="There is no engine 'x'"):
+        find_engine("x", "scripted")
 
 
 def test_a_missing_head_set_is_told_before_anything_is_loaded():

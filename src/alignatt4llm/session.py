@@ -122,11 +122,14 @@ class Held:
         What it was decided in, what was then said included.
     final
         Whether drafting on would have brought nothing.
+    whole
+        Whether the target took all that was let through; the rest is only a guess otherwise.
     """
 
     draft: Draft | None
     view: View
     final: bool
+    whole: bool
 
     def settled(self, view: View) -> bool:
         """Whether it stays held: it still fits, and no further word may be relied on."""
@@ -140,8 +143,8 @@ class Held:
 
     def reusable(self, view: View) -> Draft | None:
         """Return what is held if only the frontier has moved since."""
-        same = self.final and replace(self.view, frontier=view.frontier) == view
-        return self.draft if same else None
+        same = replace(self.view, frontier=view.frontier) == view
+        return self.draft if same and self.final and self.whole else None
 
 
 class Session:
@@ -275,12 +278,13 @@ class Session:
         draft, evidence = self._decided(view)
         accepted = accept(draft, evidence, self.target.language)
         yield self._trace(draft, view.words, accepted.tokens)
-        whole = yield from self._say(accepted.pieces)
+        said = yield from self._say(accepted.pieces)
         yield Preview(draft.text[accepted.cut :].strip(), self._utterance, accepted.reason)
-        held = draft.beyond(accepted.cut) if whole else None
         view = replace(view, accepted=self.target.accepted)
-        self._held = Held(held, view, _is_final(draft, evidence))
-        if held and self._ends_early(held, min(view.frontier, len(self.transcript.committed))):
+        final, whole = _is_final(draft, evidence), said == accepted.cut
+        self._held = Held(draft.beyond(said), view, final, whole)
+        rest = draft.beyond(accepted.cut)
+        if rest and self._ends_early(rest, min(view.frontier, len(self.transcript.committed))):
             yield from self._close(self.target.covered + 1)
             yield from self._translate()
 
@@ -332,8 +336,8 @@ class Session:
                     raise
                 self._history.popleft()
 
-    def _say(self, pieces: list[Piece]) -> Generator[Event, None, bool]:
-        """Say what the target takes of the pieces; return whether it takes all of them."""
+    def _say(self, pieces: list[Piece]) -> Generator[Event, None, int]:
+        """Say what the target takes of the pieces; return how many of their characters."""
         text = self.target.extend(pieces)
         if text:
             audio, wall = self.transcript.clock, self._now() - self._began
@@ -341,7 +345,9 @@ class Session:
             yield Commit(
                 text, self._utterance, audio, wall, self.target.covered, emitted(pieces, text)
             )
-        return text.strip() == "".join(piece.text for piece in pieces).strip()
+        given = "".join(piece.text for piece in pieces)
+        dropped = len(given.strip()) - len(text.strip())
+        return len(given) - dropped if text.strip() else 0
 
     def _words(self) -> tuple[str, ...]:
         """The visible words; while the utterance is open its last one carries no full stop."""

@@ -72,10 +72,10 @@ class Context:
         order = ("title", "abstract", "notes", "passages", "now", "later")
         return "\n".join(line for name in order for line in parts[name])
 
-    def lacks(self, block: str, heard: str) -> bool:
-        """Whether a term that is said in ``heard`` is missing from a block."""
+    def missing(self, block: str, heard: str) -> set[Term]:
+        """Return the terms that are said in ``heard`` and not shown in a block."""
         lines = set(block.split("\n"))
-        return any(str(term) not in lines for term in self.glossary if term.heard_in(heard))
+        return {term for term in self.glossary if str(term) not in lines and term.heard_in(heard)}
 
 
 class Shown:
@@ -97,18 +97,22 @@ class Shown:
         self._separator = separator
         self._before: deque[str] = deque(maxlen=RECENT)
         self._block: str | None = None
+        self._unfit: set[Term] = set()  # terms for which there is no room in this utterance
 
     def block(self, words: Sequence[str]) -> str:
         """Return the context for the open utterance, of which these words are visible."""
-        if self._block is None or self._context.lacks(self._block, self._separator.join(words)):
+        heard = self._separator.join(words)
+        if self._block is None or self._context.missing(self._block, heard) - self._unfit:
             recent = [*self._before, *words][-RECENT:]
             self._block = self._context.block(self._separator.join(recent))
+            self._unfit |= self._context.missing(self._block, heard)
         return self._block
 
     def close(self, words: Sequence[str]) -> None:
         """Note that an utterance of these words has ended: another begins."""
         self._before.extend(words)
         self._block = None
+        self._unfit = set()
 
 
 def _labelled(label: str, text: str) -> list[str]:

@@ -102,13 +102,14 @@ class Feeder:
         self._audio: list[Samples] = []
         self._heard: list[Heard] = []
         self._running: set[Work] = set()
-        self._ended = self._failed = False
+        self._ended = False
+        self._failed: set[Work] = set()
         self._problem: BaseException | None = None
 
     def begin(self, timeline: Timeline) -> None:
         """Begin all the work that may begin now."""
         if self._failed:
-            self.over = not self._running
+            self._say_what_was_heard(timeline)
         else:
             self._begin(timeline)
         if self.over and self._problem:
@@ -124,6 +125,12 @@ class Feeder:
             self.over = not self._finishes()
             if not self.over:
                 self._start(timeline, Work.FINISH, session.finish)
+
+    def _say_what_was_heard(self, timeline: Timeline) -> None:
+        """After a failure nothing is begun but to translate what the recogniser heard before."""
+        if self._failed == {Work.RECOGNISE} and (heard := self._source_due()):
+            self._start(timeline, Work.TRANSLATE, lambda: self._session.translate(heard))
+        self.over = not self._running
 
     def take(self, news: Iterable[News]) -> Iterator[Event]:
         """Take in what happened and yield the events of it."""
@@ -141,7 +148,8 @@ class Feeder:
                     yield event
                 case Failed(work, problem):
                     self._running.discard(work)
-                    self._failed, self._problem = True, self._problem or problem
+                    self._failed.add(work)
+                    self._problem = self._problem or problem
                 case Done(work):
                     self._running.discard(work)
                     self.over = self.over or work is Work.FINISH

@@ -111,7 +111,12 @@ def _about(registry: Registry) -> dict[str, object]:
     return {
         "model": registry.interpreter.name,
         "pairs": [
-            {"from": pair.source.code, "to": pair.target.code, "name": pair.target.name}
+            {
+                "from": pair.source.code,
+                "to": pair.target.code,
+                "name": pair.target.name,
+                "separator": pair.source.separator,
+            }
             for pair in pairs
         ],
         "latencies": {name: {"chunk_s": latency.chunk} for name, latency in LATENCIES.items()},

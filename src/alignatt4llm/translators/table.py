@@ -73,12 +73,11 @@ def find_engine(name: str, model: str = "") -> Engine:
     UsageError
         If there is none; the message lists them.
     """
-    if model in ENGINES and not ENGINES[model].weights:
-        return ENGINES[model]
     key = ADDRESS if name.startswith(("http://", "https://")) else name
     if key not in ENGINES:
         raise UsageError(f"There is no engine '{name}'. There are: {', '.join(ENGINES)}.")
-    return ENGINES[key]
+    own = ENGINES.get(model)
+    return own if own and not own.weights else ENGINES[key]
 
 
 def load_translator(name: str, asked: Asked) -> Loaded:

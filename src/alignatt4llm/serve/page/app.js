@@ -15,12 +15,15 @@ const captions = new Captions((pieces) => {
 });
 let sound = null;
 let link = null;
+let separator = " "; // between words of the source
 
 async function prepare() {
   const about = await (await fetch("about")).json();
   const names = new Intl.DisplayNames([navigator.language, "en"], { type: "language" });
-  for (const { from, to } of about.pairs) {
-    $("pair").append(new Option(`${names.of(to)} (${names.of(from)} spoken)`, `${from}-${to}`));
+  for (const { from, to, separator } of about.pairs) {
+    const option = new Option(`${names.of(to)} (${names.of(from)} spoken)`, `${from}-${to}`);
+    option.dataset.separator = separator;
+    $("pair").append(option);
   }
   for (const [name, { chunk_s }] of Object.entries(about.latencies)) {
     $("latency").append(new Option(`${name} (${chunk_s} s steps)`, name));
@@ -49,6 +52,7 @@ async function start() {
   captions.newParagraph();
   captions.language(to);
   $("words").lang = from;
+  separator = $("pair").selectedOptions[0].dataset.separator;
   link = new Link({ from, to, latency: $("latency").value });
   link.addEventListener("event", ({ detail }) => take(detail));
   link.addEventListener("status", ({ detail }) => measure(detail));
@@ -92,14 +96,14 @@ function take(event) {
 
 function showHeard() {
   const before = part("before", record.before);
-  $("words").replaceChildren(before, record.committed.join(" "), part("tail", record.tail));
+  $("words").replaceChildren(before, record.committed.join(separator), part("tail", record.tail));
   $("heard").scrollTop = $("heard").scrollHeight;
 }
 
 function part(name, words) {
   const span = document.createElement("span");
   span.className = name;
-  span.textContent = ` ${words.join(" ")} `;
+  span.textContent = separator + words.join(separator) + separator;
   return span;
 }
 
