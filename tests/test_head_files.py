@@ -8,6 +8,9 @@ from alignatt4llm.calibrate.align import read_published, read_sentences
 from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.heads.loading import load_head_set
+from alignatt4llm.text.languages import Pair
+
+DE, ZH = Pair.parse("en-de"), Pair.parse("en-zh")
 
 
 @pytest.mark.parametrize(
