@@ -201,14 +201,15 @@ def _eflomal(sources: list[str], targets: list[str]) -> tuple[list[Links], list[
     with TemporaryDirectory() as folder:
         files = [f"{folder}/forward", f"{folder}/backward"]
         Aligner().align(sources, targets, links_filename_fwd=files[0], links_filename_rev=files[1])
-        forward, backward = (_links(Path(name).read_text("utf-8")) for name in files)
+        forward, backward = (links_of(Path(name).read_text("utf-8").splitlines()) for name in files)
     return forward, backward
 
 
-def _links(text: str) -> list[Links]:
+def links_of(lines: Iterable[str]) -> list[Links]:
+    """Return the links of lines in Pharaoh format that a program wrote."""
     return [
         frozenset((int(i), int(j)) for i, j in (link.split("-") for link in line.split()))
-        for line in text.splitlines()
+        for line in lines
     ]
 
 

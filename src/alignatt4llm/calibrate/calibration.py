@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
-from alignatt4llm.calibrate.align import Sentence, align
+from alignatt4llm.calibrate.align import Sentence, align, links_of
 from alignatt4llm.calibrate.gather import Seen, gather, work_folder
 from alignatt4llm.calibrate.measure import measure
 from alignatt4llm.calibrate.model import Model
@@ -134,10 +134,7 @@ def _aligned(folder: Path, corpus: Corpus, pair: Pair, tell: Tell) -> list[Sente
         partial = path.with_suffix(".partial")
         partial.write_text("\n".join(lines), "utf-8")
         partial.replace(path)
-    links = [
-        frozenset((int(i), int(j)) for i, j in (link.split("-") for link in line.split()))
-        for line in path.read_text("utf-8").split("\n")
-    ]
+    links = links_of(path.read_text("utf-8").split("\n"))
     pairs = zip(corpus.sources, corpus.targets, links, strict=True)
     return [Sentence(*each) for each in pairs]
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from alignatt4llm.errors import UsageError
-from alignatt4llm.prompts.glossary import Term, one_line
+from alignatt4llm.prompts.glossary import Term, without_control_tokens
 from alignatt4llm.prompts.passages import Passages
 
 BUDGET = 2000
@@ -61,7 +61,7 @@ class Context:
         parts = {
             "now": [str(term) for term in now],
             "title": _labelled("Title", self.title),
-            "passages": [one_line(passage) for passage in passages],
+            "passages": [without_control_tokens(passage) for passage in passages],
             "notes": _labelled("Notes", self.notes),
             "later": [str(term) for term in later],
             "abstract": _labelled("Abstract", self.abstract),
@@ -116,7 +116,7 @@ class Shown:
 
 
 def _labelled(label: str, text: str) -> list[str]:
-    return [f"{label}: {plain}"] if (plain := one_line(text)) else []
+    return [f"{label}: {plain}"] if (plain := without_control_tokens(text)) else []
 
 
 def _fit(lines: Sequence[str], left: int, whole: bool) -> tuple[list[str], int]:

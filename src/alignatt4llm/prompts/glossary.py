@@ -94,13 +94,13 @@ def read_glossary(path: Path) -> tuple[Term, ...]:
     for number, line in enumerate(lines, start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        source, equals, target = (one_line(part) for part in line.partition("="))
+        source, equals, target = (without_control_tokens(part) for part in line.partition("="))
         if not (source and equals and target):
             raise UsageError(f"'{path}', line {number}: write 'term = translation'.")
         terms.append(Term(source, target))
     return tuple(terms)
 
 
-def one_line(text: str) -> str:
+def without_control_tokens(text: str) -> str:
     """One line without control tokens: what stands in angle brackets is left out."""
     return " ".join(re.sub(r"<[^<>\s]{1,40}>|[\u2402\u2403]", " ", text).split())
