@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from alignatt4llm.audio.decode import AudioSource
     from alignatt4llm.errors import AlignattError, UsageError
-    from alignatt4llm.events import Close, Commit, End, Event, Preview, Source, SourceWord, Trace
+    from alignatt4llm.events import (
+        Close,
+        Commit,
+        End,
+        Event,
+        Notice,
+        Preview,
+        Source,
+        SourceWord,
+        Trace,
+    )
     from alignatt4llm.interpreter import Interpreter
     from alignatt4llm.recognizers.scripted import ScriptedRecognizer
     from alignatt4llm.scripted import ScriptedInterpreter
@@ -22,7 +32,10 @@ if TYPE_CHECKING:
 _HOMES = {
     "audio.decode": ("AudioSource",),
     "errors": ("AlignattError", "UsageError"),
-    "events": ("Close", "Commit", "End", "Event", "Preview", "Source", "SourceWord", "Trace"),
+    "events": (
+        *("Close", "Commit", "End", "Event", "Notice", "Preview"),
+        *("Source", "SourceWord", "Trace"),
+    ),
     "interpreter": ("Interpreter",),
     "recognizers.scripted": ("ScriptedRecognizer",),
     "scripted": ("ScriptedInterpreter",),
@@ -41,6 +54,7 @@ __all__ = [
     "End",
     "Event",
     "Interpreter",
+    "Notice",
     "Pair",
     "Preview",
     "ScriptedDrafter",

@@ -130,7 +130,21 @@ class End:
     elapsed: tuple[float, ...] = field(default=())
 
 
-Event = Source | Commit | Preview | Trace | Close | End
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something one should know about the sound or what is heard in it; nothing stops for it.
+
+    ``kind`` is a name for programs, ``text`` one sentence for people; ``audio_s`` is where in the
+    stream it was noticed.
+    """
+
+    type: ClassVar[str] = "notice"
+    kind: str
+    text: str
+    audio_s: float = 0.0
+
+
+Event = Source | Commit | Preview | Trace | Close | Notice | End
 
 
 def to_json(event: Event) -> str:
