@@ -17,6 +17,7 @@ COMMANDS = (
     "serve_engine",
     "evaluate",
     "heads",
+    "adapt",
     "bench",
     "models",
     "doctor",
