@@ -67,9 +67,9 @@ class Encoded:
             Shape [N, S].
         """
         tokens = np.flatnonzero(self.gold.any(1))
-        arrived = self.gold[tokens]
-        arrived = arrived[:, self.words] & (self.words < self.visible)  # [N, S]
-        last = self.words == self.words.max(initial=-1)
+        right_words = self.gold[tokens][:, self.words]  # [N, S]
+        arrived = right_words & np.less(self.words, self.visible)
+        last = np.equal(self.words, self.words.max(initial=-1))
         right = np.where(arrived.any(1)[:, None], arrived, last)
         return [self.first - 1 + int(token) for token in tokens], right
 

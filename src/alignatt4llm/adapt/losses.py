@@ -1,4 +1,4 @@
-"""What is made small: surprise at what is to be said, and attention to what it does not translate."""
+"""What is made small: surprise at what is to be said, and at where to look meanwhile."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

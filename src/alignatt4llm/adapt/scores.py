@@ -78,12 +78,12 @@ def score(
     seen = observe(student, encoded, heads)
     drafts = [text for part in _parts(encoded) for text in draft(student, part)]
     said = [one.target[: one.said] for one in lessons]
-    texts = [(one.is_whole, *text) for one, *text in zip(lessons, drafts, said, strict=True)]
+    texts = list(zip(drafts, said, [one.is_whole for one in lessons], strict=True))
     return Scores(
         seen.loss,
         seen.guided,
-        _chrf([(draft, right) for whole, draft, right in texts if whole]),
-        _chrf([(draft, right) for whole, draft, right in texts if not whole and right]),
+        _chrf([(draft, right) for draft, right, whole in texts if whole]),
+        _chrf([(draft, right) for draft, right, whole in texts if right and not whole]),
         float(accuracy(seen.rows)[0]) if heads else float("nan"),
         truncation_auc(seen.rows) if heads else float("nan"),
     )
@@ -112,7 +112,7 @@ def observe(student: Student, encoded: Sequence[Encoded], heads: Sequence[Head])
         counts = [len(one.looks()[0]) for one in part]
         seen += [
             _observation(one, each.float().cpu().numpy())
-            for one, each in zip(part, rows.split(counts), strict=True)
+            for one, each in zip(part, torch.split(rows, counts), strict=True)
         ]
     return Seen(_mean(losses), _mean(guided) if heads else float("nan"), seen)
 
@@ -125,9 +125,9 @@ def _mean(parts: Sequence[tuple[float, int]]) -> float:
 def _observation(one: Encoded, rows: NDArray[np.float32]) -> Observation:
     """Return the rows, [M, H, L], of the aligned tokens as calibration reads them."""
     aligned = one.gold[one.gold.any(1)]
-    rows = rows[:, :, one.columns].astype(np.float16)
-    rows = np.concatenate([rows, rows[-1:]])  # no own row follows the last
-    return Observation(rows, np.zeros((0, 0), np.int16), one.words, aligned, one.frontier)
+    seen = rows[:, :, one.columns].astype(np.float16)
+    seen = np.concatenate([seen, seen[-1:]])  # no own row follows the last
+    return Observation(seen, np.zeros((0, 0), np.int16), one.words, aligned, one.frontier)
 
 
 def accuracy(seen: Sequence[Observation], *, each: bool = False) -> NDArray[np.float64]:
@@ -167,7 +167,7 @@ def _parts(encoded: Sequence[Encoded]) -> list[Sequence[Encoded]]:
     return [encoded[start : start + SIDE_BY_SIDE] for start in starts]
 
 
-class _Ended(StoppingCriteria):
+class _Ended(StoppingCriteria):  # type: ignore[misc]
     """Each draft stops where a session would end it."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:

@@ -1,4 +1,4 @@
-"""The model that is taught: low-rank weights beside its own, logits and rows where they are wanted."""
+"""The model that is taught: low-rank weights beside its own, and what it says of lessons."""
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers.utils import logging
 
 from alignatt4llm.adapt.losses import Batch
 from alignatt4llm.attention.packed import attention_modules
@@ -60,7 +61,8 @@ class Student:
     @property
     def device(self) -> torch.device:
         """Where it runs."""
-        return self.model.device
+        device: torch.device = self.model.device
+        return device
 
     @property
     def weights(self) -> list[nn.Parameter]:
@@ -153,6 +155,7 @@ def load_student(location: str, revision: str | None, rank: int) -> Student:
         If it cannot be loaded, or peft is not installed.
     """
     device = Device.best()
+    logging.disable_progress_bar()
     dtype = torch.float32 if device.name == "cpu" else device.torch_dtype
     try:
         with warnings.catch_warnings():

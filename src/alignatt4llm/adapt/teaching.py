@@ -158,7 +158,7 @@ class Teaching:
         (said + settings.weight * looked).backward()  # type: ignore[no-untyped-call]
         clip_grad_norm_(self._student.weights, settings.clip)
         self._optimizer.step()
-        self.losses.append((float(said), float(looked)))
+        self.losses.append((said.item(), looked.item()))
         self.step += 1
 
     def _report(self) -> None:
@@ -179,7 +179,7 @@ class Teaching:
         for pair, lessons, encoded in self._exams:
             found = score(self._student, lessons, encoded, self.heads).described()
             self.scores.append({"step": self.step, "pair": str(pair), **found})
-            shown = ", ".join(f"{name} {value}" for name, value in found.items() if value)
+            shown = ", ".join(f"{name} {value}" for name, value in found.items() if value is not None)
             self._tell(f"{pair} after {self.step} steps, held out: {shown}")
 
     def _choose_heads(self) -> list[Head]:

@@ -30,7 +30,7 @@ def add_parser(subparsers: Any) -> None:
     )
     add = parser.add_argument
     add("--model", default="embedded", metavar="NAME",
-        help=f"embedded, embedded-large, {', '.join(TRANSLATORS)}, a folder or a hub id")  # fmt: skip
+        help=f"embedded, embedded-large, {', '.join(TRANSLATORS)}, a folder, a hub id")  # fmt: skip
     add("--pair", nargs="+", required=True, metavar="PAIR", help="directions, such as en-de en-it")
     add("--data", nargs="+", required=True, metavar="FILES",
         help="parallel text: 'name.{}.txt', a file a language, {} its code, line by line "

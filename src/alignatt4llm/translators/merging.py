@@ -26,6 +26,6 @@ def merge(model: PreTrainedModel, adapter: Adapter) -> Any:
         return adapted.merge_and_unload()
     except (OSError, ValueError, RuntimeError, KeyError, UserWarning) as problem:
         raise AlignattError(
-            f"The adapter '{adapter.folder}' cannot be applied to this model; it is damaged, or was "
-            f"made for another than {adapter.base}."
+            f"The adapter '{adapter.folder}' cannot be applied to this model; it is damaged, or "
+            f"was made for another than {adapter.base}."
         ) from problem
