@@ -114,6 +114,9 @@ def _after(offsets: list[tuple[int, int]], place: int) -> int:
 def _gold(
     lesson: Lesson, prompt: Prompt, offsets: list[tuple[int, int]], begin: int
 ) -> NDArray[np.bool_]:
+    """Give each token the source words of its unit; the space before a unit is the unit's."""
     spans = [(start - begin, end - begin) for start, end in offsets]
     example = Example(prompt.words, lesson.target, lesson.gold, lesson.visible)
-    return by_token(spans, example, unit_spans(lesson.target, lesson.pair.target))
+    ends = [end for _, end in unit_spans(lesson.target, lesson.pair.target)]
+    starts = [len(lesson.target) - len(prompt.accepted), *ends]
+    return by_token(spans, example, list(zip(starts, ends, strict=False)))

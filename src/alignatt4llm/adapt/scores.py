@@ -188,18 +188,18 @@ def draft(student: Student, encoded: Sequence[Encoded]) -> list[str]:
         [[0] * left + one.ids[: one.prompt] for left, one in zip(lefts, encoded, strict=True)]
     )
     mask = torch.tensor([[0] * left + [1] * (longest - left) for left in lefts])
-    budget = 24 + 2 * max(len(one.columns) for one in encoded)
+    budgets = [24 + 2 * len(one.columns) for one in encoded]
     said = student.model.generate(
         ids.to(student.device),
         attention_mask=mask.to(student.device),
-        max_new_tokens=budget,
+        max_new_tokens=max(budgets),
         do_sample=False,
         stopping_criteria=[_Ended(student.vocabulary)],
         pad_token_id=0,
     )
     return [
-        _text(student.vocabulary, one, tokens)
-        for one, tokens in zip(encoded, said[:, longest:].tolist(), strict=True)
+        _text(student.vocabulary, one, tokens[:budget])
+        for one, budget, tokens in zip(encoded, budgets, said[:, longest:].tolist(), strict=True)
     ]
 
 

@@ -179,7 +179,9 @@ class Teaching:
         for pair, lessons, encoded in self._exams:
             found = score(self._student, lessons, encoded, self.heads).described()
             self.scores.append({"step": self.step, "pair": str(pair), **found})
-            shown = ", ".join(f"{name} {value}" for name, value in found.items() if value is not None)
+            shown = ", ".join(
+                f"{name} {value}" for name, value in found.items() if value is not None
+            )
             self._tell(f"{pair} after {self.step} steps, held out: {shown}")
 
     def _choose_heads(self) -> list[Head]:

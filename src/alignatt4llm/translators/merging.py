@@ -3,6 +3,7 @@
 import warnings
 from typing import Any
 
+from safetensors import SafetensorError
 from transformers import PreTrainedModel
 
 from alignatt4llm.errors import AlignattError, extra
@@ -24,7 +25,7 @@ def merge(model: PreTrainedModel, adapter: Adapter) -> Any:
             warnings.simplefilter("error")  # peft only warns of weights that are missing
             adapted = PeftModel.from_pretrained(model, str(adapter.folder))
         return adapted.merge_and_unload()
-    except (OSError, ValueError, RuntimeError, KeyError, UserWarning) as problem:
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError, UserWarning) as problem:
         raise AlignattError(
             f"The adapter '{adapter.folder}' cannot be applied to this model; it is damaged, or "
             f"was made for another than {adapter.base}."

@@ -69,8 +69,8 @@ class Adapter:
         if file.exists():
             return load_head_set(file)
         if self.heads and str(pair) in self.pairs:
-            origin = {"kind": "taught", **self.origin.get("scores", {}).get(str(pair), {})}
-            return HeadSet(self.name, str(pair), self.heads, layout=self.layout, origin=origin)
+            taught = {"kind": "taught"}
+            return HeadSet(self.name, str(pair), self.heads, layout=self.layout, origin=taught)
         return head_set_for(self.base, str(pair))
 
     def save(self) -> None:
