@@ -33,6 +33,9 @@ FORMAT = 2
 _NAME = re.compile(r"[A-Za-z0-9_-]{16,64}")
 _AT_ONCE = 256
 """Lines read at once, so that memory stays bounded whatever a client asks for."""
+_BLOCK = 2**20
+"""Bytes read at once of a whole journal. Who asks for the disk more often than the interpreter
+switches threads keeps all others waiting: each time it is back before they have woken up."""
 
 
 class Journal:
@@ -60,7 +63,7 @@ class Journal:
         self._lock = Lock()
         self._starts: list[int] = []
         self._size = _repair(path)
-        with path.open("rb") as file:
+        with path.open("rb", buffering=_BLOCK) as file:
             at = 0
             for line in file:
                 if line.startswith(b'{"seq"'):
@@ -134,7 +137,7 @@ class Journal:
                 self._file = None
 
     def _records(self) -> Iterator[Record]:
-        with self.path.open(encoding="utf-8") as file:
+        with self.path.open(encoding="utf-8", buffering=_BLOCK) as file:
             for line in file:
                 if record := _record(json.loads(line)):
                     yield record

@@ -156,7 +156,7 @@ class LiveSession:
             "settled": 2 * self._settled if self._raw else self.received,
             "audio_s": round(consumed, 3),
             "lag_s": round(self._lag(), 3),
-            "rtf": round(self._busy / heard, 3) if heard > 1 else 0.0,
+            "rtf": float(f"{self._busy / heard:.3g}") if heard > 1 else 0.0,
         }
 
     def _lag(self) -> float:
