@@ -40,9 +40,11 @@ class Failures:
 
     def log(self, asked: HTTPConnection, problem: ServeError, number: str = "") -> None:
         """Log a problem on one line; with all its causes where they are the server's."""
-        cause = problem if isinstance(problem, EngineFailed) and problem.__cause__ else None
-        said = one_line(str(problem))
-        log.warning("%s: %s: %s%s", _named(asked), problem.code, said, number, exc_info=cause)
+        cause = problem.__cause__
+        said = f"{problem} ({cause})" if cause and str(cause) not in str(problem) else str(problem)
+        traced = problem if cause and isinstance(problem, EngineFailed) else None
+        line = one_line(f"{_named(asked)}: {problem.code}: {said}{number}")
+        log.warning("%s", line, exc_info=traced)
 
     def told(self, request: Request, problem: Exception) -> Response:
         """Answer a request that is refused or fails, and note it."""

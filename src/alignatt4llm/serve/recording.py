@@ -14,6 +14,7 @@ from alignatt4llm.schedule.timelines import Pulled
 from alignatt4llm.serve.answers import Asked
 from alignatt4llm.serve.errors import BadAudio, TooLarge
 from alignatt4llm.serve.hearing import Hearing
+from alignatt4llm.serve.incoming import troubles
 from alignatt4llm.serve.jobs import Job
 from alignatt4llm.serve.registry import Registry
 from alignatt4llm.serve.upload import Wish
@@ -80,8 +81,8 @@ class Recording:
                 else:
                     yield form.add(event) if isinstance(event, self._answer.reads) else ""
                 self._check_length(session.transcript.clock)
-            for notice in source_notices(source, session.transcript.clock):
-                yield self._warn(form, notice)
+        for notice in troubles(source):
+            yield self._warn(form, notice)
         yield form.end()
 
     def _opened(self) -> AudioSource:
@@ -107,8 +108,3 @@ class Recording:
             return ""
         self.warnings.append(notice.text)
         return form.add(notice)
-
-
-def source_notices(source: AudioSource, clock: float) -> list[Notice]:
-    """Return what a source says was wrong with it."""
-    return [Notice("damaged", source.problem, clock)] if source.problem else []
