@@ -56,9 +56,7 @@ def test_transcriptions_say_what_was_heard(client):
 
 
 @pytest.mark.parametrize("kind", ["srt", "vtt", "text"])
-@pytest.mark.parametrize(
-    ("door", "said"), [("transcriptions", SENTENCE), ("translations", EIGHT)]
-)
+@pytest.mark.parametrize(("door", "said"), [("transcriptions", SENTENCE), ("translations", EIGHT)])
 def test_texts_and_subtitles_are_text(client, kind, door, said):
     create = getattr(client.audio, door).create
     answer = create(model="whisper-1", file=recording(), response_format=kind)
@@ -103,9 +101,7 @@ def test_a_verbose_translation_tells_its_segments(client):
 
 
 def test_a_transcript_is_streamed_while_it_is_made(client):
-    events = [
-        *client.audio.transcriptions.create(model="whisper-1", file=recording(), stream=True)
-    ]
+    events = [*client.audio.transcriptions.create(model="whisper-1", file=recording(), stream=True)]
     deltas = [event.delta for event in events if event.type == "transcript.text.delta"]
     assert len(deltas) > 5 and "".join(deltas) == SAID
     assert (events[-1].type, events[-1].text) == ("transcript.text.done", SAID)

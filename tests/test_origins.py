@@ -170,9 +170,7 @@ def test_failures_of_the_server_can_be_read_there_too(tmp_path):
 def test_a_page_there_has_its_recording_translated(server, stream):
     files = {"file": ("a.wav", wav(speech()))}
     headers = {"origin": SITE, "authorization": "Bearer secret"}
-    answer = httpx.post(
-        base(server) + PATH, files=files, data={"stream": stream}, headers=headers
-    )
+    answer = httpx.post(base(server) + PATH, files=files, data={"stream": stream}, headers=headers)
     assert answer.status_code == 200 and EVERYTHING in answer.text
     assert answer.headers["access-control-allow-origin"] == SITE
 

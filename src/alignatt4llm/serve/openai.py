@@ -129,10 +129,13 @@ def _warned(warnings: list[str]) -> dict[str, str]:
 
 
 def _in_time(send: Send, seconds: float) -> Send:
-    """Give up a client that does not take its answer: TimeoutError is an OSError to the sender."""
+    """Take a client that does not accept its answer for one that is gone."""
 
     async def send_in_time(message: Message) -> None:
-        await asyncio.wait_for(send(message), seconds)
+        try:
+            await asyncio.wait_for(send(message), seconds)
+        except TimeoutError:
+            raise ClientDisconnect from None
 
     return send_in_time
 

@@ -199,9 +199,7 @@ class LiveSession:
             lambda: self._stepped(session), incoming, lambda: incoming.ready, _JOINED, self._working
         )
         chunk = LATENCIES[self.header["latency"]].chunk
-        feeder = Feeder(
-            session, chunk, longest=_JOINED, finishes=lambda: self._finishes(incoming)
-        )
+        feeder = Feeder(session, chunk, longest=_JOINED, finishes=lambda: self._finishes(incoming))
         for event in run(feeder, timeline):
             if isinstance(event, End):
                 for notice in incoming.notices:
