@@ -1,6 +1,6 @@
 """Samples out of the bytes that a client sends: raw, or decoded from a container on the way."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from queue import Full, Queue
 from threading import Event, Thread
@@ -35,13 +35,10 @@ class Incoming(Protocol):
 
     Attributes
     ----------
-    notices
-        What was wrong with them, as far as they have been decoded.
     failed
         Whether they ended with an error.
     """
 
-    notices: list[Notice]
     failed: bool
 
     def __iter__(self) -> Iterator[Samples]:
@@ -53,13 +50,17 @@ class Incoming(Protocol):
         """Whether the next block is there without waiting."""
         ...
 
+    @property
+    def notices(self) -> Sequence[Notice]:
+        """What one should know about the audio so far."""
+        ...
+
 
 class Raw:
     """16-bit little-endian samples."""
 
     def __init__(self, pipe: Pipe) -> None:
         self._pipe = pipe
-        self.notices: list[Notice] = []
         self.failed = False
 
     def __iter__(self) -> Iterator[Samples]:
@@ -71,6 +72,11 @@ class Raw:
         """Whether another sample is there."""
         return self._pipe.waiting > 1
 
+    @property
+    def notices(self) -> Sequence[Notice]:
+        """None; see `Incoming`."""
+        return ()
+
 
 class Container:
     """WebM, Ogg and others; a thread of its own decodes, since decoders wait for whole pages.
@@ -80,8 +86,8 @@ class Container:
 
     def __init__(self, pipe: Pipe) -> None:
         self._pipe = pipe
-        self.notices: list[Notice] = []
         self.failed = False
+        self._source: AudioSource | None = None
         self._blocks: Queue[Samples | BaseException | None] = Queue(_AHEAD)
         self._unwanted = Event()
 
@@ -102,6 +108,11 @@ class Container:
         """Whether a block has been decoded."""
         return not self._blocks.empty()
 
+    @property
+    def notices(self) -> Sequence[Notice]:
+        """What one should know about the container; see `Incoming`."""
+        return troubles(self._source) if self._source else ()
+
     def _work(self) -> None:
         with suppress(_Unwanted):
             try:
@@ -119,16 +130,15 @@ class Container:
         if not any(head.startswith(mark, at) for at, mark in _BEGINNINGS):
             raise BadAudio(_UNSUITABLE)
         try:
-            source = AudioSource("The audio", cast(BinaryIO, self._pipe))
+            self._source = AudioSource("The audio", cast(BinaryIO, self._pipe))
         except UsageError as problem:
             raise BadAudio(_UNSUITABLE) from problem
         heard = False
-        for block in source:
+        for block in self._source:
             heard = True
             self._put(block)
-        self.notices += troubles(source)
-        if self.notices and not heard:
-            raise BadAudio(_UNSUITABLE) from UsageError(self.notices[-1].text)
+        if self._source.problem and not heard:
+            raise BadAudio(_UNSUITABLE) from UsageError(self._source.problem)
 
     def _put(self, block: Samples | BaseException | None) -> None:
         while True:
