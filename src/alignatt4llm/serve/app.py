@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from alignatt4llm.interpreter import Interpreter
@@ -62,6 +62,31 @@ def create_app(
     failures = Failures(metrics)
     registry = Registry(interpreter, limits, folder, metrics, defaults)
 
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        watching = asyncio.create_task(registry.watch())
+        yield
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
+
+    app = Starlette(
+        routes=_routes(registry, failures),
+        middleware=[Middleware(Access, failures=failures, token=token, origins=origins)],
+        exception_handlers={
+            ServeError: failures.told,
+            HTTPException: failures.missing,
+            Exception: failures.unexpected,
+        },
+        lifespan=lifespan,
+    )
+    app.state.registry = registry
+    return app
+
+
+def _routes(registry: Registry, failures: Failures) -> list[BaseRoute]:
+    """Return every path and what answers there."""
+
     async def live(socket: WebSocket) -> None:
         await Connection(socket, registry).run()
 
@@ -77,45 +102,28 @@ def create_app(
         return PlainTextResponse("ready\n")
 
     async def measured(request: Request) -> Response:
-        return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(
+            registry.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8"
+        )
 
     async def about(request: Request) -> Response:
         return JSONResponse(_about(registry))
 
-    @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        watching = asyncio.create_task(registry.watch())
-        yield
-        watching.cancel()
-        with suppress(asyncio.CancelledError):
-            await watching
-
-    app = Starlette(
-        routes=[
-            Route("/", front),
-            Route("/page/{name}", asset),
-            Route("/favicon.ico", favicon),
-            Route("/about", about),
-            Route("/healthz", healthz),
-            Route("/readyz", readyz),
-            Route("/metrics", measured),
-            Route("/captions/{session}", Captions(registry).answer),
-            Route("/transcripts/{session}.{kind}", Transcripts(registry).answer),
-            *openai_routes(registry, failures),
-            WebSocketRoute("/live", live),
-            WebSocketRoute("/text", text),
-            WebSocketRoute("/", text),
-        ],
-        middleware=[Middleware(Access, failures=failures, token=token, origins=origins)],
-        exception_handlers={
-            ServeError: failures.told,
-            HTTPException: failures.missing,
-            Exception: failures.unexpected,
-        },
-        lifespan=lifespan,
-    )
-    app.state.registry = registry
-    return app
+    return [
+        Route("/", front),
+        Route("/page/{name}", asset),
+        Route("/favicon.ico", favicon),
+        Route("/about", about),
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
+        Route("/metrics", measured),
+        Route("/captions/{session}", Captions(registry).answer),
+        Route("/transcripts/{session}.{kind}", Transcripts(registry).answer),
+        *openai_routes(registry, failures),
+        WebSocketRoute("/live", live),
+        WebSocketRoute("/text", text),
+        WebSocketRoute("/", text),
+    ]
 
 
 def _about(registry: Registry) -> dict[str, object]:
