@@ -6,8 +6,9 @@ timeline says when work is done and when audio arrives. Given no time to wait fo
 the same steps and commits the same text.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from alignatt4llm.schedule.timelines import (
     Timeline,
     Work,
 )
-from alignatt4llm.session import Heard, Session
+from alignatt4llm.session import Heard
 
 LONGEST = 30.0
 """Seconds of late audio joined into one step at most; recognisers look at no more at a time."""
@@ -61,6 +62,22 @@ REGIMES = {
 works on what came before; both as fast as they can, always on the newest audio and source."""
 
 
+class Fed(Protocol):
+    """What hears audio and says what follows from it: a session, with a translator or without."""
+
+    def listen(self, samples: Samples) -> Heard:
+        """Recognise the next chunk; it may run while another thread is in `translate`."""
+        ...
+
+    def translate(self, heard: Sequence[Heard]) -> Iterator[Event]:
+        """Take in what was heard, in order, and yield what follows from all of it."""
+        ...
+
+    def finish(self) -> Iterator[Event]:
+        """Say that the stream has ended, and everything that is pending."""
+        ...
+
+
 class Feeder:
     """What waits for whom in one stream.
 
@@ -89,7 +106,7 @@ class Feeder:
 
     def __init__(
         self,
-        session: Session,
+        session: Fed,
         chunk: float,
         regime: Regime = ALTERNATING,
         longest: float = LONGEST,

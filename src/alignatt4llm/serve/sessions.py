@@ -176,8 +176,8 @@ class LiveSession:
             problem = None
         except Abandoned:
             log.warning("session %s was over before its engine came back", self.id)
-        except BadAudio as bad:
-            problem = bad
+        except BadAudio as bad:  # unless its container was cut because the server is stopped
+            problem = None if self.life.state is State.PAUSING else bad
         except Exception as failure:
             log.exception("session %s failed", self.id)
             said = str(failure) if isinstance(failure, AlignattError) else "See the server's log."
@@ -199,12 +199,17 @@ class LiveSession:
             lambda: self._stepped(session), incoming, lambda: incoming.ready, _JOINED, self._working
         )
         chunk = LATENCIES[self.header["latency"]].chunk
-        feeder = Feeder(session, chunk, longest=_JOINED, finishes=self._finishes)
+        feeder = Feeder(session, chunk, longest=_JOINED, finishes=lambda: self._finishes(incoming))
         for event in run(feeder, timeline):
+            if isinstance(event, End):
+                for notice in incoming.notices:
+                    self._publish(notice)
             self._publish(event)
 
-    def _finishes(self) -> bool:
-        return not self._raw or self.life.state is not State.PAUSING
+    def _finishes(self, incoming: Incoming) -> bool:
+        """Whether the stream has come to its end, and not only its audio."""
+        pausing = self._raw and self.life.state is State.PAUSING
+        return not (pausing or incoming.failed)
 
     @contextmanager
     def _working(self) -> Iterator[None]:
