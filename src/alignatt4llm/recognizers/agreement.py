@@ -21,10 +21,9 @@ class Agreement:
     """Commits words once two successive hypotheses say them and enough audio has followed.
 
     The words are compared without case and punctuation; the newer text is committed. A word that
-    keeps changing is committed after PATIENCE seconds, or twice that beside a number, as it was heard
-    last. The last word of a
-    hypothesis is never committed by `update`: it may be cut off, and its full stop is often only
-    the end of the audio.
+    keeps changing is committed after PATIENCE seconds, or twice that beside a number, as it was
+    heard last. The last word of a hypothesis is never committed by `update`: it may be cut off, and
+    its full stop is often only the end of the audio.
 
     Parameters
     ----------

@@ -12,8 +12,8 @@ def is_boundary(text: str, at: int, language: Language) -> bool:
 
     A unit is a run of letters and digits with the marks that combine with them; apostrophes and
     hyphens join it to what follows, and so do signs inside numbers, abbreviations and addresses
-    (``3.5``, ``z.B.``, ``AT&T``, ``a.b/c``). In languages written without spaces every wide character is a unit of
-    its own.
+    (``3.5``, ``z.B.``, ``AT&T``, ``a.b/c``). In languages written without spaces every wide
+    character is a unit of its own.
     """
     if at <= 0 or at >= len(text):
         return at == 0
