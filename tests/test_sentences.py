@@ -147,6 +147,13 @@ fa|تمام شد. | بله؟ | خیر.
 hi|वह आया॥ | वह गया।
 hi|सच?! | हाँ!
 hi|श्री. वर्मा और डॉ. खान आए। | वे बैठे।
+ja|終わりました。 | 2020年です。
+zh|到了。 | 3月走。
+el|Ο Τζον Φ. Κένεντι ήρθε. | Ναι.
+it|E così via. | Poi basta.
+da|Han kom med. | Så gik vi.
+sv|Jag vet det. | Sen gick vi.
+pl|Centrum ds. Huraganów działa. | Tak.
 zh|真的吗？！ | 是的…… | 好。
 th|ดีไหม? | ดี
 """.strip().splitlines()  # noqa: E501

@@ -25,10 +25,12 @@ ABBREVIATIONS = {
         "mk": "бр бул г г-дин г-ѓа д-р инж проф св стр ул чл",
         "ms": "hj jln kapt kg pn sdn tn",
         "nl": "ds jhr kol mej mevr mw",
-        "pl": "abp al bp dr gen godz hab inż kard kpt ks mgr mjr nr o os p pl płk prof św ul woj",
+        "pl": "abp al bp dr ds gen godz hab inż kard kpt ks mgr mjr nr o os p pl "
+        "płk prof św ul woj",
         "ro": "acad av bd bl cpt d-l d-lui d-na d-nei dl dlui dna dnei dra pr prof sf str șos",
         "ru": "гл доц корп напр обл оз пл проф рис св ст табл",
         "sv": "doc frk inkl jfr kap lic",
+        "th": "ก ข ค ง จ ช ซ ด ดร ต ท น บ ป พ ฟ ภ ม ย ร ล ว ศ ส ห อ ฮ",
         "tr": "alb apt av blv bşk cad doç ecz hz mah müh öğr örn ör prof sk sok yrd",
         "uk": "бул просп рис смт",
         "vi": "bs gs ks nxb pgs q ths tp ts tt tx",
@@ -44,5 +46,15 @@ _NUMBERED = (
 BEFORE_NUMBERS = frozenset(_NUMBERED.split())
 """Of any language: what abbreviates where digits follow."""
 
-WORDS = {"es": frozenset({"bien", "contra", "extra", "mar", "sobre", "super"})}
+WORDS = {
+    code: frozenset(words.split())
+    for code, words in {
+        "da": "i med ned om",
+        "es": "bien contra extra mar sobre super",
+        "it": "ai api fa mt re set via",
+        "ro": "ore",
+        "sv": "det ord ut",
+        "vi": "con y",
+    }.items()
+}
 """What the splitter takes for abbreviations although sentences often end with it."""

@@ -11,7 +11,8 @@ from alignatt4llm.text.languages import Language
 
 _CLOSERS = "\"'”’“‘»«›‹)]}」』】）》〉"
 _OPENERS = "\"'“‘„‚”’«»‹›([{「『【（《〈¿¡—–- "
-_STOPS = ".!?…‥。．｡！？‼⁇⁈⁉‽؟۔।॥"
+_AMBIGUOUS = ".!?…‥"
+_STOPS = _AMBIGUOUS + "。．｡！？‼⁇⁈⁉‽؟۔।॥"
 _PAUSES = ",;:—–，；：、،؛·"
 
 
@@ -30,7 +31,7 @@ def ends_sentence(before: Sequence[str], after: str, language: Language) -> bool
     """
     if not has_full_stop(before[-1], language):
         return False
-    if not after:
+    if not after or before[-1].rstrip(_CLOSERS + " ")[-1] not in _AMBIGUOUS + language.stops:
         return True
     return not _goes_on(before, after, language) and _splits(before, after, language)
 
@@ -65,6 +66,8 @@ def _goes_on(before: Sequence[str], after: str, language: Language) -> bool:
     word = _bare(before[-1])
     if word.isdecimal() and language.ordinals:
         return len(word) < 4
+    if len(word) == 1 and word.isupper() and not word.isascii():
+        return True  # an initial; the splitter knows those of Latin letters
     if first.isdecimal() and word.casefold() in BEFORE_NUMBERS:
         return True
     return _is_one_of(word, ABBREVIATIONS.get(language.code, frozenset()))
