@@ -182,7 +182,7 @@ class Session:
         self._policy = policy
         self._prompt = prompt
         self._settings = settings
-        self.transcript = Transcript(settings.source)
+        self.transcript = Transcript(pair.source, settings.source)
         self.target = Target(pair.target)
         self._source = pair.source
         self._history: deque[Closed] = deque(maxlen=settings.history)
@@ -319,7 +319,7 @@ class Session:
     def _ends_early(self, rest: Draft, words: int) -> bool:
         """Whether the model has nothing to add although many of so many words are unread."""
         unread = words - 1 - self.target.covered
-        is_over = rest.ended and not without_full_stop(rest.text).strip()
+        is_over = rest.ended and not without_full_stop(rest.text, self.target.language).strip()
         return is_over and self.target.covered >= 0 and unread >= self._settings.unread
 
     def _ask(self, words: tuple[str, ...], budget: int, judge: Judge | None = None) -> Draft:
@@ -353,7 +353,7 @@ class Session:
         """The visible words; while the utterance is open its last one carries no full stop."""
         words = [word.text for word in self.transcript.visible]
         if words:
-            words[-1] = without_full_stop(words[-1]) or words[-1]
+            words[-1] = without_full_stop(words[-1], self._source) or words[-1]
         return tuple(words)
 
     def _is_long_enough(self, words: int) -> bool:

@@ -42,7 +42,7 @@ def accept(draft: Draft, evidence: Sequence[TokenEvidence], language: Language) 
     held = next((i for i, token in enumerate(evidence) if token.hold), len(evidence))
     cut = trim(draft.text, draft.ends[held - 1] if held else 0, language, draft.ended)
     reason = evidence[held].hold if held < len(evidence) else "unit_incomplete"
-    bare = len(without_full_stop(draft.text))
+    bare = len(without_full_stop(draft.text, language))
     if bare < cut:
         cut, reason = bare, reason if held < len(evidence) else "sentence_open"
     tokens = [

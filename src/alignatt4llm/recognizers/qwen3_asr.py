@@ -27,10 +27,9 @@ from alignatt4llm.recognizers.checkpoint import load_checkpoint
 from alignatt4llm.recognizers.forced_aligner import ForcedAligner
 from alignatt4llm.recognizers.table import Asked
 from alignatt4llm.recognizers.window import WindowRecognizer, token_budget
-from alignatt4llm.recognizers.word_repair import give_times
+from alignatt4llm.recognizers.word_repair import continued
 from alignatt4llm.text.languages import Language
 from alignatt4llm.text.repeats import loop_length
-from alignatt4llm.text.words import split_words
 
 
 class Qwen3AsrEngine:
@@ -81,14 +80,12 @@ class Qwen3AsrStream:
         self, audio: Samples, language: Language, beginning: Sequence[str] = ()
     ) -> list[SourceWord] | None:
         """Recognise a window of audio; see `SpeechModel.transcribe`."""
-        separator = language.separator
-        known = separator.join(beginning)
+        known = language.separator.join(beginning)
         with self._engine.lock, torch.inference_mode():
             said = self._continue(audio, language, known)
             if said is None:
                 return None
-            words = timed_words(self._engine.aligner, audio, known + said, language)
-        return words[len(split_words(known, language)) :]
+            return timed_words(self._engine.aligner, audio, known, said, language)
 
     def _continue(self, audio: Samples, language: Language, known: str) -> str | None:
         """Decode what follows the known text; None if it does not end."""
@@ -123,17 +120,18 @@ def require_known(language: Language) -> None:
 
 
 def timed_words(
-    aligner: ForcedAligner | None, audio: Samples, text: str, language: Language
+    aligner: ForcedAligner | None, audio: Samples, known: str, said: str, language: Language
 ) -> list[SourceWord]:
-    """Return the words of a text in seconds since the audio began.
+    """Return the words that were said beyond the known ones, in seconds since the audio began.
 
     Without an aligner for the language they are spread evenly over the audio.
     """
+    text = known + said
     if aligner is not None and aligner.knows(language):
-        return aligner.align(audio, text, language)
+        return aligner.align(audio, text, language, known)
     if not any(map(str.isalnum, text)):
         return []
-    return give_times(split_words(text, language), (), len(audio) / SAMPLE_RATE)
+    return continued(known, text, (), len(audio) / SAMPLE_RATE, language)
 
 
 def _ids(tokenizer: Any, text: str) -> list[int]:

@@ -19,7 +19,6 @@ from alignatt4llm.recognizers.qwen3_asr import require_known, timed_words
 from alignatt4llm.recognizers.table import Asked
 from alignatt4llm.recognizers.window import WindowRecognizer, token_budget
 from alignatt4llm.text.languages import Language
-from alignatt4llm.text.words import split_words
 
 CONTEXT = 2560
 """Tokens of audio and text together; a window of 30 s takes 390."""
@@ -78,8 +77,7 @@ class Qwen3AsrVllmEngine:
             said = out.outputs[0]
             if said.finish_reason != "stop":
                 return None
-            words = timed_words(self._aligner, audio, known + said.text, language)
-        return words[len(split_words(known, language)) :]
+            return timed_words(self._aligner, audio, known, said.text, language)
 
 
 def load(asked: Asked) -> Qwen3AsrVllmEngine:

@@ -1,6 +1,7 @@
 """Whisper, run by CTranslate2: a window of audio into words with times from its attention."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,14 @@ from alignatt4llm.errors import AlignattError, extra
 from alignatt4llm.events import SourceWord
 from alignatt4llm.recognizers.agreement import HOLD_BACK, Agreement
 from alignatt4llm.recognizers.attended import Attended
+from alignatt4llm.recognizers.pieces import joined
 from alignatt4llm.recognizers.table import Asked
 from alignatt4llm.recognizers.window import WindowRecognizer, token_budget
 from alignatt4llm.text.languages import Language
+from alignatt4llm.text.words import is_spoken
 
 LONG = 5.0
 """Seconds of a window: every known token costs a step of the decoder, so fewer than others keep."""
-_PREPENDED = "\"'“¿([{-"
-_APPENDED = "\"'.。,，!！?？:：”)]}、"
 
 
 class WhisperEngine:
@@ -86,7 +87,7 @@ class WhisperEngine:
         if not _credible(result, tokenizer.decode(new), len(new), len(tokens), budget):
             return None
         found = self._whisper.find_alignment(tokenizer, [tokens], encoded, frames)[0]
-        return _words(found, len(known))
+        return _words(found, tokenizer.decode(known), language)
 
     def _mel(self, audio: Samples) -> tuple[NDArray[np.float32], int]:
         """Log-mel features, shape [1, mels, padded frames], and the frames that hold audio."""
@@ -132,30 +133,20 @@ def _credible(result: Any, text: str, count: int, total: int, budget: int) -> bo
     return bool(mean_log_probability > -1.5)
 
 
-def _words(found: Sequence[dict[str, Any]], known: int) -> list[SourceWord]:
-    """Words from aligned tokens, leaving out those that begin within the known tokens."""
-    from faster_whisper.transcribe import merge_punctuations
-
-    entries = [dict(entry) for entry in found]
-    merge_punctuations(entries, _PREPENDED, _APPENDED)
-    words = []
-    position = 0
-    for entry in entries:
-        text = entry["word"].strip()
-        if position >= known and any(map(str.isalnum, text)):
-            words.append(_plausible(text, float(entry["start"]), float(entry["end"])))
-        position += len(entry["tokens"])
-    return words
+def _words(found: Sequence[dict[str, Any]], known: str, language: Language) -> list[SourceWord]:
+    """Words from aligned tokens, beyond the known text that they begin with."""
+    pieces = [SourceWord(one["word"], float(one["start"]), float(one["end"])) for one in found]
+    return [_plausible(word) for word in joined(pieces, language, known)]
 
 
-def _plausible(text: str, start: float, end: float) -> SourceWord:
+def _plausible(word: SourceWord) -> SourceWord:
     """Take the silence out of a word that alignment has stretched over a pause."""
-    longest = 0.4 + 0.1 * len(text)
-    if end - start <= longest:
-        return SourceWord(text, start, end)
-    if text[-1].isalnum():
-        return SourceWord(text, end - longest, end)
-    return SourceWord(text, start, start + longest)
+    longest = 0.4 + sum(0.1 if sign.isalpha() else 0.4 for sign in word.text if is_spoken(sign))
+    if word.end - word.start <= longest:
+        return word
+    if is_spoken(word.text[-1]):
+        return replace(word, start=word.end - longest)
+    return replace(word, end=word.start + longest)
 
 
 def load(asked: Asked) -> WhisperEngine:

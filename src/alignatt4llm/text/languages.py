@@ -22,6 +22,10 @@ class Language:
         What stands between two words or sentences: a space, or nothing in scripts without spaces.
     aliases
         Other spellings accepted from users.
+    stops
+        Signs that end a sentence in this language and not in others.
+    ordinals
+        Whether a full stop after digits makes an ordinal: *am 3. Oktober*.
     """
 
     code: str
@@ -29,6 +33,8 @@ class Language:
     own_name: str
     separator: str = " "
     aliases: tuple[str, ...] = ()
+    stops: str = ""
+    ordinals: bool = False
 
     @property
     def by_character(self) -> bool:
@@ -40,34 +46,34 @@ LANGUAGES = {
     language.code: language
     for language in (
         Language("en", "English", "English", aliases=("eng", "en-us", "en-gb")),
-        Language("de", "German", "Deutsch", aliases=("deu", "ger", "de-de")),
+        Language("de", "German", "Deutsch", aliases=("deu", "ger", "de-de"), ordinals=True),
         Language("it", "Italian", "Italiano", aliases=("ita", "it-it")),
         Language("zh", "Chinese", "中文", "", aliases=("zho", "chi", "cmn", "zh-cn", "zh-hans")),
-        Language("cs", "Czech", "Čeština", aliases=("ces", "cze", "cs-cz")),
+        Language("cs", "Czech", "Čeština", aliases=("ces", "cze", "cs-cz"), ordinals=True),
         Language("es", "Spanish", "Español", aliases=("spa", "es-es")),
         Language("fr", "French", "Français", aliases=("fra", "fre", "fr-fr")),
         Language("ja", "Japanese", "日本語", "", aliases=("jpn", "ja-jp")),
         Language("pt", "Portuguese", "Português", aliases=("por", "pt-pt", "pt-br")),
         Language("ar", "Arabic", "العربية", aliases=("ara", "arb")),
-        Language("da", "Danish", "Dansk", aliases=("dan",)),
-        Language("el", "Greek", "Ελληνικά", aliases=("ell", "gre")),
+        Language("da", "Danish", "Dansk", aliases=("dan",), ordinals=True),
+        Language("el", "Greek", "Ελληνικά", aliases=("ell", "gre"), stops=";\u037e"),
         Language("fa", "Persian", "فارسی", aliases=("fas", "per", "farsi")),
-        Language("fi", "Finnish", "Suomi", aliases=("fin",)),
+        Language("fi", "Finnish", "Suomi", aliases=("fin",), ordinals=True),
         Language("fil", "Filipino", "Filipino", aliases=("tl", "tagalog")),
         Language("he", "Hebrew", "עברית", aliases=("heb", "iw")),
         Language("hi", "Hindi", "हिन्दी", aliases=("hin",)),
-        Language("hu", "Hungarian", "Magyar", aliases=("hun",)),
+        Language("hu", "Hungarian", "Magyar", aliases=("hun",), ordinals=True),
         Language("id", "Indonesian", "Bahasa Indonesia", aliases=("ind",)),
         Language("ko", "Korean", "한국어", aliases=("kor", "ko-kr")),
         Language("mk", "Macedonian", "Македонски", aliases=("mkd", "mac")),
         Language("ms", "Malay", "Bahasa Melayu", aliases=("msa", "may")),
         Language("nl", "Dutch", "Nederlands", aliases=("nld", "dut")),
-        Language("pl", "Polish", "Polski", aliases=("pol",)),
+        Language("pl", "Polish", "Polski", aliases=("pol",), ordinals=True),
         Language("ro", "Romanian", "Română", aliases=("ron", "rum")),
         Language("ru", "Russian", "Русский", aliases=("rus",)),
         Language("sv", "Swedish", "Svenska", aliases=("swe",)),
         Language("th", "Thai", "ไทย", "", aliases=("tha", "th-th")),
-        Language("tr", "Turkish", "Türkçe", aliases=("tur",)),
+        Language("tr", "Turkish", "Türkçe", aliases=("tur",), ordinals=True),
         Language("uk", "Ukrainian", "Українська", aliases=("ukr",)),
         Language("vi", "Vietnamese", "Tiếng Việt", aliases=("vie",)),
         Language("yue", "Cantonese", "粵語", "", aliases=("zh-hk", "zh-yue")),
