@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from alignatt4llm.cli import system
-from alignatt4llm.cli.files import Writes, WritesInto, check_files, picture
+from alignatt4llm.cli.files import Draws, Writes, WritesInto, check_files
 from alignatt4llm.cli.report import tell
 from alignatt4llm.errors import UsageError, extra
 from alignatt4llm.evaluate.names import measurable
@@ -53,7 +53,7 @@ def add_parser(subparsers: Any) -> None:
     curve = actions.add_parser("curve", help="draw quality over latency and print a table")
     curve.add_argument("folders", type=Path, nargs="+", metavar="DIR", help="the --out of runs")
     curve.add_argument(
-        "--out", type=picture, action=Writes, required=True, metavar="FILE", help="SVG, PNG or PDF"
+        "--out", type=Path, action=Draws, required=True, metavar="FILE", help="SVG, PNG or PDF"
     )
     curve.set_defaults(run=run, action=_curve)
     _add_tail(actions.add_parser("tail", help="how often a recogniser is wrong at the live edge"))
@@ -116,7 +116,7 @@ def _add_tail(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--chunk", type=float, default=0.5, metavar="S", help="seconds a step")
     parser.add_argument(
-        "--out", type=picture, action=Writes, metavar="FILE", help="draw it: SVG, PNG or PDF"
+        "--out", type=Path, action=Draws, metavar="FILE", help="draw it: SVG, PNG or PDF"
     )
     parser.add_argument("--json", type=Path, action=Writes, metavar="FILE", help="write the curves")
     parser.set_defaults(run=run, action=_tail)

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from alignatt4llm.errors import UsageError
 from alignatt4llm.files.apart import check_file, check_folder, keep_apart
 
 PICTURES = (".svg", ".png", ".pdf")
@@ -43,14 +44,17 @@ class WritesInto(Writes):
     check = staticmethod(check_folder)
 
 
-def picture(text: str) -> Path:
-    """Return the path of a picture, for options; its suffix says how it is drawn."""
-    path = Path(text)
-    if path.suffix.lower() not in PICTURES:
-        raise argparse.ArgumentTypeError(
-            f"'{text}' must end in {', '.join(PICTURES)}, which says what is drawn."
-        )
-    return path
+class Draws(Writes):
+    """Notes that an option's file is a picture, whose suffix says how it is drawn."""
+
+    @staticmethod
+    def check(name: str, path: Path) -> None:
+        """See that it can be drawn and written."""
+        if path.suffix.lower() not in PICTURES:
+            raise UsageError(
+                f"{name}: '{path}' cannot be drawn: its name must end in {', '.join(PICTURES)}."
+            )
+        check_file(name, path)
 
 
 def check_files(args: argparse.Namespace, also_read: Iterable[Path] = ()) -> None:

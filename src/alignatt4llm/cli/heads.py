@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alignatt4llm.cli.engine import add_engine
-from alignatt4llm.cli.files import Named, Writes, picture
+from alignatt4llm.cli.files import Draws, Named, Writes
 from alignatt4llm.cli.report import tell
 from alignatt4llm.errors import UsageError, extra
 from alignatt4llm.files.reading import read_lines
@@ -135,7 +135,7 @@ def _add_plot(parser: argparse.ArgumentParser) -> None:
         drawn = kinds.add_parser(kind, help=text)
         drawn.add_argument("artefact", type=Named, metavar="ARTEFACT", help=ARTEFACT)
         drawn.add_argument(
-            "--out", type=picture, action=Writes, required=True, metavar="FILE", help="SVG or PNG"
+            "--out", type=Path, action=Draws, required=True, metavar="FILE", help="SVG or PNG"
         )
         drawn.set_defaults(run=run, action=_plot, kind=kind)
         if kind != "ablation":

@@ -4,7 +4,7 @@ import os
 import stat
 import unicodedata
 from collections.abc import Iterable, Mapping
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 
 from alignatt4llm.errors import UsageError
@@ -36,12 +36,12 @@ def keep_apart(written: Mapping[str, Path], read: Iterable[Path]) -> None:
     stdout = Path("/dev/stdout")
     if (found := status(stdout)) and stat.S_ISREG(found.st_mode):
         outputs[STANDARD_OUTPUT] = stdout
-    for name, path in outputs.items():
-        for source in read:
-            if same(path, source):
-                raise UsageError(
-                    f"{name} would overwrite '{source}', which is read; give it another name."
-                )
+    sources = [source for source in read if not is_stream(source)]
+    for (name, path), source in product(outputs.items(), sources):
+        if same(path, source):
+            raise UsageError(
+                f"{name} would overwrite '{source}', which is read; give it another name."
+            )
     for (name, path), (other, again) in combinations(outputs.items(), 2):
         if same(path, again):
             raise UsageError(
@@ -71,7 +71,7 @@ def check_file(name: str, path: Path) -> None:
     except FileNotFoundError as error:
         if status(parent) is None:
             raise UsageError(
-                f"{name}: there is no folder '{parent}' to write into; make it first."
+                f"There is no folder '{parent}', so '{path}' cannot be written; make it first."
             ) from error
         mode = 0
     except (OSError, ValueError) as error:

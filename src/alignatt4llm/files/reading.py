@@ -37,13 +37,13 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = _line_at(content[: error.start].decode(encoding, "replace"))
         raise UsageError(
-            f"'{path}', line {line}: not {encoding.upper()} text ({error.reason}); save the file "
-            "as UTF-8."
+            f"'{path}' is not {encoding.upper()} text: {error.reason} in line {line}; save it as "
+            "UTF-8."
         ) from error
     text = text.replace(_MARK, "").replace("\r\n", "\n").replace("\r", "\n")
     if "\0" in text:
         line = _line_at(text[: text.index("\0")])
-        raise UsageError(f"'{path}', line {line}: no text (a NUL byte); save the file as UTF-8.")
+        raise UsageError(f"'{path}' is not text: a NUL byte in line {line}; save it as UTF-8.")
     return text
 
 

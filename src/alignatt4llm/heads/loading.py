@@ -19,6 +19,9 @@ def load_head_set(path: Path) -> HeadSet:
     """
     try:
         record = read_json(path)
+    except UsageError as problem:
+        raise AlignattError(f"'{path}' is not a readable head set: {problem}") from problem
+    try:
         if "token_alignment_heads" in record:
             return parse_ranking(record)
         if record["version"] != VERSION:
