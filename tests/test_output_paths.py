@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 from test_evaluate_corpus import long, write_wav
-from test_outputs import TALK
 
 from alignatt4llm import interpreter
 from alignatt4llm.cli.main import main, parser
@@ -261,19 +260,6 @@ def test_a_process_that_is_killed_leaves_whole_records(tmp_path, rounds):
     for kind in OUTPUTS:
         count = whole(kind, (tmp_path / kind).read_text("utf-8"))
         assert count >= (2 * rounds if kind == "jsonl" else rounds)
-
-
-@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="writes are not counted here")
-def test_a_long_record_is_written_at_once(tmp_path):
-    def writes():
-        return int(re.search(r"syscw: (\d+)", Path("/proc/self/io").read_text())[1])
-
-    output, [commit] = OUTPUTS["jsonl"].open(tmp_path / "a"), TALK[:1]
-    long_one = type(commit)("word " * 5000, 0, 1.0, 1.0, -1)
-    before = writes()
-    output.write(long_one)
-    assert writes() == before + 1
-    output.close()
 
 
 def test_an_output_that_is_standard_output_is_written_where_that_stands(tmp_path):
