@@ -100,7 +100,7 @@ def test_an_output_is_no_input_and_no_other_output(folder, capsys, arguments):
 
 CANNOT = [
     ([*TRANSLATE, "--srt", "none/a.srt"], "There is no folder '{folder}/none'"),
-    ([*TRANSLATE, "--srt", "sub"], "'sub' is a folder"),
+    ([*TRANSLATE, "--srt", "sub"], "'sub' cannot be written: it is a folder"),
     ([*TRANSLATE, "--srt", "talk.wav/a.srt"], "cannot be written: Not a directory"),
     ([*TRANSLATE, "--srt", "a" * 300], "cannot be written: File name too long"),
     (["bench", "--json", "none/a.json"], "There is no folder"),
@@ -110,7 +110,7 @@ CANNOT = [
     (["evaluate", "curve", "run", "--out", "curve"], "'curve' cannot be drawn"),
     (["evaluate", "tail", "--data", ".", "--out", "none/a.svg"], "There is no folder"),
     (["heads", "plot", "map", "heads.json", "--out", "none/a.svg"], "There is no folder"),
-    (["heads", "audio", "--recording", "talk.wav", "talk.json", "--out", "sub"], "is a folder"),
+    (["heads", "audio", "--recording", "talk.wav", "talk.json", "--out", "sub"], "it is a folder"),
 ]
 """Commands whose output cannot be written, and what they say."""
 

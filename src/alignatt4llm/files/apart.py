@@ -78,7 +78,7 @@ def check_file(name: str, path: Path) -> None:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"{name}: '{path}' cannot be written: {reason}.") from error
     if stat.S_ISDIR(mode):
-        raise UsageError(f"{name}: '{path}' is a folder; give the name of a file.")
+        raise UsageError(f"{name}: '{path}' cannot be written: it is a folder; name a file.")
     _check_access(name, path, path if mode else parent)
 
 
@@ -94,7 +94,7 @@ def check_folder(name: str, path: Path) -> None:
     while status(there) is None and there != there.parent:
         there = there.parent
     if not there.is_dir():
-        raise UsageError(f"{name}: '{there}' is a file; give the name of a folder.")
+        raise UsageError(f"{name}: '{path}' cannot be written: '{there}' is a file; name a folder.")
     _check_access(name, path, there)
 
 
