@@ -11,6 +11,7 @@ from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.cli import system
 from alignatt4llm.cli.background import GlossaryReport
 from alignatt4llm.cli.display import display
+from alignatt4llm.cli.files import Writes
 from alignatt4llm.cli.interrupt import Interrupt
 from alignatt4llm.cli.report import tell
 from alignatt4llm.cli.system import Choice
@@ -35,7 +36,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="recogniser and translator in turn, or beside each other (in real time)",
     )
     for name, kind in OUTPUTS.items():
-        parser.add_argument(f"--{name}", dest=name, type=Path, metavar="FILE", help=kind.help)
+        parser.add_argument(
+            f"--{name}", dest=name, type=Path, action=Writes, metavar="FILE", help=kind.help
+        )
     parser.add_argument("--trace", action="store_true", help="say why each token is said or held")
 
 
@@ -70,10 +73,10 @@ def play(
     about, chunk = chosen.system.context, chosen.latency.chunk
     live = realtime or regime.overlaps
     with ExitStack() as stack:
+        session = chosen.open(tell)
         outputs = [stack.enter_context(closing(output)) for output in _files(args)]
         if about and about.glossary:
             outputs.append(stack.enter_context(closing(GlossaryReport(about.glossary))))
-        session = chosen.open(tell)
         outputs.append(stack.enter_context(closing(display(args.trace, duration, chosen.pair))))
         feeder = Feeder(session, chunk, regime, LONGEST if live else chunk)
         timeline = _live(source) if live else Pulled(source)

@@ -6,6 +6,7 @@ from typing import Any
 
 from alignatt4llm.audio.decode import STANDARD_INPUT, AudioSource
 from alignatt4llm.cli.dry_run import describe
+from alignatt4llm.cli.files import Named
 from alignatt4llm.cli.play import IN_TURN, add_options, play
 from alignatt4llm.cli.system import Choice
 from alignatt4llm.errors import AlignattError, UsageError
@@ -28,7 +29,10 @@ def add_parser(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "input", nargs="?", help="file or URL, or - for raw 16 kHz s16le on standard input"
+        "input",
+        nargs="?",
+        type=Named,
+        help="file or URL, or - for raw 16 kHz s16le on standard input",
     )
     pace = parser.add_mutually_exclusive_group()
     pace.add_argument("--realtime", action="store_true", help="as it plays (default in a terminal)")

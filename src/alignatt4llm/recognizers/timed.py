@@ -1,6 +1,5 @@
 """A transcript known beforehand, played on the clock of the audio."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -10,6 +9,7 @@ from typing import Any
 from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.errors import UsageError
 from alignatt4llm.events import SourceWord
+from alignatt4llm.files.reading import read_json
 from alignatt4llm.recognizers.agreement import HOLD_BACK
 from alignatt4llm.recognizers.pieces import are_pieces, joined
 from alignatt4llm.text.languages import Language
@@ -84,12 +84,7 @@ def read_timed_text(path: Path | str, language: Language) -> list[SourceWord]:
         If the file is missing, is no such list, or its times are impossible or out of order.
     """
     path = Path(path)
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"'{path}' cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise UsageError(f"'{path}' is not JSON: {error}.") from error
+    entries = read_json(path)
     if not isinstance(entries, list):
         raise UsageError(f"'{path}' must hold a JSON list of timed words.")
     pieces = [word for i, entry in enumerate(entries) for word in _words(path, i, entry, language)]
