@@ -1,6 +1,6 @@
 """Samples out of the bytes that a client sends: raw, or decoded from a container on the way."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from queue import Full, Queue
 from threading import Event, Thread
@@ -9,6 +9,7 @@ from typing import BinaryIO, Protocol, cast
 from alignatt4llm.audio.decode import AudioSource, raw
 from alignatt4llm.audio.samples import Samples
 from alignatt4llm.errors import UsageError
+from alignatt4llm.events import Notice
 from alignatt4llm.serve.errors import BadAudio
 from alignatt4llm.serve.pipe import Pipe
 
@@ -32,6 +33,11 @@ class Incoming(Protocol):
         """Whether the next block is there without waiting."""
         ...
 
+    @property
+    def notices(self) -> Sequence[Notice]:
+        """What one should know about the audio so far."""
+        ...
+
 
 class Raw:
     """16-bit little-endian samples."""
@@ -48,6 +54,11 @@ class Raw:
         """Whether another sample is there."""
         return self._pipe.waiting > 1
 
+    @property
+    def notices(self) -> Sequence[Notice]:
+        """None; see `Incoming`."""
+        return ()
+
 
 class Container:
     """WebM, Ogg and others; a thread of its own decodes, since decoders wait for whole pages.
@@ -59,6 +70,7 @@ class Container:
         self._pipe = pipe
         self._blocks: Queue[Samples | BaseException | None] = Queue(_AHEAD)
         self._unwanted = Event()
+        self._source: AudioSource | None = None
 
     def __iter__(self) -> Iterator[Samples]:
         """Yield blocks; see `Incoming`."""
@@ -76,6 +88,11 @@ class Container:
         """Whether a block has been decoded."""
         return not self._blocks.empty()
 
+    @property
+    def notices(self) -> Sequence[Notice]:
+        """What one should know about the container; see `Incoming`."""
+        return self._source.notices if self._source else ()
+
     def _work(self) -> None:
         with suppress(_Unwanted):
             self._put(self._decode())
@@ -87,7 +104,8 @@ class Container:
             if head and not any(head.startswith(mark, at) for at, mark in _BEGINNINGS):
                 raise UsageError("It is no container.")
             if head:
-                for block in AudioSource("The audio", cast(BinaryIO, self._pipe)):
+                self._source = AudioSource("The audio", cast(BinaryIO, self._pipe))
+                for block in self._source:
                     self._put(block)
         except UsageError:
             return BadAudio(

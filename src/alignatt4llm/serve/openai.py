@@ -15,10 +15,11 @@ from starlette.types import Receive, Scope, Send
 
 from alignatt4llm.audio.decode import AudioSource
 from alignatt4llm.errors import AlignattError, UsageError
-from alignatt4llm.events import Close, Commit, End
+from alignatt4llm.events import Close, Commit, End, Notice
 from alignatt4llm.outputs.base import Format
 from alignatt4llm.schedule.feeder import Feeder, run
 from alignatt4llm.schedule.timelines import Pulled
+from alignatt4llm.schedule.watch import Watch
 from alignatt4llm.serve.answers import openai_error, sse
 from alignatt4llm.serve.errors import BadAudio, EngineFailed, ServeError, TooLarge
 from alignatt4llm.serve.registry import Registry
@@ -89,12 +90,11 @@ class Translations:
         timeline = Pulled(source, doing=self._registry.steps.step)
         yield form.begin()
         with closing(self._open(wish)) as session:
-            for event in run(Feeder(session, chunk, longest=chunk), timeline):
-                yield form.add(event) if isinstance(event, Commit | Close | End) else ""
+            watch = Watch(wish.pair.source, lambda: source.notices)
+            for event in run(Feeder(session, chunk, longest=chunk, watch=watch), timeline):
+                yield form.add(event) if isinstance(event, Commit | Close | Notice | End) else ""
                 if session.transcript.clock > most:
                     raise TooLarge(f"Recordings may last {most:g} s; this lasts longer.")
-        if source.problem:
-            log.warning("an upload: %s", one_line(source.problem))
         yield form.end()
 
     def _open(self, wish: Wish) -> Session:
