@@ -3,6 +3,8 @@
 from collections import deque
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 
@@ -12,9 +14,9 @@ QUIET = -55.0
 """RMS of the loudest second, in dBFS, below which speech is too quiet; -20 to -35 is usual."""
 FULL = 0.998
 """Of full scale, from which on a sample may have been cut off."""
-FLAT = 3
-"""Neighbouring samples at full scale that make a cut-off top; loud speech has one or two."""
-SHARE = 0.002
+FLAT = 4
+"""Neighbouring samples at full scale that make a cut-off top; loud voices have three at most."""
+SHARE = 0.001
 """Of a second's samples, within cut-off tops, from which on one hears it."""
 RECENT, MANY = 10, 3
 """Seconds looked back at for clipping, and how many of them must be clipped: a knock is one."""
@@ -82,7 +84,8 @@ def decibels(amplitude: float) -> float:
     return 20 * float(np.log10(amplitude)) if amplitude > 0 else -np.inf
 
 
-def _flat(full: np.ndarray) -> float:
-    """Return the share of samples that end a run of `FLAT` at full scale."""
-    runs = np.logical_and.reduce([full[at : len(full) - FLAT + 1 + at] for at in range(FLAT)])
-    return float(runs.sum() / len(full))
+def _flat(full: NDArray[np.bool_]) -> float:
+    """Return the share of samples with which a run of `FLAT` at full scale begins."""
+    if len(full) < FLAT:
+        return 0.0
+    return float(sliding_window_view(full, FLAT).all(axis=1).sum() / len(full))
