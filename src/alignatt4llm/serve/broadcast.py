@@ -109,8 +109,7 @@ class Listener:
 
         Others have their turn between two lines, also while somebody catches up with hours.
         """
-        for line in self._broadcast.notices(self._noticed):
-            self._noticed += 1
+        for line in self._notices():
             yield line
         for line in self._newest(Source.type):
             yield line
@@ -123,10 +122,18 @@ class Listener:
     async def _numbered(self) -> AsyncIterator[str]:
         journal = self._broadcast.journal
         while self.seq < journal.last:
-            for line in await run_in_threadpool(journal.since, self.seq):
+            lines = await run_in_threadpool(journal.since, self.seq)
+            for notice in self._notices():  # said before these lines, the end among them
+                yield notice
+            for line in lines:
                 self.seq += 1
                 yield line
                 await asyncio.sleep(0)
+
+    def _notices(self) -> Iterator[str]:
+        for line in self._broadcast.notices(self._noticed):
+            self._noticed += 1
+            yield line
 
     def _newest(self, kind: str) -> Iterator[str]:
         found = self._broadcast.newest(kind, self._seen.get(kind, 0))
