@@ -235,6 +235,35 @@ def test_the_captions_page_shows_the_same_words(page, browser, server, tmp_path)
     hall.close()
 
 
+def test_notices_are_lines_that_can_be_dismissed(page, browser, tmp_path):
+    play_file(page, write_wav(tmp_path / "silence.wav", np.zeros(3 * 16_000)))
+    page.wait_for_function("() => document.body.dataset.state === 'ended'", timeout=20_000)
+    lines = page.locator("#notices[role=status] p")
+    assert (
+        "silent" in lines.nth(0).inner_text() and "no speech was heard" in lines.nth(1).inner_text()
+    )
+    page.get_by_role("button", name="Dismiss").first.click()
+    assert lines.count() == 1 and "no speech was heard" in lines.inner_text()
+    hall = browser.new_page()
+    hall.goto(page.evaluate("document.getElementById('hall').href"))
+    assert hall.text_content("#lines").strip() == ""
+    hall.close()
+    play_file(page, write_wav(tmp_path / "speech.wav", tones(range(4))))
+    assert lines.count() == 0  # they belong to the session before
+
+
+def test_a_notice_is_text_and_is_shown_once(page):
+    page.evaluate(
+        """async () => {
+          const { Notices } = await import("./page/notices.js");
+          const notices = new Notices();
+          for (const text of ["<b>loud</b>", "<b>loud</b>"]) notices.take({ kind: "clipped", text });
+        }"""
+    )
+    assert page.locator("#notices span").all_text_contents() == ["<b>loud</b>"]
+    assert page.locator("#notices b").count() == 0
+
+
 def test_keyboard_and_screen_reader(page):
     assert page.get_attribute("#said", "role") == "log"
     assert page.get_attribute("#said", "aria-live") == "polite"

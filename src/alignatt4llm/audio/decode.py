@@ -63,6 +63,11 @@ class AudioSource:
             length = self._media[0].duration
             self.duration = length / av.time_base if length else None
 
+    @property
+    def problem(self) -> str | None:
+        """What went wrong last while reading, or None."""
+        return self.notices[-1].text if self.notices else None
+
     def __iter__(self) -> Iterator[Samples]:
         if self._media is None:
             pipe = sys.stdin.buffer  # unbuffered: a thread that waits in it must not block the exit
