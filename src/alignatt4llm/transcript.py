@@ -10,6 +10,14 @@ from alignatt4llm.text.sentences import ends_clause, ends_sentence
 
 
 @dataclass(frozen=True, slots=True)
+class Spoken:
+    """The language that a recogniser hears: its code, and how sure it is of it, from 0 to 1."""
+
+    language: str
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
 class Recognition:
     """What a recogniser says after one step.
 
@@ -19,10 +27,13 @@ class Recognition:
         Words that became final in this step; they never change again.
     tail
         The current guess for what follows; it replaces the previous tail.
+    spoken
+        The language of the last seconds of voice, where the recogniser has looked at it.
     """
 
     committed: tuple[SourceWord, ...] = ()
     tail: tuple[SourceWord, ...] = ()
+    spoken: Spoken | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.errors import UsageError
+from alignatt4llm.events import Notice
 
 STANDARD_INPUT = "-"
 
@@ -28,8 +29,7 @@ class AudioSource:
     """One file, URL or standard input, read once from start to end.
 
     Iterating yields float32 blocks, shape [n], in [-1, 1] at 16 kHz, as they are decoded. Empty
-    audio yields nothing. Media that break off or hold damaged packets yield what can be read;
-    ``problem`` then says what was wrong, for a warning at the end.
+    audio yields nothing. Media that break off or hold damaged packets yield what can be read.
 
     Parameters
     ----------
@@ -44,8 +44,8 @@ class AudioSource:
     ----------
     duration
         Seconds the source says it lasts; None if it does not say, as live streams do not.
-    problem
-        What went wrong while reading, or None.
+    notices
+        What one should know about it; they are added while it is read.
 
     Raises
     ------
@@ -56,12 +56,17 @@ class AudioSource:
     def __init__(self, source: str, stream: BinaryIO | None = None) -> None:
         self.source = source
         self.duration: float | None = None
-        self.problem: str | None = None
+        self.notices: list[Notice] = []
         self._media: tuple[InputContainer, AudioStream] | None = None
         if stream is not None or source != STANDARD_INPUT:
             self._media = _open(source, stream)
             length = self._media[0].duration
             self.duration = length / av.time_base if length else None
+
+    @property
+    def problem(self) -> str | None:
+        """What went wrong last while reading, or None."""
+        return self.notices[-1].text if self.notices else None
 
     def __iter__(self) -> Iterator[Samples]:
         if self._media is None:
@@ -86,7 +91,7 @@ class AudioSource:
             try:
                 packet = next(packets, None)
             except (av.FFmpegError, OSError) as error:
-                self.problem = f"'{self.source}' breaks off early: {_reason(error)}."
+                self._note("broken_off", f"'{self.source}' breaks off early: {_reason(error)}.")
                 return
             if packet is None:
                 return
@@ -95,9 +100,13 @@ class AudioSource:
             except av.EOFError:
                 return
             except av.FFmpegError as error:
-                self.problem = f"Parts of '{self.source}' could not be decoded: {_reason(error)}."
+                said = f"Parts of '{self.source}' could not be decoded: {_reason(error)}."
+                self._note("damaged", said)
                 continue
             yield from frames
+
+    def _note(self, kind: str, text: str) -> None:
+        self.notices.append(Notice(kind, text))
 
 
 def read(source: str) -> Iterator[Samples]:

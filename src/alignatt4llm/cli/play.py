@@ -1,7 +1,7 @@
 """From a source of audio to the outputs asked for: what translate and listen have in common."""
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -15,10 +15,12 @@ from alignatt4llm.cli.files import Writes
 from alignatt4llm.cli.interrupt import Interrupt
 from alignatt4llm.cli.report import tell
 from alignatt4llm.cli.system import Choice
+from alignatt4llm.events import Notice
 from alignatt4llm.outputs.base import Output
 from alignatt4llm.outputs.table import OUTPUTS
 from alignatt4llm.schedule.feeder import LONGEST, REGIMES, Feeder, run
 from alignatt4llm.schedule.timelines import PIECE, LiveTimeline, Pulled
+from alignatt4llm.schedule.watch import Watch
 from alignatt4llm.session import Session
 
 IN_TURN = "alternating"
@@ -48,6 +50,7 @@ def play(
     duration: float | None,
     realtime: bool,
     stop: Callable[[], None] | None = None,
+    notices: Callable[[], Sequence[Notice]] = tuple,
 ) -> tuple[Session, bool]:
     """Translate a source; all that was heard is in every output when this returns.
 
@@ -63,6 +66,8 @@ def play(
         Whether to take audio only as it becomes due.
     stop
         Ends the source, for Ctrl-C; by default the source is left where it is.
+    notices
+        Returns what the source has had to say so far.
 
     Returns
     -------
@@ -78,7 +83,8 @@ def play(
         if about and about.glossary:
             outputs.append(stack.enter_context(closing(GlossaryReport(about.glossary))))
         outputs.append(stack.enter_context(closing(display(args.trace, duration, chosen.pair))))
-        feeder = Feeder(session, chunk, regime, LONGEST if live else chunk)
+        watch = Watch(chosen.pair.source, notices)
+        feeder = Feeder(session, chunk, regime, LONGEST if live else chunk, watch=watch)
         timeline = _live(source) if live else Pulled(source)
         with Interrupt(stop or timeline.stop) as interrupt, timeline:
             for event in run(feeder, timeline):

@@ -55,10 +55,10 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"The {args.schedule} schedule follows real time; leave --fast out.")
     source = AudioSource(args.input)
     realtime = args.realtime or (sys.stdout.isatty() and not args.fast)
-    session, interrupted = play(args, source, source.duration, realtime)
+    session, interrupted = play(
+        args, source, source.duration, realtime, notices=lambda: source.notices
+    )
     if not session.transcript.samples and not interrupted:
         name = "Standard input" if args.input == STANDARD_INPUT else f"'{args.input}'"
         raise AlignattError(f"{name} holds no audio.")
-    if source.problem:
-        print(f"alignatt: warning: {source.problem}", file=sys.stderr)
     return 130 if interrupted else 0

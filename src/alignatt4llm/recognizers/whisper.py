@@ -18,9 +18,13 @@ from alignatt4llm.recognizers.table import Asked
 from alignatt4llm.recognizers.window import WindowRecognizer, token_budget
 from alignatt4llm.text.languages import Language
 from alignatt4llm.text.words import is_spoken
+from alignatt4llm.transcript import Spoken
 
 LONG = 5.0
 """Seconds of a window: every known token costs a step of the decoder, so fewer than others keep."""
+
+Encoded = tuple[Any, int]
+"""What the encoder makes of a window, and the frames that hold audio."""
 
 
 class WhisperEngine:
@@ -52,29 +56,44 @@ class WhisperEngine:
 
     def open(self, language: Language, hold_back: float = HOLD_BACK) -> WindowRecognizer:
         """Start recognising one stream of speech in ``language``."""
-        return WindowRecognizer(self, language, self._finality(hold_back), LONG)
+        stream = _Stream(self)
+        return WindowRecognizer(
+            stream, language, self._finality(hold_back), LONG, lambda audio: stream.spoken()
+        )
 
-    def transcribe(
-        self,
-        audio: Samples,
-        language: Language,
-        beginning: Sequence[str] = (),
-    ) -> list[SourceWord] | None:
-        """Recognise a window of audio; see `SpeechModel.transcribe`.
+    def encode(self, audio: Samples) -> Encoded:
+        """Encode a window of audio.
 
         Only as much of Whisper's 30 s as the audio fills is encoded, which is several times
         faster and does not cost accuracy.
         """
         from ctranslate2 import StorageView
 
+        mel, frames = self._mel(audio)
+        return self._whisper.model.encode(StorageView.from_array(mel), to_cpu=False), frames
+
+    def spoken(self, encoded: Encoded) -> Spoken | None:
+        """Tell which language is spoken in a window; None if the model knows one only."""
+        if not self._whisper.model.is_multilingual:
+            return None
+        [[(token, share), *_]] = self._whisper.model.detect_language(encoded[0])
+        return Spoken(token.strip("<|>"), share)
+
+    def transcribe(
+        self,
+        audio: Samples,
+        language: Language,
+        beginning: Sequence[str] = (),
+        encoded: Encoded | None = None,
+    ) -> list[SourceWord] | None:
+        """Recognise a window of audio, which may be encoded already; see `SpeechModel`."""
         tokenizer = self._tokenizer(language)
         known = _encode(tokenizer, language, beginning)
-        mel, frames = self._mel(audio)
-        encoded = self._whisper.model.encode(StorageView.from_array(mel), to_cpu=False)
+        features, frames = encoded or self.encode(audio)
         prompt = [*tokenizer.sot_sequence, tokenizer.no_timestamps, *known]
         budget = token_budget(audio)
         [result] = self._whisper.model.generate(
-            encoded,
+            features,
             [prompt],
             beam_size=1,
             max_length=len(prompt) + budget,
@@ -86,7 +105,7 @@ class WhisperEngine:
         new = tokens[len(known) :]  # the result repeats the known beginning
         if not _credible(result, tokenizer.decode(new), len(new), len(tokens), budget):
             return None
-        found = self._whisper.find_alignment(tokenizer, [tokens], encoded, frames)[0]
+        found = self._whisper.find_alignment(tokenizer, [tokens], features, frames)[0]
         return _words(found, tokenizer.decode(known), language)
 
     def _mel(self, audio: Samples) -> tuple[NDArray[np.float32], int]:
@@ -106,6 +125,25 @@ class WhisperEngine:
                 whisper.hf_tokenizer, whisper.model.is_multilingual, "transcribe", language.code
             )
         return self._tokenizers[language.code]
+
+
+class _Stream:
+    """Recognises the windows of one stream; what was encoded last also tells the language."""
+
+    def __init__(self, engine: WhisperEngine) -> None:
+        self._engine = engine
+        self._encoded: Encoded | None = None
+
+    def transcribe(
+        self, audio: Samples, language: Language, beginning: Sequence[str] = ()
+    ) -> list[SourceWord] | None:
+        """Recognise a window of audio; see `SpeechModel.transcribe`."""
+        self._encoded = self._engine.encode(audio)
+        return self._engine.transcribe(audio, language, beginning, self._encoded)
+
+    def spoken(self) -> Spoken | None:
+        """Tell which language is spoken in the window that was transcribed last."""
+        return self._engine.spoken(self._encoded) if self._encoded else None
 
 
 def _encode(tokenizer: Any, language: Language, words: Sequence[str]) -> list[int]:

@@ -25,6 +25,7 @@ from alignatt4llm.schedule.timelines import (
     Timeline,
     Work,
 )
+from alignatt4llm.schedule.watch import Watch
 from alignatt4llm.session import Heard
 
 LONGEST = 30.0
@@ -97,6 +98,9 @@ class Feeder:
     finishes
         Asked once the audio has ended: whether the stream ends with it. Otherwise what makes whole
         chunks is translated, and the stream may be continued elsewhere.
+    watch
+        Notices what one should know about the sound; leave it out where silence only stands for
+        the time of known words.
 
     Attributes
     ----------
@@ -111,8 +115,10 @@ class Feeder:
         regime: Regime = ALTERNATING,
         longest: float = LONGEST,
         finishes: Callable[[], bool] = lambda: True,
+        watch: Watch | None = None,
     ) -> None:
         self.over = False
+        self._watch = watch
         self._session, self._regime, self._finishes = session, regime, finishes
         self._chunk = round(chunk * SAMPLE_RATE) if regime.cadence else 1
         self._most = max(1, round(longest * SAMPLE_RATE) // self._chunk) * self._chunk
@@ -152,6 +158,8 @@ class Feeder:
     def take(self, news: Iterable[News]) -> Iterator[Event]:
         """Take in what happened and yield the events of it."""
         for item in news:
+            if self._watch:
+                yield from self._watch.take(item)
             match item:
                 case Arrived(None):
                     self._ended = True

@@ -34,7 +34,7 @@ class Hearing:
         settings: SourceSettings = SourceSettings(),
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.transcript = Transcript(settings)
+        self.transcript = Transcript(language, settings)
         self._recognizer = recognizer
         self._between = language.separator
         self._utterance = 0

@@ -25,11 +25,6 @@ _LOOK = 0.2
 """Seconds between two looks whether somebody still wants the blocks."""
 
 
-def troubles(source: AudioSource) -> list[Notice]:
-    """Return what was wrong with a source, as far as it has been read."""
-    return [Notice("damaged", source.problem)] if source.problem else []
-
-
 class Incoming(Protocol):
     """Blocks of samples as they arrive.
 
@@ -87,9 +82,9 @@ class Container:
     def __init__(self, pipe: Pipe) -> None:
         self._pipe = pipe
         self.failed = False
-        self._source: AudioSource | None = None
         self._blocks: Queue[Samples | BaseException | None] = Queue(_AHEAD)
         self._unwanted = Event()
+        self._source: AudioSource | None = None
 
     def __iter__(self) -> Iterator[Samples]:
         """Yield blocks; see `Incoming`."""
@@ -111,7 +106,7 @@ class Container:
     @property
     def notices(self) -> Sequence[Notice]:
         """What one should know about the container; see `Incoming`."""
-        return troubles(self._source) if self._source else ()
+        return self._source.notices if self._source else ()
 
     def _work(self) -> None:
         with suppress(_Unwanted):

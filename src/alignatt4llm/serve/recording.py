@@ -11,10 +11,10 @@ from alignatt4llm.events import Notice
 from alignatt4llm.outputs.base import Format
 from alignatt4llm.schedule.feeder import Feeder, run
 from alignatt4llm.schedule.timelines import Pulled
+from alignatt4llm.schedule.watch import Watch
 from alignatt4llm.serve.answers import Asked
 from alignatt4llm.serve.errors import BadAudio, TooLarge
 from alignatt4llm.serve.hearing import Hearing
-from alignatt4llm.serve.incoming import troubles
 from alignatt4llm.serve.jobs import Job
 from alignatt4llm.serve.registry import Registry
 from alignatt4llm.serve.upload import Wish
@@ -75,14 +75,13 @@ class Recording:
         chunk = LATENCIES[self._wish.latency].chunk
         yield form.begin()
         with closing(self._begun()) as session:
-            for event in run(Feeder(session, chunk, longest=chunk), timeline):
+            watch = Watch(self._wish.source, lambda: source.notices)
+            for event in run(Feeder(session, chunk, longest=chunk, watch=watch), timeline):
                 if isinstance(event, Notice):
                     yield self._warn(form, event)
                 else:
                     yield form.add(event) if isinstance(event, self._answer.reads) else ""
                 self._check_length(session.transcript.clock)
-        for notice in troubles(source):
-            yield self._warn(form, notice)
         yield form.end()
 
     def _opened(self) -> AudioSource:

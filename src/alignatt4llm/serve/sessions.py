@@ -13,6 +13,7 @@ from alignatt4llm.events import Close, Commit, End, Event, Source
 from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.schedule.feeder import Feeder, run
 from alignatt4llm.schedule.timelines import Done, News, Pulled, Work
+from alignatt4llm.schedule.watch import Watch
 from alignatt4llm.serve.broadcast import Broadcast
 from alignatt4llm.serve.errors import BadAudio, EngineFailed, Farewell, TooLong
 from alignatt4llm.serve.incoming import Container, Incoming, Raw
@@ -199,11 +200,11 @@ class LiveSession:
             lambda: self._stepped(session), incoming, lambda: incoming.ready, _JOINED, self._working
         )
         chunk = LATENCIES[self.header["latency"]].chunk
-        feeder = Feeder(session, chunk, longest=_JOINED, finishes=lambda: self._finishes(incoming))
+        watch = Watch(self._pair.source, lambda: incoming.notices, self._start)
+        feeder = Feeder(
+            session, chunk, longest=_JOINED, finishes=lambda: self._finishes(incoming), watch=watch
+        )
         for event in run(feeder, timeline):
-            if isinstance(event, End):
-                for notice in incoming.notices:
-                    self._publish(notice)
             self._publish(event)
 
     def _finishes(self, incoming: Incoming) -> bool:
