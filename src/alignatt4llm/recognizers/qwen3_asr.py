@@ -30,7 +30,6 @@ from alignatt4llm.recognizers.table import Asked
 from alignatt4llm.recognizers.window import WindowRecognizer, token_budget
 from alignatt4llm.recognizers.word_repair import continued
 from alignatt4llm.text.languages import Language
-from alignatt4llm.text.repeats import loop_length
 from alignatt4llm.transcript import Spoken
 
 _CODES = {name: code for code, name in LANGUAGE_CODE_TO_NAME.items()}
@@ -237,7 +236,7 @@ class _Text:
         """
         names, vectors = self._inputs(prompt, sounds)
         said: list[int] = []
-        while len(said) < budget and not loop_length(said):
+        while len(said) < budget:
             guess = guess[: budget - len(said) - 1]
             fed = [*said, *guess]
             choices = self._feed(
