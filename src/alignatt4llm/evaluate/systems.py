@@ -152,7 +152,8 @@ class Offline:
         words = split_words(source, self.pair.source)
         if not words:
             return ""
-        return drafter.draft(self.prompt(words, "", ()), 3 * len(words) + 24).text.strip()
+        draft = drafter.draft(self.prompt(words, "", ()), 3 * len(words) + 24)
+        return draft.within("", words, self.pair.target).text.strip()
 
 
 def _hypothesis(

@@ -29,7 +29,6 @@ from alignatt4llm.recognizers.table import Asked
 from alignatt4llm.recognizers.window import WindowRecognizer, token_budget
 from alignatt4llm.recognizers.word_repair import give_times
 from alignatt4llm.text.languages import Language
-from alignatt4llm.text.repeats import loop_length
 from alignatt4llm.text.words import split_words
 
 
@@ -215,7 +214,7 @@ class _Text:
         """
         names, vectors = self._inputs(prompt, sounds)
         said: list[int] = []
-        while len(said) < budget and not loop_length(said):
+        while len(said) < budget:
             guess = guess[: budget - len(said) - 1]
             fed = [*said, *guess]
             choices = self._feed(
