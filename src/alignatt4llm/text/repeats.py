@@ -87,11 +87,20 @@ def kept(
 
 
 def _units(text: str, language: Language) -> list[tuple[int, int]]:
-    """Return the characters of each unit: words, or characters and whole numbers."""
-    if not language.by_character:
-        return [match.span() for match in _GROUPED.finditer(text)]
-    begins = (at for at in range(1, len(text)) if begins_unit(text, at, language))
-    return [(start, end) for start, end in pairwise((0, *begins, len(text))) if start < end]
+    """Return the characters of each unit: words, or characters and whole numbers.
+
+    Signs belong to what stands before them.
+    """
+    if language.by_character:
+        begins = (at for at in range(1, len(text)) if begins_unit(text, at, language))
+        found = list(pairwise((0, *begins, len(text))))
+    else:
+        found = [match.span() for match in _GROUPED.finditer(text)]
+    units: list[tuple[int, int]] = []
+    for start, end in found:
+        only_signs = not any(map(str.isalnum, text[start:end]))
+        units.append((units.pop()[0] if units and only_signs else start, end))
+    return units
 
 
 def _cut(items: Sequence[Hashable], first: int, blocks: _Blocks, source: tuple[str, ...]) -> int:
@@ -138,12 +147,17 @@ def repetition(words: tuple[str, ...], size: int = 1, ratio: int = 1) -> int:
 
 
 def _successive(items: Sequence[Hashable], least: int = 1) -> int:
-    """How many times a block of at least so many items stands in succession, at most."""
+    """How many times a block of at least so many items stands in succession, at most.
+
+    One item again and again is no block of several.
+    """
     times = 1
     for size in range(least, min(len(items) // 2, _LONGEST) + 1):
-        again = groupby(map(eq, items, items[size:]))
-        run = max((sum(1 for _ in equal) for same, equal in again if same), default=0)
-        times = max(times, 1 + run // size)
+        end = 0
+        for equal, pairs in groupby(map(eq, items, items[size:])):
+            start, end = end, end + sum(1 for _ in pairs)
+            if equal and (least == 1 or len(set(items[start : start + size])) > 1):
+                times = max(times, 1 + (end - start) // size)
     return times
 
 
