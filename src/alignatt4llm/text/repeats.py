@@ -9,7 +9,7 @@ from itertools import groupby, pairwise
 from operator import eq
 
 from alignatt4llm.text.languages import Language
-from alignatt4llm.text.units import begins_unit
+from alignatt4llm.text.units import begins_unit, trim
 from alignatt4llm.text.words import same
 
 
@@ -24,7 +24,9 @@ class _Blocks:
     phrase
         Items that do not come again by chance.
     ratio
-        Items that may translate one word or digit of the source.
+        Items that may translate one word of the source.
+    digit
+        Items that may say one digit of the source, and a sign before it.
     least
         Items of a repetition that is worth cutting.
     """
@@ -32,12 +34,13 @@ class _Blocks:
     longest: int
     phrase: int
     ratio: int
+    digit: int
     least: int = 1
 
 
-_IN_WORDS = _Blocks(longest=24, phrase=6, ratio=4)
-_IN_CHARACTERS = _Blocks(longest=48, phrase=12, ratio=6)
-_IN_UNIT = _Blocks(longest=12, phrase=24, ratio=12, least=24)  # numbers may have many zeros
+_IN_WORDS = _Blocks(longest=24, phrase=6, ratio=4, digit=2)
+_IN_CHARACTERS = _Blocks(longest=48, phrase=12, ratio=6, digit=6)
+_IN_UNIT = _Blocks(longest=12, phrase=24, ratio=12, digit=12, least=24)  # numbers may have many zeros
 
 _GROUPED = re.compile(r"\S*\d(?:\s\d{3}(?!\d))+\S*|\S+")
 """A word; a number whose digits stand in groups of three is one."""
@@ -72,7 +75,8 @@ def kept(
     """
     whole, source = said + text, tuple(words)
     spans = _units(whole, language)
-    complete = spans if ended else spans[:-1]
+    sayable = trim(whole, len(whole), language, ended)
+    complete = [(a, b) for a, b in spans if not any(map(str.isalnum, whole[sayable:b]))]
     before = sum(end <= len(said) for _, end in complete)
     blocks = _IN_CHARACTERS if language.by_character else _IN_WORDS
     bare = [same(whole[start:end]) for start, end in complete]
@@ -108,20 +112,24 @@ def _cut(items: Sequence[Hashable], first: int, blocks: _Blocks, source: tuple[s
     for count in range(first + 1, len(items) + 1):
         for size, run in _runs(items[:count], blocks.longest):
             if run >= _enough(size, 1, blocks):
-                times = repetition(source, size, blocks.ratio)
+                times = repetition(source, size, blocks.ratio, blocks.digit)
                 if run >= _enough(size, times, blocks):
                     return max(first, count - run + (times - 1) * size)
     return len(items)
 
 
 def _runs(items: Sequence[Hashable], longest: int) -> Iterator[tuple[int, int]]:
-    """Yield for blocks of each size how many items at the end are those one block earlier."""
-    count = len(items)
+    """Yield for blocks of each size how many items at the end are those one block earlier.
+
+    A block that only repeats a smaller one is left out.
+    """
+    count, found = len(items), list[tuple[int, int]]()
     for size in range(1, min(longest, count - 1) + 1):
         run = 0
         while run < count - size and items[count - 1 - run] == items[count - 1 - run - size]:
             run += 1
-        if run:
+        if run and not any(size % part == 0 and size <= part + ran for part, ran in found):
+            found.append((size, run))
             yield size, run
 
 
@@ -132,31 +140,35 @@ def _enough(size: int, times: int, blocks: _Blocks) -> int:
 
 
 @lru_cache(64)
-def repetition(words: tuple[str, ...], size: int = 1, ratio: int = 1) -> int:
+def repetition(words: tuple[str, ...], size: int = 1, ratio: int = 1, digit: int = 1) -> int:
     """Return how many times a source says the same again; 1 if it never does.
 
     Counted are words and digits in succession, syllables of which there are three or more
     (``hahaha``), and phrases wherever they come again; each only if ``size`` units may be its
-    translation, at most ``ratio`` for each word and digit.
+    translation, at most ``ratio`` for each word and ``digit`` for each digit.
     """
     parts = [part for word in words for part in re.findall(r"\d|\D+", same(word))]
-    times = _successive(parts[:_MOST], -(-size // ratio))
-    if size <= ratio and (syllables := _successive("".join(parts)[:_MOST])) > 2:
+    widths = [digit if part.isdigit() else ratio for part in parts]
+    times = _successive(parts[:_MOST], widths, size)
+    text = "".join(parts)[:_MOST]
+    spoken = [not character.isdigit() for character in text]
+    if size <= ratio and (syllables := _successive(text, spoken, 1)) > 2:
         times = max(times, syllables)
     return max(times, _recurring(parts)) if size > 2 else times
 
 
-def _successive(items: Sequence[Hashable], least: int = 1) -> int:
-    """How many times a block of at least so many items stands in succession, at most.
+def _successive(items: Sequence[str], widths: Sequence[int] = (), width: int = 0) -> int:
+    """How many times a block that is at least so wide stands in succession, at most.
 
     One item again and again is no block of several.
     """
     times = 1
-    for size in range(least, min(len(items) // 2, _LONGEST) + 1):
+    for size in range(1, min(len(items) // 2, _LONGEST) + 1):
         end = 0
         for equal, pairs in groupby(map(eq, items, items[size:])):
             start, end = end, end + sum(1 for _ in pairs)
-            if equal and (least == 1 or len(set(items[start : start + size])) > 1):
+            wide = sum(widths[start : start + size]) >= width
+            if equal and wide and (size == 1 or len(set(items[start : start + size])) > 1):
                 times = max(times, 1 + (end - start) // size)
     return times
 

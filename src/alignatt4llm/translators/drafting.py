@@ -162,7 +162,7 @@ class Drafting:
                 self._ids.append(token)
                 self._logprobs.append(logprob)
             agreed = bool(self._guess) and self._guess.pop(0) == token
-            if ends or not agreed or len(self._ids) >= budget:
+            if ends or not agreed or len(self._ids) >= budget or self._repeats():
                 return ends
         return False
 
