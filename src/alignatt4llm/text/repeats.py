@@ -82,10 +82,11 @@ def kept(
     bare = [same(whole[start:end]) for start, end in complete]
     count = _cut(bare, before, blocks, source)
     places = [complete[count - 1][1] if count else 0] if count < len(bare) else []
+    signs = (*source, *re.findall(r"\w+|[^\w\s]", " ".join(source)))
     for start, end in spans:
         if end > len(said):
             inside = whole[start:end]
-            at = _cut(inside, max(0, len(said) - start), _IN_UNIT, source)
+            at = _cut(inside, max(0, len(said) - start), _IN_UNIT, signs)
             places += [start + at] if at < len(inside) else []
     return max(0, min(places, default=len(whole)) - len(said))
 
