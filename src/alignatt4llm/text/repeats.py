@@ -82,7 +82,7 @@ def kept(
     bare = [same(whole[start:end]) for start, end in complete]
     count = _cut(bare, before, blocks, source)
     places = [complete[count - 1][1] if count else 0] if count < len(bare) else []
-    signs = (*source, *re.findall(r"\w+|[^\w\s]", " ".join(source)))
+    signs = tuple(re.findall(r"\w+|[^\w\s]", " ".join(source)))
     for start, end in spans:
         if end > len(said):
             inside = whole[start:end]
