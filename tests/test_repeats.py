@@ -6,14 +6,20 @@ One row an input: what is said again, in which languages, and what of it is kept
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sessions import EN_DE, EN_ZH, follow, of, said, talk
+from sessions import EN_DE, EN_ZH, SECOND, follow, of, play, said, talk
 
 from alignatt4llm.events import Close
-from alignatt4llm.text.languages import language
+from alignatt4llm.heads.loading import head_set_for
+from alignatt4llm.policy.alignatt import AlignAtt
+from alignatt4llm.recognizers.timed import TimedTextRecognizer
+from alignatt4llm.session import Session, SessionSettings
+from alignatt4llm.text.languages import Pair, language
 from alignatt4llm.text.repeats import kept, repetition
 from alignatt4llm.text.units import trim
 from alignatt4llm.text.words import split_words
+from alignatt4llm.transcript import SourceSettings
 from alignatt4llm.translators.scripted import word_for_word
+from alignatt4llm.translators.transformers import TransformersTranslator
 
 ROW = "row row row your boat gently down the stream"
 RUDER = "rudert rudert rudert dein Boot sanft den Bach hinunter"
@@ -238,3 +244,40 @@ def test_a_run_away_draft_in_characters():
 
     events, _ = follow(talk("a b c d e", 5), script, pair=EN_ZH)
     assert said(events) == "AB船CDE"
+
+
+REAL = [
+    ("en-de", "The room number is 1 1 1 1 and the door is open.", ["1", "Tür", "offen"]),
+    ("en-zh", "The room number is 1 1 1 1 and the door is open.", ["1", "门", "开"]),
+    ("en-de", "There are 20000 people in the hall and the doors are open.", ["20", "Türen"]),
+    ("en-de", "My number is 555-7777 and my name is Anna.", ["555-7777", "Anna"]),
+    ("en-zh", "My number is 555-7777 and my name is Anna.", ["7777", "名"]),
+    (
+        "en-de",
+        "He said no no no no no and then he left the house.",
+        ["nein nein nein nein nein", "ging"],
+    ),
+]
+"""Pair, source, what the embedded model's translation has in it."""
+
+
+@pytest.fixture(scope="module")
+def embedded(embedded_llm):
+    return TransformersTranslator(embedded_llm, threads=1)
+
+
+@pytest.mark.parametrize(("pair", "source", "parts"), REAL)
+def test_the_embedded_model_says_numbers_and_what_follows_them(embedded, pair, source, parts):
+    both, words = Pair.parse(pair), talk(source, 6)
+    heads = head_set_for("gemma-3-270m", pair)
+    session = Session(
+        TimedTextRecognizer(words),
+        embedded.open(both, heads),
+        AlignAtt(heads),
+        embedded.prompt_form(both),
+        both,
+        SessionSettings(SourceSettings()),
+    )
+    text = said(play(session, [SECOND] * 8))
+    at = [text.casefold().find(part.casefold()) for part in parts]
+    assert -1 not in at and at == sorted(at), text
