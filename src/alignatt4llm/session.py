@@ -316,11 +316,17 @@ class Session:
         """
         count, language = len(words), self.target.language
         first = begun = 0  # word and character from which on it is translated
-        skip, more = 1, True
+        skip, more, again = 1, True, False
         while more:
             rest, before = words[first:], self.target.accepted
             view = View(rest, len(rest), before[begun:].strip())
-            draft = self._ask(view, min(160, 3 * len(rest) + 24))
+            try:
+                draft = self._ask(view, min(160, 3 * len(rest) + 24))
+            except PromptTooLong:
+                if again:
+                    break  # what has been said leaves no room to go on
+                raise
+            again = True
             if not first and self._ends_early(draft, count):
                 return self.target.covered + 1
             said = accept_all(draft, self._policy.decide(draft, view), language)

@@ -9,8 +9,9 @@ from av.container import InputContainer
 
 from alignatt4llm.audio.open import Recording, reason
 
-_LITTLE = 0.1
-"""Seconds of sound that may be lost before it is told."""
+_LITTLE = 0.04
+"""Seconds of sound that may be lost in a row before it is told: where recordings meet, one packet
+may hold nothing."""
 _GUESSED = 0.02
 """How near, as a share, a duration is to size over bit rate that was worked out from them."""
 
@@ -30,22 +31,28 @@ def decoded(
     note
         Is told where something is ``damaged`` or ``broken_off``.
     """
-    lost, early = 0.0, ""
+    lost, known, early = 0.0, None, ""
+    size = seconds = 0.0  # of what was decoded
     for packet in _packets(recording.container, stream, name, note):
         try:
-            frames = stream.codec_context.decode(packet)
+            frames = [frame for frame in stream.codec_context.decode(packet) if frame.samples]
         except av.EOFError:
             break
         except av.FFmpegError as error:
             early = reason(error)
-            lost += _seconds(packet)
-            if lost > _LITTLE:
-                note("damaged", f"Parts of '{name}' could not be decoded: {early}.")
+            # where there are no timestamps, all that could not be read lies in one packet
+            lost += max(_seconds(packet), packet.size * seconds / size if size else 0.0)
             continue
+        size, seconds = size + packet.size, seconds + _seconds(packet)
+        for frame in (frame for frame in frames if frame.sample_rate):
+            kind = (frame.sample_rate, frame.layout.name)
+            if lost > _LITTLE and kind == known:
+                note("damaged", f"Parts of '{name}' could not be decoded: {early}.")
+            lost, known = 0.0, kind
+            yield frame
         if packet.size:
             cut = packet.is_corrupt and not recording.endless
             early = "its last packet is not whole" if cut else ""
-        yield from (frame for frame in frames if frame.samples and frame.sample_rate)
     if recording.cut:
         early = early or "its last page is missing"
     if early:
