@@ -61,8 +61,11 @@ def picture():
 
 
 def index_last():
-    """An MP4 as cameras and phones write it: what is needed first stands last."""
-    return media("ipod", "aac")
+    """An MP4 as cameras and phones write it: what is needed first stands last.
+
+    It is larger than what FFmpeg holds at once; a smaller one can be read.
+    """
+    return media("ipod", "aac", [*ALL] * 4)
 
 
 @pytest.fixture(scope="module")
