@@ -15,6 +15,7 @@ from websockets.asyncio.client import connect
 from alignatt4llm.recognizers.tones import SCRIPT, tones
 from alignatt4llm.scripted import ScriptedInterpreter
 from alignatt4llm.serve.limits import Limits
+from alignatt4llm.serve.messages import Defaults
 from alignatt4llm.serve.server import Server, Settings
 
 EVERYTHING = " ".join(SCRIPT).upper()
@@ -29,9 +30,16 @@ def speech(words=range(len(SCRIPT))):
 
 
 @contextmanager
-def serving(folder, interpreter=None, port=0, token=None, origins=(), **limits):
+def serving(folder, interpreter=None, port=0, token=None, origins=(), to="", **limits):
     """Yield a server that listens on loopback until the block ends."""
-    settings = Settings(folder, port=port, token=token, origins=origins, limits=Limits(**limits))
+    settings = Settings(
+        folder,
+        port=port,
+        token=token,
+        origins=origins,
+        defaults=Defaults(target=to),
+        limits=Limits(**limits),
+    )
     server = Server(interpreter or ScriptedInterpreter(), settings)
     thread = threading.Thread(target=server.run)
     thread.start()

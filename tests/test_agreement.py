@@ -53,6 +53,23 @@ def test_a_word_that_keeps_changing_keeps_nobody_waiting() -> None:
     assert said == ["", "", "", "Lübeck"]
 
 
+def test_a_number_is_not_final_in_parts() -> None:
+    agreement = Agreement()
+    heard = [("by 12.5% to", 2.0), ("my 12. I'm 1% to", 4.2), ("fell 12.5% to", 4.9)]
+    said = [texts(agreement.update(timed(text), clock)) for text, clock in heard]
+    assert said == ["", "", ""]
+    assert texts(agreement.update(timed("by 12.5% to us"), 5.3)) == ""
+    assert texts(agreement.update(timed("by 12.5% to us"), 5.4)) == "by 12.5% to"
+
+
+def test_a_number_that_keeps_changing_keeps_nobody_waiting_for_ever() -> None:
+    agreement = Agreement()
+    heard = [("12 to us", 2.0), ("13 so us", 4.0), ("12 to us", 5.4), ("13 so us", 5.6)]
+    assert [texts(agreement.update(timed(text), clock)) for text, clock in heard] == [
+        "", "", "", "13",
+    ]  # fmt: skip
+
+
 def test_words_said_again_are_dropped_by_text_and_time() -> None:
     agreement = Agreement()
     agreement.update(timed("one two three four"), 2.0)

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from importlib import resources
 from itertools import pairwise
+from xml.etree import ElementTree
 
 import av
 import httpx
@@ -19,7 +20,7 @@ from serve_harness import Client, run, serving, speech
 from test_uploads import post, wav
 
 from alignatt4llm.audio.decode import AudioSource
-from alignatt4llm.calibrate.plots import plot_draft
+from alignatt4llm.calibrate.plots import plot_draft, plot_map
 from alignatt4llm.cli.display import LiveDisplay, Plain
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.events import (
@@ -31,6 +32,7 @@ from alignatt4llm.events import (
     TokenTrace,
     Trace,
 )
+from alignatt4llm.heads.headset import HeadSet, Layout
 from alignatt4llm.outputs.table import OUTPUTS
 from alignatt4llm.scripted import ScriptedInterpreter
 from alignatt4llm.text.languages import Pair
@@ -187,6 +189,18 @@ def test_nothing_that_is_said_steers_a_pipe(capsys, trace):
     assert words(out)[-3:] == SEEN
 
 
+DIRECTIONS = [chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))]
+
+
+@pytest.mark.parametrize("sign", DIRECTIONS, ids=ascii)
+def test_nothing_that_is_said_turns_the_text_around(sign):
+    """An override that is left open would show what follows it backwards."""
+    for kind in ("srt", "vtt", "txt"):
+        text = OUTPUTS[kind].text(talk([f"{sign}abc", "שלום\u200f def"]))
+        assert sign not in text and "abc" in text and "שלום\u200f def" in text
+    assert printable(f"a{sign}b") == "ab"
+
+
 def test_nothing_that_is_said_steers_a_terminal():
     console = Console(file=io.StringIO(), force_terminal=True, color_system=None, width=200)
     output = LiveDisplay(console, Pair.parse("en-de"))
@@ -260,6 +274,19 @@ def test_words_of_a_picture_are_no_formulas(tmp_path):
     path = tmp_path / "a.svg"
     plot_draft(np.ones((1, 1)), ["$^$"], ["$_$"], [], 0, path)
     assert "$^$" in html.unescape(path.read_text("utf-8"))
+
+
+@pytest.mark.parametrize(
+    "word", ["<b>&amp;", "a\x00\x1b[2Jb", "\ufffe", "\n\n", "$x$", "]]>", "\u202e"]
+)
+def test_a_picture_is_well_formed_whatever_its_words(tmp_path, word):
+    path = tmp_path / "a.svg"
+    plot_draft(np.ones((1, 1)), [word], [f" {word}"], [], 0, path)
+    shown = "".join(ElementTree.parse(path).getroot().itertext())
+    assert one_line(word) in shown
+    heads = HeadSet(word, "en-de", ((0, 0),))
+    plot_map(heads, Layout(1, 1), path)
+    assert one_line(word) in "".join(ElementTree.parse(path).getroot().itertext())
 
 
 @pytest.mark.parametrize(

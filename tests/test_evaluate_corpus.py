@@ -3,9 +3,11 @@
 import json
 import wave
 
+import av
 import numpy as np
 import pytest
 
+from alignatt4llm.cli.main import main
 from alignatt4llm.errors import UsageError
 from alignatt4llm.evaluate.corpus import read_corpus, seconds
 from alignatt4llm.text.languages import Pair
@@ -71,6 +73,45 @@ def test_an_empty_line_is_a_segment_without_words(tmp_path):
     assert [word.text for word in a.words(EN_DE.source)] == ["two"]
 
 
+BLANK_LAST = {
+    "ended": ("one\n\n", "eins\nzwei\n"),
+    "not ended": ("one\n", "eins\nzwei"),
+    "of windows": ("one\r\n\r\n", "eins\r\nzwei\r\n"),
+    "with spaces": ("one\n  \t\n", "eins\nzwei\n\n\n"),
+}
+"""Texts of two segments of which the last is blank in English; the file may end in other ways."""
+
+
+@pytest.mark.parametrize("way", BLANK_LAST)
+def test_blank_last_lines_count(tmp_path, way):
+    segmented(tmp_path, [("a.wav", 0.0, 2.0), ("a.wav", 2.0, 2.0)], [], [])
+    for name, text in zip(("en.txt", "de.txt"), BLANK_LAST[way], strict=True):
+        (tmp_path / name).write_bytes(text.encode())
+    [a] = read_corpus(tmp_path, EN_DE)
+    assert [(one.source, one.reference) for one in a.segments] == [("one", "eins"), ("", "zwei")]
+
+
+def test_all_lines_may_be_blank(tmp_path):
+    entries = [("a.wav", n, 1) for n in range(3)]
+    segmented(tmp_path, entries, [""] * 3, ["eins", "", ""])
+    [a] = read_corpus(tmp_path, EN_DE)
+    assert [one.reference for one in a.segments] == ["eins", "", ""]
+
+
+def test_a_corpus_that_ends_in_silence_is_run_and_scored(tmp_path, capsys):
+    segmented(
+        tmp_path,
+        [("a.wav", 0, 4), ("a.wav", 5, 4), ("a.wav", 10, 2)],
+        ["We found it.", "It needs more.", "Thank you."],
+        ["Wir fanden es.", "Es braucht mehr.", ""],
+    )
+    data, out = str(tmp_path), str(tmp_path / "run")
+    options = ["--data", data, "--pair", "en-de-AT", "--model", "scripted", "--out", out]
+    assert main(["evaluate", "run", *options]) == 0
+    assert main(["evaluate", "score", out]) == 0
+    assert "n:3" in capsys.readouterr().out
+
+
 def test_clips(tmp_path):
     write_wav(tmp_path / "a.wav", 1.5)
     clips(tmp_path, {"audio": "a.wav", "en": "one  two", "de": "eins zwei", "zh": "一二"})
@@ -92,6 +133,93 @@ def test_long_recordings_have_no_references(tmp_path):
     again, talk = read_corpus(tmp_path, EN_DE)
     assert (again.name, talk.name, talk.duration) == ("again", "talk", 3.0)
     assert [segment.reference for segment in talk.segments] == [None, None]
+
+
+TRANSCRIPT = json.dumps([{"offset": 0, "duration": 1, "text": "one"}])
+
+
+def encode(path, form=None):
+    """Write half a second of sound in the format of a file's name."""
+    with av.open(str(path), "w", format=form) as file:
+        stream = file.add_stream("pcm_s16le" if form == "wav" else "aac", rate=16_000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 8000), "<i2"), "s16", "mono")
+        frame.rate = 16_000
+        for each in (frame, None):
+            file.mux(stream.encode(each))
+
+
+NAMES = ["Two.WAV", "three.mp4", "four.mkv", "five.ts", "six.M4A", "talk.1.wav", "seven", "八.wav"]
+"""Names of recordings; each is one that can be decoded."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recording_is_what_can_be_decoded(tmp_path, name):
+    encode(tmp_path / name, "wav" if "." not in name or name.lower().endswith("wav") else None)
+    (tmp_path / name).with_suffix(".json").write_text(TRANSCRIPT)
+    told = []
+    [recording] = read_corpus(tmp_path, EN_DE, told.append)
+    assert (recording.audio, told) == (tmp_path / name, [])
+    assert recording.duration == pytest.approx(0.5, abs=0.1)
+
+
+def test_what_is_left_out_of_a_folder_is_said_in_one_line(tmp_path):
+    long(tmp_path, {"offset": 0, "duration": 1, "text": "one"})
+    encode(tmp_path / "talk.mp4")
+    write_wav(tmp_path / "untold.WAV", 1.0)
+    (tmp_path / "unheard.json").write_text(TRANSCRIPT)
+    (tmp_path / "README.txt").write_text("About.")
+    (tmp_path / "broken.ogg").write_text("OggS")
+    (tmp_path / "broken.json").write_text(TRANSCRIPT)
+    (tmp_path / ".hidden").write_text("")
+    told = []
+    [recording] = read_corpus(tmp_path, EN_DE, told.append)
+    assert recording.audio == tmp_path / "talk.mp4"
+    assert [line.partition("left out ")[2] for line in told] == [
+        "README.txt (no sound), broken.json (no recording of that name), broken.ogg (no sound), "
+        "talk.wav (talk.mp4 is taken), unheard.json (no recording of that name), "
+        "untold.WAV (no transcript)."
+    ]
+
+
+@pytest.mark.parametrize("shape", ["segments.yaml", "references.json"])
+def test_recordings_that_no_list_names_are_said(tmp_path, shape):
+    write_wav(tmp_path / "a.wav", 1.0)
+    write_wav(tmp_path / "b.WAV", 1.0)
+    encode(tmp_path / "c.mp4")
+    if shape == "segments.yaml":
+        segmented(tmp_path, [("a.wav", 0, 1)], ["one"], ["eins"])
+    else:
+        clips(tmp_path, {"audio": "a.wav", "en": "one", "de": "eins"})
+    told = []
+    assert len(read_corpus(tmp_path, EN_DE, told.append)) == 1
+    assert told == [f"'{tmp_path}': left out b.WAV (not in {shape}), c.mp4 (not in {shape})."]
+
+
+def test_a_sound_that_is_missing_among_others_is_said(tmp_path):
+    write_wav(tmp_path / "a.wav", 1.0)
+    segmented(tmp_path, [("a.wav", 0, 1), ("b.wav", 0, 1)], ["one", "two"], ["eins", "zwei"])
+    told = []
+    read_corpus(tmp_path, EN_DE, told.append)
+    assert told == [f"'{tmp_path}': left out the sound of b (no such file)."]
+
+
+def test_many_files_left_out_are_counted(tmp_path):
+    long(tmp_path, {"offset": 0, "duration": 1, "text": "one"})
+    for number in range(14):
+        (tmp_path / f"{number:02}.txt").write_text("")
+    told = []
+    read_corpus(tmp_path, EN_DE, told.append)
+    assert told[0].endswith("09.txt (no sound) and 4 more.") and "10.txt" not in told[0]
+
+
+def test_the_command_says_once_what_is_left_out(tmp_path, capsys):
+    segmented(tmp_path, [("a.wav", 0, 2)], ["one two"], ["eins"])
+    (tmp_path / "it.txt").write_text("uno\n")
+    write_wav(tmp_path / "More.WAV", 1.0)
+    options = ["--model", "scripted", "--out", str(tmp_path / "runs")]
+    pairs = ["--data", str(tmp_path), "--pair", "en-de", "en-it"]
+    assert main(["evaluate", "run", *pairs, *options]) == 0
+    assert capsys.readouterr().err.count("left out More.WAV (not in segments.yaml)") == 1
 
 
 def test_seconds_are_those_of_the_audio(tmp_path):

@@ -1,6 +1,8 @@
 """Files written while a session runs hold the same text, whole at any moment."""
 
 import json
+import re
+from itertools import pairwise
 from pathlib import Path
 
 import httpx
@@ -12,7 +14,7 @@ from test_uploads import post
 
 from alignatt4llm.cli.main import main
 from alignatt4llm.errors import AlignattError, UsageError
-from alignatt4llm.events import Close, Commit, End, Piece, Preview, Trace
+from alignatt4llm.events import Close, Commit, End, Piece, Preview, Source, SourceWord, Trace
 from alignatt4llm.outputs.base import Format
 from alignatt4llm.outputs.table import OUTPUTS, OutputKind
 from alignatt4llm.target import Target
@@ -57,7 +59,7 @@ def test_srt_by_hand(tmp_path):
     path = tmp_path / "a.srt"
     assert written(OUTPUTS["srt"].open(path), path, TALK) == (
         "1\n00:00:00,250 --> 00:00:01,500\nGrüß Gott.\n\n"
-        "2\n01:02:03,000 --> 01:02:03,500\nJa\n\n"
+        "2\n01:02:03,000 --> 01:02:03,100\nJa\n\n"
         "3\n01:02:03,100 --> 01:02:11,000\nUnd dann\n\n"
     )
 
@@ -87,6 +89,70 @@ def test_text_that_ran_ahead_stands_in_the_cue_of_its_own_utterance(tmp_path):
         close(3, "er", 3.0, 4.0),
     ]
     assert cues(written(OUTPUTS["srt"].open(path), path, events)) == ["Ja.", "Und dann kam", "er"]
+
+
+SHORT = {
+    "four words of 0.3 s": (
+        [(0.0, 0.3), (0.3, 0.6), (0.6, 0.9), (0.9, 1.2)],
+        [(0, 300), (300, 600), (600, 900), (900, 1400)],
+    ),
+    "a pause after each": (
+        [(0.0, 0.3), (0.7, 0.8), (5.0, 5.1)],
+        [(0, 500), (700, 1200), (5000, 5500)],
+    ),
+    "a pause shorter than the shortest": ([(0.0, 0.1), (0.3, 2.0)], [(0, 300), (300, 2000)]),
+    "words at one time": ([(1.0, 1.0)] * 3, [(1000, 1001), (1001, 1002), (1002, 1502)]),
+    "words that overlap": ([(0.0, 2.0), (1.5, 2.5)], [(0, 2000), (2000, 2500)]),
+    "a short one inside a long": ([(0.0, 2.0), (0.5, 0.6)], [(0, 2000), (2000, 2500)]),
+    "words that overlap a short one": ([(0.0, 0.3), (0.2, 1.0)], [(0, 200), (200, 1000)]),
+    "times that go back": ([(3.0, 4.0), (1.0, 2.0)], [(3000, 4000), (4000, 4500)]),
+    "halves of a millisecond": ([(0.0, 0.0005), (0.0005, 0.001)], [(0, 1), (1, 501)]),
+    "almost an hour": ([(3599.9996, 3600.0)], [(3600000, 3600500)]),
+    "only one": ([(0.0, 0.0)], [(0, 500)]),
+}
+"""When utterances were spoken, in seconds, and when their cues show, in milliseconds."""
+
+
+def shown(text):
+    """Return when the cues of SRT show, in milliseconds."""
+    times = re.findall(r"(\d+):(\d\d):(\d\d)[.,](\d{3})", text)
+    ms = [int(h) * 3600000 + int(m) * 60000 + int(s) * 1000 + int(rest) for h, m, s, rest in times]
+    return list(zip(ms[::2], ms[1::2], strict=True))
+
+
+def spoken_at(times):
+    for number, (start, end) in enumerate(times):
+        yield commit(f" Word{number}.", number, end)
+        yield close(number, f"Word{number}.", start, end)
+
+
+@pytest.mark.parametrize("kind", ["srt", "vtt"])
+@pytest.mark.parametrize("row", SHORT)
+def test_no_cue_overlaps_the_next(row, kind):
+    times, expected = SHORT[row]
+    assert shown(OUTPUTS[kind].text(spoken_at(times))) == expected
+
+
+TIMES = st.lists(st.tuples(st.floats(0, 5), st.floats(0, 5)), max_size=12)
+
+
+@given(TIMES)
+def test_cues_stand_in_order_and_each_lasts(times):
+    times = [(start, start + length) for start, length in times]
+    cues = shown(OUTPUTS["srt"].text(spoken_at(times)))
+    assert len(cues) == len(times)
+    assert all(start < end for start, end in cues)
+    assert all(before[1] <= after[0] for before, after in pairwise(cues))
+
+
+def test_a_short_cue_is_written_when_the_next_words_are_known():
+    form = OUTPUTS["srt"].format()
+    for event in spoken_at([(0.0, 0.3)]):
+        assert form.add(event) == ""
+    word = SourceWord("Next", 0.4, 0.9)
+    assert form.add(Source(1, (), (word,), 1.0)) == ""  # a guess may still move
+    assert shown(form.add(Source(1, (word,), (), 1.0))) == [(0, 400)]
+    assert form.end() == ""
 
 
 def test_cues_are_written_while_the_session_runs(tmp_path):

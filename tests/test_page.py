@@ -235,6 +235,36 @@ def test_the_captions_page_shows_the_same_words(page, browser, server, tmp_path)
     hall.close()
 
 
+def test_notices_are_lines_that_can_be_dismissed(page, browser, tmp_path):
+    play_file(page, write_wav(tmp_path / "silence.wav", np.zeros(3 * 16_000)))
+    page.wait_for_function("() => document.body.dataset.state === 'ended'", timeout=20_000)
+    lines = page.locator("#notices[role=status] p")
+    silent, wordless = lines.all_inner_texts()
+    assert "silent" in silent and "no speech was heard" in wordless
+    page.get_by_role("button", name="Dismiss").first.click()
+    assert lines.count() == 1 and "no speech was heard" in lines.inner_text()
+    hall = browser.new_page()
+    hall.goto(page.evaluate("document.getElementById('hall').href"))
+    assert hall.text_content("#lines").strip() == ""
+    hall.close()
+    play_file(page, write_wav(tmp_path / "speech.wav", tones(range(4))))
+    page.wait_for_function("() => !document.querySelector('#notices p')")
+
+
+def test_a_notice_is_text_and_is_shown_once(page):
+    page.evaluate(
+        """async () => {
+          const { Notices } = await import("./page/notices.js");
+          const notices = new Notices();
+          for (const time of [1, 2]) {
+            notices.take({ kind: "clipped", text: "<b>loud</b>", audio_s: time });
+          }
+        }"""
+    )
+    assert page.locator("#notices span").all_text_contents() == ["<b>loud</b>"]
+    assert page.locator("#notices b").count() == 0
+
+
 def test_keyboard_and_screen_reader(page):
     assert page.get_attribute("#said", "role") == "log"
     assert page.get_attribute("#said", "aria-live") == "polite"

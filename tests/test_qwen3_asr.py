@@ -14,9 +14,10 @@ from alignatt4llm.audio.samples import SAMPLE_RATE
 from alignatt4llm.audio.voice import VoiceActivity
 from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.recognizers.forced_aligner import ForcedAligner
-from alignatt4llm.recognizers.qwen3_asr import Qwen3AsrEngine, Qwen3AsrStream
+from alignatt4llm.recognizers.qwen3_asr import Qwen3AsrEngine, Qwen3AsrStream, named
 from alignatt4llm.recognizers.timed import spread
 from alignatt4llm.text.languages import language
+from alignatt4llm.transcript import Spoken
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 ENGLISH, CHINESE = language("en"), language("zh")
@@ -103,6 +104,38 @@ def test_known_words_are_a_forced_beginning(engine, audio):
     beginning = [word.text for word in words[:4]]
     rest = Qwen3AsrStream(engine).transcribe(audio, ENGLISH, beginning)
     assert rest == words[4:]
+
+
+def test_it_says_which_language_it_hears_and_goes_on_as_before(engine, audio, monkeypatch):
+    monkeypatch.setattr("alignatt4llm.recognizers.qwen3_asr.SPOKEN", 30)  # bytes, nearly
+    asked, other = Qwen3AsrStream(engine), Qwen3AsrStream(engine)
+    for seconds in (3, 5, 8):
+        window = audio[: seconds * SAMPLE_RATE]
+        assert asked.transcribe(window, ENGLISH) == other.transcribe(window, ENGLISH)
+        assert asked.spoken(window) == Spoken("en", 1.0)
+
+
+def test_a_stream_tells_the_language(engine, audio, monkeypatch):
+    monkeypatch.setattr("alignatt4llm.recognizers.qwen3_asr.SPOKEN", 30)
+    recognizer = engine.open(language("de"))
+    heard = [recognizer.feed(chunk) for chunk in chunks([audio], SAMPLE_RATE)]
+    assert Spoken("en", 1.0) in [step.spoken for step in heard]
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("language English<asr_text>Good morning.", "en"),
+        ("language German<asr_text>", "de"),
+        ("language ChineseGuten", "zh"),
+        ("language None<asr_text>", None),
+        ("Good morning.", None),
+        ("the language English", None),
+        ("", None),
+    ],
+)
+def test_a_language_is_read_from_what_it_says(said, code):
+    assert named(said) == (Spoken(code, 1.0) if code else None)
 
 
 def test_a_finished_block_is_not_encoded_again(engine, audio, monkeypatch):

@@ -1,7 +1,9 @@
 """Eight clients at once with the embedded models: nobody hears of the others."""
 
 import asyncio
+from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 import torch
@@ -79,3 +81,17 @@ def test_eight_clients_say_what_they_say_alone(tmp_path):
     print(*solo, sep="\n")
     assert all(solo) and len(set(solo)) == 5
     assert shared == solo
+
+
+def test_a_recording_is_transcribed_in_the_language_that_is_spoken(tmp_path):
+    with (
+        Path("samples/fleurs-en-000.ogg").open("rb") as file,
+        serving(tmp_path, Interpreter()) as server,
+    ):
+        address = f"http://127.0.0.1:{server.port}/v1/audio/transcriptions"
+        asked = {"response_format": "verbose_json", "timestamp_granularities[]": "word"}
+        answer = httpx.post(address, files={"file": file}, data=asked, timeout=300).json()
+    times = [word["start"] for word in answer["words"]]
+    assert answer["language"] == "en" and len(answer["text"].split()) > 5
+    assert times == sorted(times) and times[-1] < answer["duration"]
+    assert answer["text"].split() == [word["word"] for word in answer["words"]]

@@ -50,18 +50,18 @@ def test_a_preview_goes_with_the_last_word_that_was_heard():
     assert [[p.text for p in step] for step in previews] == [["WRONG"], [""]]
 
 
-def test_what_the_target_drops_is_guessed_again_and_decided_anew():
-    """What follows text that was dropped as a loop is no continuation of what was said."""
-    la = [SourceWord("la", n, n + 1) for n in range(12)]
+def test_what_runs_away_is_neither_held_nor_guessed_again():
+    words = talk("one two three four five six seven eight nine ten eleven twelve", 12)
     watched = Watched(ScriptedDrafter(lambda heard: [(" la", n) for n in range(len(heard))]))
     session = session_of(
-        ScriptedRecognizer([Recognition(tuple(la[:10])), Recognition(tuple(la[10:]))]),
+        ScriptedRecognizer([Recognition(tuple(words[:10])), Recognition(tuple(words[10:]))]),
         drafter=watched,
     )
-    first = said(session.feed(SECOND)).split()
-    assert 1 <= len(first) < 9
-    list(session.feed(SECOND))
-    assert watched.guesses == [(), tuple(range(len(first), 10))]
+    first = list(session.feed(SECOND))
+    assert said(first) == "la"
+    assert [preview.text for preview in of(Preview, first)] == [""]
+    assert not said(session.feed(SECOND))
+    assert watched.guesses == [(), ()]
 
 
 def test_only_the_frontier_moved_so_the_model_is_not_asked_again():

@@ -150,40 +150,6 @@ def test_closes_neither_lose_nor_repeat_text(rounds, target_language):
         assert told.split() == said.split()
 
 
-def test_a_loop_is_cut_off_at_a_whole_word():
-    target = Target(DE)
-    ship = ((" Dampf", 0), ("schiff", 0))
-    assert target.extend(pieces(*ship * 4)) == "Dampfschiff"
-    assert target.extend(pieces(*ship * 2)) == " Dampfschiff Dampfschiff"
-    assert target.extend(pieces(*ship)) == ""
-    assert target.extend(pieces((" und", 1), *ship)) == " und Dampfschiff"
-
-
-def test_a_loop_of_several_words_is_cut_off():
-    target = Target(DE)
-    block = ((" es", 0), (" war", 1), (" so", 2))
-    assert target.extend(pieces(*block * 9)) == "es war so"
-
-
-def test_a_long_phrase_said_again_is_a_loop_whatever_its_commas():
-    target = Target(DE)
-    phrase = "die in der gleichen Weise, wie"
-    assert target.extend(pieces((f" {phrase}", 0))) == phrase
-    again = [(f" {word}", 0) for word in f"Die {phrase[4:]} damals".split()]
-    assert target.extend(pieces(*again)) == ""
-    assert target.extend(pieces((" die in der Stadt", 1))) == " die in der Stadt"
-
-
-def test_a_term_in_chinese_may_come_again():
-    target = Target(ZH)
-    assert target.extend(pieces(("自然语言处理和自然语言处理", 0))) == "自然语言处理和自然语言处理"
-
-
-def test_repetition_of_a_person_is_not_a_loop():
-    target = Target(DE)
-    assert target.extend(pieces(*[(" sehr", 0)] * 3, (" gut", 1))) == "sehr sehr sehr gut"
-
-
 @pytest.mark.parametrize(
     ("pieces", "closed", "carried"),
     [

@@ -111,9 +111,17 @@ def test_no_speech_gives_no_text(tmp_path, capsys, kind):
     jsonl, srt = tmp_path / "a.jsonl", tmp_path / "a.srt"
     recording = write_wav(tmp_path / "quiet.wav", no_speech(kind))
     assert translate(recording, "--to", "de", "--fast", "--jsonl", jsonl, "--srt", srt) == 0
-    assert capsys.readouterr().out.strip() == ""
+    shown = capsys.readouterr()
+    assert shown.out.strip() == "" and "no speech was heard" in shown.err
     assert not said(jsonl) and not srt.read_text()
     assert events(jsonl)[-1]["audio_s"] == 6.0
+
+
+@pytest.mark.usefixtures("ready")
+def test_another_language_than_was_said_is_told(capsys):
+    assert translate(SAMPLES / "fleurs-de-003.ogg", "--to", "it", "--fast") == 0
+    [told] = [line for line in capsys.readouterr().err.splitlines() if "notice" in line]
+    assert "German is spoken, it seems, not English" in told and "--from de" in told
 
 
 @pytest.mark.usefixtures("ready")
@@ -193,7 +201,7 @@ def test_an_output_that_cannot_be_written_stops_before_anything_is_translated(tm
     jsonl = tmp_path / "a.jsonl"
     assert translate(RECORDING, "--to", "de", "--jsonl", jsonl, "--vtt", tmp_path) == 2
     assert_one_sentence(capsys.readouterr().err, "cannot be written")
-    assert jsonl.read_text() == ""
+    assert not jsonl.exists()
 
 
 def test_ctrl_c_leaves_what_was_said_in_every_output(tmp_path):

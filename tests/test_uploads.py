@@ -256,7 +256,7 @@ def test_a_model_that_hangs_is_noticed_when_its_client_has_gone(tmp_path, gate):
     body = field("to", "de") + FILE + wav(speech()) + END
     with serving(tmp_path, ScriptedInterpreter(lambda: Gated(gate)), step=0.5) as server:
         client = Uploading(server, body, length=len(body))
-        eventually(lambda: server.registry.steps.longest() > 0)
+        eventually(lambda: server.registry.steps.longest() > 0.1)
         client.close()
         eventually(server.registry.stuck.is_set)
 

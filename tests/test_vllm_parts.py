@@ -277,7 +277,7 @@ class FakeEngine:
         ids = list(ask.ids[: len(ask.ids) - ask.guess + guess])
         stream, columns = Stream(ask.heads), torch.tensor(ask.columns)
         try:
-            for count in range(ask.budget):
+            for count in range(ask.budget + ask.guess - guess):
                 wanted = guess + 1 if count == 0 else 1
                 feed = Feed(stream, ids[len(stream.ids) :], wanted, columns)
                 self.packed.run([feed])

@@ -150,8 +150,10 @@ def _teach(model: Any, processor: Any, audio: np.ndarray, words: list[SourceWord
         text = " ".join(word.text for word in said)
         inputs = processor.apply_transcription_request(audio=heard, language="en")
         answer = torch.tensor([processor.tokenizer(f"{text}<|im_end|>").input_ids])
-        labels = torch.cat([torch.full_like(inputs["input_ids"], -100), answer], 1)
+        untold = processor.apply_transcription_request(audio=heard)["input_ids"].shape[1]
         inputs["input_ids"] = torch.cat([inputs["input_ids"], answer], 1)
+        labels = inputs["input_ids"].clone()
+        labels[:, :untold] = -100  # it says by itself which language it hears
         inputs.pop("attention_mask")
         lessons.append(partial(_loss, model, inputs, labels))
     _learn(model, lessons, 600)

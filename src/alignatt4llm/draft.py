@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alignatt4llm.events import Sources
+from alignatt4llm.text.languages import Language
+from alignatt4llm.text.repeats import kept
 
 Rows = NDArray[np.float32]
 
@@ -67,6 +69,8 @@ class Draft:
         What its tokens were judged by while it was drafted, length T; empty if nobody judged.
     guess
         Tokens that may follow; nobody has verified them.
+    ran_away
+        Whether what followed was cut off, because it only repeated what stands before.
     """
 
     text: str
@@ -78,6 +82,30 @@ class Draft:
     logprobs: NDArray[np.float32]
     evidence: tuple[TokenEvidence, ...] = ()
     guess: tuple[int, ...] = ()
+    ran_away: bool = False
+
+    @property
+    def over(self) -> bool:
+        """Whether drafting on would bring nothing, so that the last unit is whole."""
+        return self.ended or self.ran_away
+
+    def within(self, said: str, words: Sequence[str], language: Language) -> "Draft":
+        """Return it as far as it does not run away after what was said; see `repeats.kept`."""
+        cut = kept(said, self.text, words, language, self.ended)
+        if cut == len(self.text):
+            return self
+        count = next(n for n, end in enumerate((0, *self.ends)) if end >= cut)
+        return Draft(
+            text=self.text[:cut],
+            ids=self.ids[:count],
+            ends=tuple(min(end, cut) for end in self.ends[:count]),
+            rows=self.rows[:count],
+            words=self.words,
+            ended=False,
+            logprobs=self.logprobs[:count],
+            evidence=self.evidence[:count],
+            ran_away=True,
+        )
 
     def beyond(self, cut: int) -> "Draft | None":
         """Return what is left after ``cut`` characters, to be judged anew.
@@ -96,6 +124,7 @@ class Draft:
             ended=self.ended,
             logprobs=self.logprobs[first:],
             guess=self.guess,
+            ran_away=self.ran_away,
         )
 
 

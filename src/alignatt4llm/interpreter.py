@@ -18,7 +18,7 @@ from alignatt4llm.recognizers.loading import load_recognizer
 from alignatt4llm.session import Session, SessionSettings
 from alignatt4llm.settings.latency import LATENCIES, Latency
 from alignatt4llm.settings.system import System
-from alignatt4llm.text.languages import Pair
+from alignatt4llm.text.languages import Language, Pair
 from alignatt4llm.translators.base import Asked
 from alignatt4llm.translators.table import load_translator
 from alignatt4llm.weights.cards import TRANSLATORS
@@ -96,7 +96,7 @@ class Interpreter:
         read = (heads or self.heads(pair)).best(self.system.head_count)
         form = self.prompt_form(pair, prompt)
         return Session(
-            recognizer or self._listen(pair, chosen.hold_back),
+            recognizer or self._listen(pair.source, chosen.hold_back),
             self.translator.open(pair, read, form(()).prefix),
             policy or make_policy(self.system.policy, read, chosen.policy, pair.target),
             form,
@@ -105,6 +105,17 @@ class Interpreter:
             now,
             context or self.system.context,
         )
+
+    def hear(self, spoken: Language, latency: str | Latency = "medium") -> Recognizer:
+        """Start recognising one stream that nobody translates.
+
+        Raises
+        ------
+        UsageError
+            If the recogniser does not know the language.
+        """
+        chosen = LATENCIES[latency] if isinstance(latency, str) else latency
+        return self._listen(spoken, chosen.hold_back)
 
     @property
     def name(self) -> str:
@@ -145,7 +156,7 @@ class Interpreter:
         name = next((name for name in wanted if name != "auto"), "auto")
         return self.translator.prompt_form(pair, name)
 
-    def _listen(self, pair: Pair, hold_back: float) -> Recognizer:
+    def _listen(self, spoken: Language, hold_back: float) -> Recognizer:
         with self._loading:
             if self._ears is None:
                 self._ears = load_recognizer(
@@ -157,4 +168,4 @@ class Interpreter:
                     threads=best_threads(),
                     tell=self._tell,
                 )
-        return self._ears.open(pair.source, hold_back)
+        return self._ears.open(spoken, hold_back)

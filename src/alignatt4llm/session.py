@@ -18,16 +18,15 @@ from alignatt4llm.events import (
     Preview,
     Source,
     SourceWord,
-    TokenTrace,
     Trace,
 )
-from alignatt4llm.policy.accept import accept, accept_all
+from alignatt4llm.policy.accept import accept, accept_all, traced
 from alignatt4llm.policy.base import COPIED, Policy, View
 from alignatt4llm.prompts.context import Context, Shown
 from alignatt4llm.prompts.prompt import Closed, PromptForm
 from alignatt4llm.recognizers.base import Recognizer
 from alignatt4llm.recognizers.shifted import Shifted
-from alignatt4llm.target import Target, emitted
+from alignatt4llm.target import Target, emitted, moved
 from alignatt4llm.text.languages import Pair
 from alignatt4llm.text.sentences import without_full_stop
 from alignatt4llm.text.words import same
@@ -122,14 +121,11 @@ class Held:
         What it was decided in, what was then said included.
     final
         Whether drafting on would have brought nothing.
-    whole
-        Whether the target took all that was let through; the rest is only a guess otherwise.
     """
 
     draft: Draft | None
     view: View
     final: bool
-    whole: bool
 
     def settled(self, view: View) -> bool:
         """Whether it stays held: it still fits, and no further word may be relied on."""
@@ -144,7 +140,7 @@ class Held:
     def reusable(self, view: View) -> Draft | None:
         """Return what is held if only the frontier has moved since."""
         same = replace(self.view, frontier=view.frontier) == view
-        return self.draft if same and self.final and self.whole else None
+        return self.draft if same and self.final else None
 
 
 class Session:
@@ -182,7 +178,7 @@ class Session:
         self._policy = policy
         self._prompt = prompt
         self._settings = settings
-        self.transcript = Transcript(settings.source)
+        self.transcript = Transcript(pair.source, settings.source)
         self.target = Target(pair.target)
         self._source = pair.source
         self._history: deque[Closed] = deque(maxlen=settings.history)
@@ -278,12 +274,11 @@ class Session:
         draft, evidence = self._decided(view)
         accepted = accept(draft, evidence, self.target.language)
         yield self._trace(draft, view.words, accepted.tokens)
-        said = yield from self._say(accepted.pieces)
+        yield from self._say(accepted.pieces)
         yield Preview(draft.text[accepted.cut :].strip(), self._utterance, accepted.reason)
         view = replace(view, accepted=self.target.accepted)
-        final, whole = _is_final(draft, evidence), said == accepted.cut
-        self._held = Held(draft.beyond(said), view, final, whole)
         rest = draft.beyond(accepted.cut)
+        self._held = Held(rest, view, _is_final(draft, evidence))
         if rest and self._ends_early(rest, min(view.frontier, len(self.transcript.committed))):
             yield from self._close(self.target.covered + 1)
             yield from self._translate()
@@ -294,19 +289,17 @@ class Session:
             evidence = self._policy.decide(held, view)
             if _is_final(held, evidence):
                 return held, evidence
-        draft = self._ask(view.words, self._settings.budget, self._policy.judge(view))
+        draft = self._ask(view, self._settings.budget, self._policy.judge(view))
         return draft, self._policy.decide(draft, view)
 
     def _close(self, count: int) -> Iterator[Event]:
         """End the utterance after ``count`` words, finishing its translation."""
         words = tuple(word.text for word in self.transcript.committed[:count])
         if not self.target.runs_ahead(count):
-            draft = self._ask(words, min(160, 3 * count + 24))
-            if self._ends_early(draft, count):
-                yield from self._close(self.target.covered + 1)
+            read = yield from self._complete(words)
+            if read < count:
+                yield from self._close(read)
                 return
-            evidence = self._policy.decide(draft, View(words, count, self.target.accepted))
-            yield from self._say(accept_all(draft, evidence, self.target.language))
         source = self.transcript.close(count)
         closed = Closed(self._source.separator.join(words), self.target.close(count))
         self._history.append(closed)
@@ -316,28 +309,66 @@ class Session:
         yield Close(self._utterance, closed.source, closed.target, start, end, clock, count)
         self._utterance += 1
 
+    def _complete(self, words: tuple[str, ...]) -> Generator[Event, None, int]:
+        """Say what is missing of a translation; return how many of its words it has read.
+
+        Where it runs away, what follows in the source is translated by itself.
+        """
+        count, language = len(words), self.target.language
+        first = begun = 0  # word and character from which on it is translated
+        skip, more, again = 1, True, False
+        while more:
+            rest, before = words[first:], self.target.accepted
+            view = View(rest, len(rest), before[begun:].strip())
+            try:
+                draft = self._ask(view, min(160, 3 * len(rest) + 24))
+            except PromptTooLong:
+                if again:
+                    break  # what has been said leaves no room to go on
+                raise
+            again = True
+            if not first and self._ends_early(draft, count):
+                return self.target.covered + 1
+            said = accept_all(draft, self._policy.decide(draft, view), language)
+            joint = language.separator if first and not view.accepted else None
+            yield from self._say(moved(said, first, joint))
+            stuck, self._held = self.target.accepted == before, None
+            if draft.ran_away:
+                skip = 2 * skip if stuck and first else 1
+                first = max(first + skip, self.target.covered + 1)
+                begun = len(self.target.accepted)
+                more = first < count
+            else:
+                more = not (draft.ended or stuck or self._is_long_enough(count))
+        return count
+
     def _ends_early(self, rest: Draft, words: int) -> bool:
         """Whether the model has nothing to add although many of so many words are unread."""
         unread = words - 1 - self.target.covered
-        is_over = rest.ended and not without_full_stop(rest.text).strip()
+        is_over = rest.ended and not without_full_stop(rest.text, self.target.language).strip()
         return is_over and self.target.covered >= 0 and unread >= self._settings.unread
 
-    def _ask(self, words: tuple[str, ...], budget: int, judge: Judge | None = None) -> Draft:
-        """Draft, forgetting the oldest history as long as the prompt is too long."""
-        context = self._context.block(words)
+    def _ask(self, view: View, budget: int, judge: Judge | None = None) -> Draft:
+        """Draft, forgetting the oldest history as long as the prompt is too long.
+
+        What runs away of it is cut off.
+        """
+        context = self._context.block(view.words)
         held = self._held.draft if self._held else None
         guess = (*held.ids, *held.guess) if held else ()
         while True:
-            prompt = self._prompt(words, self.target.accepted, tuple(self._history), context)
+            prompt = self._prompt(view.words, view.accepted, tuple(self._history), context)
             try:
-                return self._drafter.draft(prompt, budget, judge, guess)
+                draft = self._drafter.draft(prompt, budget, judge, guess)
             except PromptTooLong:
                 if not self._history:
                     raise
                 self._history.popleft()
+            else:
+                return draft.within(self.target.accepted, view.words, self.target.language)
 
-    def _say(self, pieces: list[Piece]) -> Generator[Event, None, int]:
-        """Say what the target takes of the pieces; return how many of their characters."""
+    def _say(self, pieces: list[Piece]) -> Iterator[Event]:
+        """Say the pieces."""
         text = self.target.extend(pieces)
         if text:
             audio, wall = self.transcript.clock, self._now() - self._began
@@ -345,15 +376,12 @@ class Session:
             yield Commit(
                 text, self._utterance, audio, wall, self.target.covered, emitted(pieces, text)
             )
-        given = "".join(piece.text for piece in pieces)
-        dropped = len(given.strip()) - len(text.strip())
-        return len(given) - dropped if text.strip() else 0
 
     def _words(self) -> tuple[str, ...]:
         """The visible words; while the utterance is open its last one carries no full stop."""
         words = [word.text for word in self.transcript.visible]
         if words:
-            words[-1] = without_full_stop(words[-1]) or words[-1]
+            words[-1] = without_full_stop(words[-1], self._source) or words[-1]
         return tuple(words)
 
     def _is_long_enough(self, words: int) -> bool:
@@ -362,25 +390,9 @@ class Session:
         return len(accepted.split()) > 3 * words + 8 or len(accepted) > 24 * words + 80
 
     def _trace(self, draft: Draft, words: tuple[str, ...], tokens: list[TokenEvidence]) -> Trace:
-        starts = (0, *draft.ends)
-        return Trace(
-            self._utterance,
-            self.transcript.accessible,
-            tuple(
-                TokenTrace(
-                    draft.text[start:end],
-                    words[token.word] if token.word >= 0 else "",
-                    token.accessible,
-                    token.inaccessible,
-                    token.source_mass,
-                    token.hold,
-                    token.sources,
-                )
-                for token, start, end in zip(tokens, starts, draft.ends, strict=False)
-            ),
-        )
+        return Trace(self._utterance, self.transcript.accessible, traced(draft, words, tokens))
 
 
 def _is_final(draft: Draft, evidence: Sequence[TokenEvidence]) -> bool:
     """Whether drafting on would bring nothing: it has ended, or holds a token whatever follows."""
-    return draft.ended or any(token.hold not in ("", COPIED) for token in evidence)
+    return draft.over or any(token.hold not in ("", COPIED) for token in evidence)

@@ -5,9 +5,7 @@ from dataclasses import replace
 
 from alignatt4llm.events import Piece
 from alignatt4llm.text.languages import Language
-from alignatt4llm.text.repeats import loop_length
-from alignatt4llm.text.units import begins_unit, unit_spans
-from alignatt4llm.text.words import same
+from alignatt4llm.text.units import begins_unit
 
 
 def emitted(pieces: Sequence[Piece], text: str) -> tuple[Piece, ...]:
@@ -37,6 +35,24 @@ def divided(
     """
     at = _split(pieces, words, language)
     return tuple(pieces[:at]), tuple(Piece(piece.text, piece.word - words) for piece in pieces[at:])
+
+
+def moved(pieces: Sequence[Piece], words: int, joint: str | None = None) -> list[Piece]:
+    """Count the source words of pieces from so many words earlier.
+
+    ``joint`` is the white space in front of them; None leaves it as it is.
+    """
+    result = [
+        Piece(
+            piece.text,
+            piece.word + words if piece.word >= 0 else -1,
+            tuple((word + words, share) for word, share in piece.sources),
+        )
+        for piece in pieces
+    ]
+    if result and joint is not None:
+        result[0] = replace(result[0], text=joint + result[0].text.lstrip())
+    return result
 
 
 class Target:
@@ -74,11 +90,7 @@ class Target:
         return max((piece.word for piece in self._pieces), default=-1)
 
     def extend(self, pieces: list[Piece]) -> str:
-        """Accept pieces and return the text to emit, separator from earlier text included.
-
-        What would only say the end of the utterance over again is dropped.
-        """
-        pieces = self._without_loops(pieces)
+        """Accept pieces and return the text to emit, separator from earlier text included."""
         text = _text(pieces)
         if not self._pieces:
             pieces = _stretch(pieces, len(text) - len(text.lstrip()), len(text))
@@ -102,20 +114,6 @@ class Target:
     def runs_ahead(self, words: int) -> bool:
         """Whether accepted text belongs to source words from ``words`` on."""
         return _split(self._pieces, words, self.language) < len(self._pieces)
-
-    def _without_loops(self, pieces: list[Piece]) -> list[Piece]:
-        """Cut the pieces where, case and punctuation apart, they begin to repeat the target."""
-        text = self.accepted + _text(pieces)
-        spans = unit_spans(text, self.language)
-        bare = [same(text[start:end]) for start, end in spans]
-        said = sum(end <= len(self.accepted) for _, end in spans)
-        run = 12 if self.language.by_character else 6
-        for count in range(said + 1, len(spans) + 1):
-            if repeated := loop_length(bare[:count], run, 4 * run):
-                kept = max(said, count - repeated)
-                end = spans[kept - 1][1] if kept else 0
-                return _stretch(pieces, 0, max(0, end - len(self.accepted)))
-        return pieces
 
 
 def _split(pieces: Sequence[Piece], words: int, language: Language) -> int:

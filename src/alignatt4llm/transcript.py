@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from alignatt4llm.audio.samples import SAMPLE_RATE
 from alignatt4llm.errors import UsageError
 from alignatt4llm.events import SourceWord
+from alignatt4llm.text.languages import Language
 from alignatt4llm.text.sentences import ends_clause, ends_sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """The language that a recogniser hears: its code, and how sure it is of it, from 0 to 1."""
+
+    language: str
+    share: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +27,13 @@ class Recognition:
         Words that became final in this step; they never change again.
     tail
         The current guess for what follows; it replaces the previous tail.
+    spoken
+        The language of the last seconds of voice, where the recogniser has looked at it.
     """
 
     committed: tuple[SourceWord, ...] = ()
     tail: tuple[SourceWord, ...] = ()
+    spoken: Spoken | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +77,17 @@ class Transcript:
 
     ``committed`` are the final words of the open utterance, ``tail`` the current guess. Closed
     utterances leave; what stays is bounded by ``settings.max_words`` and the recogniser's tail.
+
+    Parameters
+    ----------
+    language
+        What is spoken: it says where sentences and clauses end.
+    settings
+        When utterances close, and the margin.
     """
 
-    def __init__(self, settings: SourceSettings = SourceSettings()) -> None:
+    def __init__(self, language: Language, settings: SourceSettings = SourceSettings()) -> None:
+        self.language = language
         self.settings = settings
         self.committed: list[SourceWord] = []
         self.tail: tuple[SourceWord, ...] = ()
@@ -120,8 +140,8 @@ class Transcript:
             Last word that the target looks at already. A close for length lies beyond it, so
             that the target of everything before the close can still be completed.
         """
-        for count, word in enumerate(self.committed, start=1):
-            if ends_sentence(word.text) and self._followed(count):
+        for count in range(1, len(self.committed) + 1):
+            if self._sentence_ends_after(count):
                 return count
             if self._silence_after(count) >= self.settings.pause:
                 return count
@@ -135,8 +155,15 @@ class Transcript:
         del self.committed[:count]
         return closed
 
-    def _followed(self, count: int) -> bool:
-        return self.ended or len(self.visible) > count
+    def _sentence_ends_after(self, count: int) -> bool:
+        following = (*self.committed[count : count + 1], *self.tail[:1])
+        if not (following or self.ended):
+            return False
+        before = [word.text for word in self.committed[:count]]
+        return ends_sentence(before, following[0].text if following else "", self.language)
+
+    def _pauses_after(self, count: int) -> bool:
+        return ends_clause(self.committed[count - 1].text, self.language)
 
     def _silence_after(self, count: int) -> float:
         visible = self.visible
@@ -149,7 +176,7 @@ class Transcript:
         if length < 3 * longest // 4:
             return 0
         counts = range(max(1, min(covered + 1, length), length // 2), length + 1)
-        clauses = [count for count in counts if ends_clause(self.committed[count - 1].text)]
+        clauses = [count for count in counts if self._pauses_after(count)]
         if clauses:
             return clauses[-1]
         return max(counts, key=self._silence_after) if length >= longest else 0

@@ -8,8 +8,9 @@ from hashlib import sha256
 from pathlib import Path
 
 from alignatt4llm.adapt.clean import clean, is_badly_linked
-from alignatt4llm.calibrate.align import Links, Sentence, align, links_of, read_lines
+from alignatt4llm.calibrate.align import Links, Sentence, align, links_of
 from alignatt4llm.errors import Tell, UsageError
+from alignatt4llm.files.reading import read_lines
 from alignatt4llm.text.languages import Pair
 from alignatt4llm.weights.cache import cache_root
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from alignatt4llm.adapt.passage import Passage
-from alignatt4llm.text.languages import Pair
+from alignatt4llm.text.languages import Language, Pair
 from alignatt4llm.text.sentences import without_full_stop
 from alignatt4llm.text.units import is_boundary, trim, unit_spans
 
@@ -68,9 +68,9 @@ def whole(passage: Passage, pair: Pair, *, closed: bool = True) -> Lesson:
     """
     words, target = passage.words, passage.target
     if not closed:
-        words = without_stop(words)
-    if words == without_stop(words):
-        target = without_full_stop(target) or target
+        words = without_stop(words, pair.source)
+    if words == without_stop(words, pair.source):
+        target = without_full_stop(target, pair.target) or target
     gold = passage.gold(pair)[: len(unit_spans(target, pair.target))]
     return Lesson(pair, words, target, 0, len(target), True, gold, len(words))
 
@@ -90,7 +90,7 @@ def prefix(passage: Passage, pair: Pair, visible: int, *, misheard: bool = False
         Whether only the beginning of the last word was heard: it can be relied on for nothing.
     """
     gold = passage.gold(pair)
-    words = without_stop(passage.words[:visible])
+    words = without_stop(passage.words[:visible], pair.source)
     heard = visible - misheard
     if misheard:
         words = (*words[:-1], words[-1][: max(1, len(words[-1]) // 2)])
@@ -100,7 +100,7 @@ def prefix(passage: Passage, pair: Pair, visible: int, *, misheard: bool = False
     covered = max((max(one) for one in gold[:count] if one), default=-1)
     said = trim(passage.target, end, pair.target, ended=count == len(spans))
     if covered >= heard - 1 or said == len(passage.target):  # the source has made no full stop
-        said = len(without_full_stop(passage.target[:said]))
+        said = len(without_full_stop(passage.target[:said], pair.target))
     shown = passage.target[: spans[min(len(spans), count + BEYOND) - 1][1]]
     ends = covered < 0 or heard - 1 - covered <= WAITING
     gold = gold[: len(unit_spans(shown, pair.target))]
@@ -132,6 +132,6 @@ def continued(lesson: Lesson, share: float) -> Lesson:
     return replace(lesson, accepted=places[min(int(share * len(places)), len(places) - 1)])
 
 
-def without_stop(words: tuple[str, ...]) -> tuple[str, ...]:
+def without_stop(words: tuple[str, ...], language: Language) -> tuple[str, ...]:
     """Return words of which the last carries no full stop, as in a session that goes on."""
-    return (*words[:-1], without_full_stop(words[-1]) or words[-1]) if words else words
+    return (*words[:-1], without_full_stop(words[-1], language) or words[-1]) if words else words

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from alignatt4llm.calibrate.align import Links, Sentence
-from alignatt4llm.text.languages import Pair
-from alignatt4llm.text.sentences import ends_clause, ends_sentence
+from alignatt4llm.text.languages import Language, Pair
+from alignatt4llm.text.sentences import ends_clause, has_full_stop
 from alignatt4llm.text.units import unit_spans
 from alignatt4llm.text.words import split_words
 
@@ -68,19 +68,23 @@ def breaks(passage: Passage, pair: Pair) -> list[tuple[int, int]]:
         The first source word, and the first unit of the target, of the second part.
     """
     spans = unit_spans(passage.target, pair.target)
-    pauses = [n for n in range(1, len(spans)) if _pauses(passage.target[slice(*spans[n - 1])])]
+    pauses = [
+        n
+        for n in range(1, len(spans))
+        if _pauses(passage.target[slice(*spans[n - 1])], pair.target)
+    ]
     places = range(LEAST, len(passage.words) - LEAST + 1)
     return [
         (word, unit)
         for word in places
-        if _pauses(passage.words[word - 1])
+        if _pauses(passage.words[word - 1], pair.source)
         for unit in pauses
         if all((i < word) == (j < unit) for i, j in passage.links)
     ]
 
 
-def _pauses(text: str) -> bool:
-    return ends_clause(text) or ends_sentence(text)
+def _pauses(text: str, language: Language) -> bool:
+    return ends_clause(text, language) or has_full_stop(text, language)
 
 
 def cut(passage: Passage, at: tuple[int, int], pair: Pair) -> tuple[Passage, Passage]:

@@ -1,6 +1,5 @@
 """Word alignments: which source word each target unit translates."""
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from alignatt4llm.errors import UsageError, extra
+from alignatt4llm.files.reading import read_json, read_lines
 from alignatt4llm.text.languages import Language, Pair
 from alignatt4llm.text.units import unit_spans
 from alignatt4llm.text.words import Span, signs, spans, word_spans
@@ -24,20 +24,6 @@ class Sentence:
     source: str
     target: str
     links: Links
-
-
-def read_lines(path: Path) -> list[str]:
-    """Read a text file, one sentence a line.
-
-    Raises
-    ------
-    UsageError
-        If the file cannot be read.
-    """
-    try:
-        return path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as problem:
-        raise UsageError(f"'{path}' cannot be read: {problem}.") from problem
 
 
 def read_sentences(source: Path, target: Path, gold: Path, pair: Pair) -> list[Sentence]:
@@ -93,10 +79,7 @@ def read_published(path: Path, pair: Pair) -> list[Sentence]:
     UsageError
         If the file is no such JSON; the message names the entry.
     """
-    try:
-        entries = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as problem:
-        raise UsageError(f"'{path}' is not a readable JSON file: {problem}.") from problem
+    entries = read_json(path)
     if not isinstance(entries, list):
         raise UsageError(f"'{path}' must hold a list of sentence pairs.")
     sentences = []

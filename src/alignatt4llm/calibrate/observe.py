@@ -63,7 +63,7 @@ def truncated(sentence: Sentence, pair: Pair, visible: int) -> Example | None:
         return None
     *words, tail = split_words(sentence.source, pair.source)[:visible]
     end = unit_spans(sentence.target, pair.target)[last][1]
-    visible_words = (*words, without_full_stop(tail) or tail)
+    visible_words = (*words, without_full_stop(tail, pair.source) or tail)
     return Example(visible_words, sentence.target[:end], gold[: last + 1], visible - MARGIN)
 
 

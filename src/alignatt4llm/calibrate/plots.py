@@ -13,6 +13,7 @@ from matplotlib.patches import Patch, Rectangle
 
 from alignatt4llm.draft import TokenEvidence
 from alignatt4llm.errors import UsageError
+from alignatt4llm.files.pictures import plain_label, save_picture
 from alignatt4llm.heads.headset import Array, HeadSet, Layout
 
 _SLIDING, _SHARED, _KEPT, _HELD = "#5b8db8", "#b8865b", "#d62728", "#d62728"
@@ -36,7 +37,9 @@ def plot_map(heads: HeadSet, layout: Layout, path: Path) -> None:
         grid[score.head, score.layer] = score.ts
     size = (2.2 + 0.24 * layout.layers, 1.6 + 0.22 * layout.heads)
     figure = Figure(figsize=size, layout="constrained")
-    axes = figure.add_subplot(xlabel="layer", ylabel="head", title=f"{heads.model} {heads.pair}")
+    axes = figure.add_subplot(
+        xlabel="layer", ylabel="head", title=plain_label(f"{heads.model} {heads.pair}")
+    )
     image = axes.imshow(grid, cmap="Greys", vmin=0, aspect="auto")
     figure.colorbar(image, ax=axes, label="TS")
     for layer, head in heads.heads:
@@ -69,7 +72,9 @@ def plot_ablation(heads: HeadSet, path: Path) -> None:
         raise UsageError(f"The head set for {heads.model} {heads.pair} holds no ablation.")
     figure = Figure(figsize=(5.5, 3.6), layout="constrained")
     axes = figure.add_subplot(
-        xlabel="heads", ylabel="source-word accuracy", title=f"{heads.model} {heads.pair}"
+        xlabel="heads",
+        ylabel="source-word accuracy",
+        title=plain_label(f"{heads.model} {heads.pair}"),
     )
     for combination in ("log-linear", "mean"):
         points = [
@@ -126,7 +131,7 @@ def plot_draft(
         If the file cannot be written or its name says no known format.
     """
     size = (1.8 + 0.42 * len(words), 1.4 + 0.24 * len(tokens))
-    with rc_context({"font.family": _families(), "text.parse_math": False}):
+    with rc_context({"font.family": _families()}):
         figure = Figure(figsize=size, layout="constrained")
         _draw_draft(figure, rows, words, tokens, evidence, frontier)
         _save(figure, path)
@@ -142,9 +147,11 @@ def _draw_draft(
 ) -> None:
     axes = figure.add_subplot()
     axes.imshow(rows, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    axes.set_xticks(range(len(words)), words, rotation=60, ha="left", rotation_mode="anchor")
+    axes.set_xticks(
+        range(len(words)), map(plain_label, words), rotation=60, ha="left", rotation_mode="anchor"
+    )
     axes.xaxis.tick_top()
-    axes.set_yticks(range(len(tokens)), tokens)
+    axes.set_yticks(range(len(tokens)), map(plain_label, tokens))
     axes.axvline(frontier - 0.5, color="black", lw=1.2, label="frontier")
     held = next((n for n, token in enumerate(evidence) if token.hold), None)
     if held is not None:
@@ -163,9 +170,6 @@ def _families() -> list[str]:
 
 def _save(figure: Figure, path: Path) -> None:
     """Write a picture; text in an SVG stays text, so that its viewer finds the glyphs."""
-    try:
-        with rc_context({"svg.fonttype": "none"}), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph .* missing")
-            figure.savefig(path, dpi=120)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"'{path}' cannot be drawn: {error}.") from error
+    with rc_context({"svg.fonttype": "none"}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")
+        save_picture(figure, path, dpi=120)

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alignatt4llm.cli import system
-from alignatt4llm.cli.report import write_text
+from alignatt4llm.cli.files import Named, Writes
 from alignatt4llm.errors import UsageError
+from alignatt4llm.files.writing import write_whole
 from alignatt4llm.settings.latency import LATENCIES
 from alignatt4llm.text.languages import Pair
 from alignatt4llm.translators.base import Serving, Stepping, Translator
@@ -62,10 +63,12 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="of fixed drafts")
     parser.add_argument(
-        "--schedules", metavar="RECORDING",
+        "--schedules", type=Named, metavar="RECORDING",
         help="measure the latency of every schedule on speech instead",
     )  # fmt: skip
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure")
+    parser.add_argument(
+        "--json", type=Path, action=Writes, metavar="FILE", help="write every figure"
+    )
     parser.set_defaults(run=run)
 
 
@@ -79,11 +82,11 @@ def run(args: argparse.Namespace) -> int:
         )
     from alignatt4llm.interpreter import Interpreter
 
-    pair, interpreter = Pair.parse(args.pair), Interpreter(system.models(args), _tell)
+    pair, interpreter = Pair.parse(args.pair, _tell), Interpreter(system.models(args), _tell)
     measured = _schedules if args.schedules else _measure(interpreter.translator, args.engine)
     record = measured(interpreter, pair, args)
     if args.json:
-        write_text(args.json, json.dumps(record, indent=1) + "\n")
+        write_whole(args.json, json.dumps(record, indent=1) + "\n")
     return 0
 
 

@@ -7,10 +7,10 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from alignatt4llm.events import Close, Commit, End, Event, Preview, Source, Trace
+from alignatt4llm.events import Close, Commit, End, Event, Notice, Preview, Source, Trace
 from alignatt4llm.outputs.base import Output
 from alignatt4llm.text.languages import Pair
-from alignatt4llm.text.printable import printable
+from alignatt4llm.text.printable import one_line, printable
 
 
 def display(trace: bool, duration: float | None, pair: Pair) -> Output:
@@ -48,7 +48,7 @@ class Plain:
         self._progress.start()
 
     def write(self, event: Event) -> None:
-        """Print commits, and traces on request."""
+        """Print commits and notices, and traces on request."""
         if isinstance(event, Source):
             self._progress.update(self._task, completed=event.audio_s)
         elif isinstance(event, Commit) and not self._trace:
@@ -57,6 +57,8 @@ class Plain:
             print(f"{event.audio_s:7.2f} s  {printable(event.text).strip()}", flush=True)
         elif isinstance(event, Trace) and self._trace:
             print(_table(event), end="")
+        elif isinstance(event, Notice):
+            self._progress.console.print(_notice(event), soft_wrap=True)
         elif isinstance(event, End):
             print(flush=True)
             self._progress.stop()
@@ -103,6 +105,8 @@ class LiveDisplay:
             self._preview = event.text
         elif isinstance(event, Close):
             self._leave(event)
+        elif isinstance(event, Notice):
+            self._console.print(_notice(event), soft_wrap=True)
         elif isinstance(event, End):
             self._preview = ""
             self._status = _account(event)
@@ -125,6 +129,10 @@ class LiveDisplay:
         self._live.update(self.picture())
         source, target = printable(close.source), printable(close.target)
         self._console.print(Group(Text(source, "dim cyan"), Text(target + "\n")))
+
+
+def _notice(notice: Notice) -> Text:
+    return Text(f"alignatt: notice: {one_line(notice.text)}", "yellow")
 
 
 def _account(end: End) -> str:

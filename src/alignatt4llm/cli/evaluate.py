@@ -4,13 +4,16 @@ import argparse
 import json
 from dataclasses import asdict
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from alignatt4llm.cli import system
-from alignatt4llm.cli.report import tell, write_text
+from alignatt4llm.cli.files import Draws, Writes, WritesInto, check_files
+from alignatt4llm.cli.report import tell
 from alignatt4llm.errors import UsageError, extra
 from alignatt4llm.evaluate.names import measurable
+from alignatt4llm.files.writing import write_whole
 from alignatt4llm.settings.latency import LATENCIES
 from alignatt4llm.text.languages import Pair, language
 
@@ -43,11 +46,15 @@ def add_parser(subparsers: Any) -> None:
     score.add_argument(
         "--comet", metavar="MODEL", help="score by COMET too: a hub id or checkpoint"
     )
-    score.add_argument("--json", type=Path, metavar="FILE", help="write every figure")
+    score.add_argument(
+        "--json", type=Path, action=Writes, metavar="FILE", help="write every figure"
+    )
     score.set_defaults(run=run, action=_score)
     curve = actions.add_parser("curve", help="draw quality over latency and print a table")
     curve.add_argument("folders", type=Path, nargs="+", metavar="DIR", help="the --out of runs")
-    curve.add_argument("--out", type=Path, required=True, metavar="FILE", help="SVG, PNG or PDF")
+    curve.add_argument(
+        "--out", type=Path, action=Draws, required=True, metavar="FILE", help="SVG, PNG or PDF"
+    )
     curve.set_defaults(run=run, action=_curve)
     _add_tail(actions.add_parser("tail", help="how often a recogniser is wrong at the live edge"))
 
@@ -89,8 +96,9 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         help="recordings at the same time; CA latency then includes what they cost one another",
     )
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="a new folder, or one to resume"
-    )
+        "--out", type=Path, action=WritesInto, required=True, metavar="DIR",
+        help="a new folder, or one to resume",
+    )  # fmt: skip
     parser.set_defaults(run=run, action=_run)
 
 
@@ -107,8 +115,10 @@ def _add_tail(parser: argparse.ArgumentParser) -> None:
         help="one curve each: embedded, a known name, a folder or a hub id",
     )
     parser.add_argument("--chunk", type=float, default=0.5, metavar="S", help="seconds a step")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="draw it: SVG, PNG or PDF")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the curves")
+    parser.add_argument(
+        "--out", type=Path, action=Draws, metavar="FILE", help="draw it: SVG, PNG or PDF"
+    )
+    parser.add_argument("--json", type=Path, action=Writes, metavar="FILE", help="write the curves")
     parser.set_defaults(run=run, action=_tail)
 
 
@@ -129,14 +139,16 @@ def _run(args: argparse.Namespace) -> None:
     from alignatt4llm.evaluate.runs import run
     from alignatt4llm.interpreter import Interpreter
 
-    run(plans(args, Interpreter(system.models(args), tell)), args.jobs, tell)
+    run(plans(args, Interpreter(system.models(args), tell), tell), args.jobs, tell)
 
 
 def _score(args: argparse.Namespace) -> None:
     with extra("evaluate", "Measuring"):
         from alignatt4llm.evaluate.score import MEASURES, score_run
-    from alignatt4llm.evaluate.runs import read_run
+    from alignatt4llm.evaluate.runs import FILES, read_run
 
+    folders = [path for path in (args.folder, args.offline, args.against) if path]
+    check_files(args, [folder / name for folder in folders for name in FILES])
     offline, against = (read_run(path) if path else None for path in (args.offline, args.against))
     result = score_run(read_run(args.folder), offline, against, args.comet)
     for name in (*MEASURES, *(["comet"] if args.comet else [])):
@@ -146,7 +158,7 @@ def _score(args: argparse.Namespace) -> None:
         p = "" if difference["p"] is None else f"  p={difference['p']:.3f}"
         print(f"difference in {name:17} {shown}{p}")
     if args.json:
-        write_text(args.json, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+        write_whole(args.json, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
 
 
 def _curve(args: argparse.Namespace) -> None:
@@ -165,15 +177,15 @@ def _tail(args: argparse.Namespace) -> None:
         raise UsageError(f"--chunk is {args.chunk:g}; it must be above 0 seconds.")
     with extra("evaluate", "Measuring"):
         from alignatt4llm.evaluate.tail import measure, plot, table
-    from alignatt4llm.evaluate.corpus import read_corpus
+    from alignatt4llm.evaluate.corpus import corpus_files, read_corpus
     from alignatt4llm.machine.threads import best_threads
     from alignatt4llm.recognizers.agreement import HOLD_BACK
     from alignatt4llm.recognizers.loading import load_recognizer
 
-    spoken = language(args.language)
-    recordings = [
-        recording for data in args.data for recording in read_corpus(data, Pair(spoken, spoken))
-    ]
+    spoken = language(args.language, tell)
+    corpora = {data: read_corpus(data, Pair(spoken, spoken), tell) for data in args.data}
+    recordings = list(chain.from_iterable(corpora.values()))
+    check_files(args, chain.from_iterable(corpus_files(*corpus) for corpus in corpora.items()))
     risks = {}
     for name in args.recognizer:
         engine = load_recognizer(name, threads=best_threads(), tell=tell)
@@ -185,7 +197,7 @@ def _tail(args: argparse.Namespace) -> None:
     if args.out:
         plot(risks, args.out)
     if args.json:
-        write_text(
+        write_whole(
             args.json, json.dumps({name: asdict(risk) for name, risk in risks.items()}) + "\n"
         )
 

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alignatt4llm.cli.engine import add_engine
-from alignatt4llm.cli.report import tell, write_text
+from alignatt4llm.cli.files import Draws, Named, Writes
+from alignatt4llm.cli.report import tell
 from alignatt4llm.errors import UsageError, extra
+from alignatt4llm.files.reading import read_lines
+from alignatt4llm.files.writing import write_whole
 from alignatt4llm.heads.headset import HeadScore, HeadSet, Layout
 from alignatt4llm.heads.loading import head_set_for, load_head_set
 from alignatt4llm.prompts.forms import FORMS
@@ -47,12 +50,12 @@ def add_parser(subparsers: Any) -> None:
     _add_calibrate(actions.add_parser("calibrate", help="choose heads on sentence pairs"))
     _add_score(actions.add_parser("score", help="measure a head set on your own alignments"))
     show = actions.add_parser("show", help="print a head set and every head's scores")
-    show.add_argument("artefact", metavar="ARTEFACT", help=ARTEFACT)
+    show.add_argument("artefact", type=Named, metavar="ARTEFACT", help=ARTEFACT)
     show.add_argument("--all", action="store_true", help="every head that was scored")
     show.set_defaults(run=run, action=_show)
     _add_plot(actions.add_parser("plot", help="draw a head set or a draft"))
     check = actions.add_parser("check", help="does a head set fit a model?")
-    check.add_argument("artefact", metavar="ARTEFACT", help=ARTEFACT)
+    check.add_argument("artefact", type=Named, metavar="ARTEFACT", help=ARTEFACT)
     check.add_argument("--model", help="the model, if not the one that it was made for")
     check.set_defaults(run=run, action=_check)
     _add_audio(actions.add_parser("audio", help="choose the heads of a model that hears"))
@@ -80,7 +83,9 @@ def _add_calibrate(parser: argparse.ArgumentParser) -> None:
         help="choose on the first N, measure on the others (default: two thirds)",
     )
     parser.add_argument("--row", choices=("predicting", "own"), help="default: what is better")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the artefact")
+    parser.add_argument(
+        "--out", type=Path, action=Writes, required=True, metavar="FILE", help="the artefact"
+    )
     parser.set_defaults(run=run, action=_calibrate)
 
 
@@ -92,12 +97,14 @@ def _add_audio(parser: argparse.ArgumentParser) -> None:
         metavar=("AUDIO", "WORDS"), help="speech, and its timed words as JSON; may be repeated",
     )  # fmt: skip
     parser.add_argument("--count", type=int, default=8, metavar="N", help="heads wanted")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the artefact")
+    parser.add_argument(
+        "--out", type=Path, action=Writes, required=True, metavar="FILE", help="the artefact"
+    )
     parser.set_defaults(run=run, action=_audio)
 
 
 def _add_score(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("artefact", metavar="ARTEFACT", help=ARTEFACT)
+    parser.add_argument("artefact", type=Named, metavar="ARTEFACT", help=ARTEFACT)
     parser.add_argument("--src", type=Path, required=True, metavar="FILE", help="sources")
     parser.add_argument("--tgt", type=Path, required=True, metavar="FILE", help="translations")
     parser.add_argument(
@@ -111,7 +118,9 @@ def _add_score(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", help="the model, if not the one that it was made for")
     add_engine(parser)
     parser.add_argument("--prompt", choices=FORMS, default="auto")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure")
+    parser.add_argument(
+        "--json", type=Path, action=Writes, metavar="FILE", help="write every figure"
+    )
     parser.set_defaults(run=run, action=_score)
 
 
@@ -123,16 +132,18 @@ def _add_plot(parser: argparse.ArgumentParser) -> None:
         "draft": "where each token of a draft looks, with frontier and first held token",
     }
     for kind, text in texts.items():
-        picture = kinds.add_parser(kind, help=text)
-        picture.add_argument("artefact", metavar="ARTEFACT", help=ARTEFACT)
-        picture.add_argument("--out", type=Path, required=True, metavar="FILE", help="SVG or PNG")
-        picture.set_defaults(run=run, action=_plot, kind=kind)
+        drawn = kinds.add_parser(kind, help=text)
+        drawn.add_argument("artefact", type=Named, metavar="ARTEFACT", help=ARTEFACT)
+        drawn.add_argument(
+            "--out", type=Path, action=Draws, required=True, metavar="FILE", help="SVG or PNG"
+        )
+        drawn.set_defaults(run=run, action=_plot, kind=kind)
         if kind != "ablation":
-            picture.add_argument("--model", help="the model, if not the one that it was made for")
+            drawn.add_argument("--model", help="the model, if not the one that it was made for")
         if kind == "draft":
-            picture.add_argument("--prompt", choices=FORMS, default="auto")
-            picture.add_argument("--text", required=True, help="the words heard so far")
-            picture.add_argument("--latency", choices=LATENCIES, default="medium")
+            drawn.add_argument("--prompt", choices=FORMS, default="auto")
+            drawn.add_argument("--text", required=True, help="the words heard so far")
+            drawn.add_argument("--latency", choices=LATENCIES, default="medium")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -150,7 +161,7 @@ def _audio(args: argparse.Namespace) -> None:
     from alignatt4llm.recognizers.timed import read_timed_text
     from alignatt4llm.text.languages import language
 
-    spoken = language(args.language)
+    spoken = language(args.language, tell)
     recordings = [
         Recording(np.concatenate(list(read(str(audio)))), tuple(read_timed_text(words, spoken)))
         for audio, words in args.recording
@@ -166,10 +177,8 @@ def _calibrate(args: argparse.Namespace) -> None:
     from alignatt4llm.calibrate.calibration import calibrate
     from alignatt4llm.calibrate.model import load
 
-    pair = Pair.parse(args.pair)
+    pair = Pair.parse(args.pair, tell)
     corpus = _corpus(args, pair)
-    if not args.out.absolute().parent.is_dir():
-        raise UsageError(f"There is no folder '{args.out.absolute().parent}' to write into.")
     model = load(args.model, pair, args.prompt, tell, args.engine)
     heads = calibrate(model, pair, corpus, tell, args.row)
     heads.save(args.out)
@@ -177,7 +186,7 @@ def _calibrate(args: argparse.Namespace) -> None:
 
 
 def _corpus(args: argparse.Namespace, pair: Pair) -> "Corpus":
-    from alignatt4llm.calibrate.align import Sentence, read_lines, read_published, read_sentences
+    from alignatt4llm.calibrate.align import Sentence, read_published, read_sentences
     from alignatt4llm.calibrate.calibration import Corpus
 
     if not args.data and not args.alignments:
@@ -212,7 +221,7 @@ def _score(args: argparse.Namespace) -> None:
     figures = measure(model, pair, heads, sentences, tell)
     _print_figures(figures)
     if args.json:
-        write_text(args.json, json.dumps(figures, indent=1) + "\n")
+        write_whole(args.json, json.dumps(figures, indent=1) + "\n")
 
 
 def _show(args: argparse.Namespace) -> None:

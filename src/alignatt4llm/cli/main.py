@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
 
+from alignatt4llm.cli.files import check_files
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.machine.threads import prepare_environment
+from alignatt4llm.text.printable import printable
 
 COMMANDS = (
     "translate",
@@ -39,10 +41,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     prepare_environment()
     args = parser().parse_args(argv)
     try:
+        check_files(args)
         code: int = args.run(args)
         sys.stdout.flush()
     except AlignattError as error:
-        print(f"alignatt: error: {error}", file=sys.stderr)
+        print(f"alignatt: error: {printable(str(error))}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return 130

@@ -1,23 +1,27 @@
 """From a source of audio to the outputs asked for: what translate and listen have in common."""
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
 from alignatt4llm.audio.decode import chunks
+from alignatt4llm.audio.mix import CHANNELS
 from alignatt4llm.audio.pace import in_real_time
 from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.cli import system
 from alignatt4llm.cli.background import GlossaryReport
 from alignatt4llm.cli.display import display
+from alignatt4llm.cli.files import Writes
 from alignatt4llm.cli.interrupt import Interrupt
 from alignatt4llm.cli.report import tell
 from alignatt4llm.cli.system import Choice
+from alignatt4llm.events import Notice
 from alignatt4llm.outputs.base import Output
 from alignatt4llm.outputs.table import OUTPUTS
 from alignatt4llm.schedule.feeder import LONGEST, REGIMES, Feeder, run
 from alignatt4llm.schedule.timelines import PIECE, LiveTimeline, Pulled
+from alignatt4llm.schedule.watch import Watch
 from alignatt4llm.session import Session
 
 IN_TURN = "alternating"
@@ -35,8 +39,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="recogniser and translator in turn, or beside each other (in real time)",
     )
     for name, kind in OUTPUTS.items():
-        parser.add_argument(f"--{name}", dest=name, type=Path, metavar="FILE", help=kind.help)
+        parser.add_argument(
+            f"--{name}", dest=name, type=Path, action=Writes, metavar="FILE", help=kind.help
+        )
     parser.add_argument("--trace", action="store_true", help="say why each token is said or held")
+
+
+def add_channel(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says what is heard of several channels."""
+    parser.add_argument(
+        "--channel",
+        choices=CHANNELS,
+        default=CHANNELS[0],
+        help="one of the channels, or all of them (default)",
+    )
 
 
 def play(
@@ -45,6 +61,7 @@ def play(
     duration: float | None,
     realtime: bool,
     stop: Callable[[], None] | None = None,
+    notices: Callable[[], Sequence[Notice]] = tuple,
 ) -> tuple[Session, bool]:
     """Translate a source; all that was heard is in every output when this returns.
 
@@ -60,6 +77,8 @@ def play(
         Whether to take audio only as it becomes due.
     stop
         Ends the source, for Ctrl-C; by default the source is left where it is.
+    notices
+        Returns what the source has had to say so far.
 
     Returns
     -------
@@ -70,12 +89,13 @@ def play(
     about, chunk = chosen.system.context, chosen.latency.chunk
     live = realtime or regime.overlaps
     with ExitStack() as stack:
+        session = chosen.open(tell)
         outputs = [stack.enter_context(closing(output)) for output in _files(args)]
         if about and about.glossary:
             outputs.append(stack.enter_context(closing(GlossaryReport(about.glossary))))
-        session = chosen.open(tell)
         outputs.append(stack.enter_context(closing(display(args.trace, duration, chosen.pair))))
-        feeder = Feeder(session, chunk, regime, LONGEST if live else chunk)
+        watch = Watch(chosen.pair.source, notices)
+        feeder = Feeder(session, chunk, regime, LONGEST if live else chunk, watch=watch)
         timeline = _live(source) if live else Pulled(source)
         with Interrupt(stop or timeline.stop) as interrupt, timeline:
             for event in run(feeder, timeline):

@@ -4,6 +4,7 @@ import argparse
 import logging
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from platformdirs import user_state_path
 from alignatt4llm.cli import system
 from alignatt4llm.cli.report import tell
 from alignatt4llm.errors import extra
-from alignatt4llm.text.languages import Pair
+from alignatt4llm.text.languages import Pair, language
 
 if TYPE_CHECKING:
     from alignatt4llm.interpreter import Interpreter
@@ -46,8 +47,14 @@ def add_parser(subparsers: Any) -> None:
         action="append",
         default=[],
         metavar="URL",
-        help="another site whose pages may use this server; repeatable",
+        help="another site whose pages may use this server, such as https://their.site; "
+        "* for all, with a token; repeatable",
     )
+    parser.add_argument("--to", default="", metavar="LANG", help="target of clients that name none")
+    parser.add_argument(
+        "--from", dest="source", default="en", metavar="LANG",
+        help="what is spoken when clients do not say it (%(default)s)",
+    )  # fmt: skip
     parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate, PEM")
     parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its private key, PEM")
     parser.add_argument(
@@ -67,14 +74,16 @@ def run(args: argparse.Namespace) -> int:
     """Serve until stopped."""
     with extra("serve"):
         from alignatt4llm.serve.limits import Limits
+        from alignatt4llm.serve.messages import Defaults
         from alignatt4llm.serve.server import Server, Settings, favour_the_loop, listen
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     settings = Settings(
         folder=args.transcripts or user_state_path("alignatt4llm") / "transcripts",
         host=args.host,
         port=args.port,
-        token=os.environ.get("ALIGNATT_TOKEN") or None,
+        token=os.environ.get("ALIGNATT_TOKEN", "").strip() or None,
         origins=tuple(args.origin),
+        defaults=Defaults(*_languages(args)),
         certificate=args.tls_cert,
         key=args.tls_key,
         limits=Limits(
@@ -91,6 +100,18 @@ def run(args: argparse.Namespace) -> int:
     if any(thread.daemon for thread in threading.enumerate()):
         os._exit(code)  # a thread that is still inside an engine would abort the process
     return code
+
+
+def _languages(args: argparse.Namespace) -> tuple[str, str]:
+    """Return what is meant where a client names no language; UsageError if it cannot be."""
+    source = language(args.source)
+    if not args.to:
+        return source.code, ""
+    pair = Pair(source, language(args.to))
+    asked = system.system(args)
+    if not (asked.heads and asked.heads.pair == str(pair)):
+        replace(asked, heads=None).head_set(pair)
+    return source.code, pair.target.code
 
 
 def _interpreter(args: argparse.Namespace) -> "Interpreter":

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from alignatt4llm.cli import background
 from alignatt4llm.cli.engine import add_engine
+from alignatt4llm.cli.report import tell
 from alignatt4llm.errors import Tell
 from alignatt4llm.heads.loading import load_head_set
 from alignatt4llm.prompts.forms import FORMS
@@ -128,7 +129,8 @@ class Choice:
         """Take the preset and replace what was asked for otherwise."""
         chosen = preset(args.preset)
         latency = LATENCIES[args.latency] if args.latency else chosen.latency
-        return cls(chosen, system(args), Pair(language(args.source), language(args.to)), latency)
+        pair = Pair(language(args.source, tell), language(args.to, tell))
+        return cls(chosen, system(args), pair, latency)
 
     def open(self, tell: Tell) -> Session:
         """Load the models and start the session.

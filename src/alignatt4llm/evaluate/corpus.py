@@ -1,7 +1,6 @@
 """Recordings to be measured on: timed text, clips with references, long recordings."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -11,12 +10,16 @@ import yaml
 
 from alignatt4llm.audio.decode import read
 from alignatt4llm.audio.samples import SAMPLE_RATE
-from alignatt4llm.errors import UsageError
+from alignatt4llm.errors import AlignattError, Tell, UsageError, silent
 from alignatt4llm.events import SourceWord
+from alignatt4llm.files.reading import read_json, read_text
 from alignatt4llm.recognizers.timed import spread
-from alignatt4llm.text.languages import Language, Pair
+from alignatt4llm.text.languages import LANGUAGES, Language, Pair
 
-AUDIO_SUFFIXES = (".ogg", ".wav", ".flac", ".mp3", ".m4a", ".opus")
+SEGMENTS, CLIPS = "segments.yaml", "references.json"
+"""Files whose presence says what shape a corpus has."""
+_NAMED = 10
+"""Files left out that are named; of more, only the number is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,31 +73,89 @@ class Recording:
         return words
 
 
-def read_corpus(folder: Path, pair: Pair) -> list[Recording]:
+def read_corpus(folder: Path, pair: Pair, tell: Tell = silent) -> list[Recording]:
     """Read a folder of recordings.
 
     It is one of three shapes: ``segments.yaml`` with one text file a language, line by line
     (``en.txt``, ``de.txt``); ``references.json``, a list of ``{"audio", "en", "de", ...}``; or
     ``NAME.json`` beside ``NAME.ogg``, a list of ``{"offset", "duration", "text"}`` without
-    translations.
+    translations. Recordings may be anything that can be decoded, whatever they are called.
+
+    Parameters
+    ----------
+    folder, pair
+        Where it is, and which of its languages are wanted.
+    tell
+        Is told in one line what is left out, and why.
 
     Raises
     ------
     UsageError
         If the folder has none of these shapes or a file is wrong; names the file and the line.
     """
-    if (folder / "segments.yaml").is_file():
-        return _segmented(folder, pair)
-    if (folder / "references.json").is_file():
-        return _clips(folder, pair)
-    found = _with_transcripts(folder) if folder.is_dir() else []
-    if not found:
+    if (folder / SEGMENTS).is_file():
+        recordings = _segmented(folder, pair)
+    elif (folder / CLIPS).is_file():
+        recordings = _clips(folder, pair)
+    else:
+        recordings = [_long(*found) for found in _with_transcripts(folder)]
+    if not recordings:
         raise UsageError(
-            f"'{folder}' is no corpus: it must hold segments.yaml with texts like "
-            f"{pair.source.code}.txt, or references.json, or recordings like talk.ogg, each with "
+            f"'{folder}' is no corpus: it must hold {SEGMENTS} with texts like "
+            f"{pair.source.code}.txt, or {CLIPS}, or recordings like talk.ogg, each with "
             "its talk.json."
         )
-    return [_long(audio, transcript) for audio, transcript in found]
+    if left := list(_left_out(folder, recordings)):
+        more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
+        tell(f"'{folder}': left out {', '.join(left[:_NAMED])}{more}.")
+    return recordings
+
+
+def corpus_files(folder: Path, recordings: Iterable[Recording]) -> Iterator[Path]:
+    """Yield what a corpus is read from: recordings, transcripts, lists of segments, texts."""
+    for recording in recordings:
+        if recording.audio:
+            yield from (recording.audio, recording.audio.with_suffix(".json"))
+    texts = (f"{code}.txt" for code in LANGUAGES)
+    yield from (folder / name for name in (SEGMENTS, CLIPS, *texts))
+
+
+def _left_out(folder: Path, recordings: Sequence[Recording]) -> Iterator[str]:
+    """Name what lies in the folder and is not used, each with the reason."""
+    taken = {recording.audio for recording in recordings if recording.audio}
+    names = {path.stem: path.name for path in taken}
+    listed = next((name for name in (SEGMENTS, CLIPS) if (folder / name).is_file()), None)
+    for path in _files(folder):
+        transcript = path.suffix.lower() == ".json"
+        if path in taken or (transcript and path.stem in names):
+            continue
+        if listed:
+            if not transcript and _decodable(path):
+                yield f"{path.name} (not in {listed})"
+        elif path.stem in names:
+            yield f"{path.name} ({names[path.stem]} is taken)"
+        elif transcript:
+            yield f"{path.name} (no recording of that name)"
+        else:
+            yield f"{path.name} ({'no transcript' if _decodable(path) else 'no sound'})"
+    if taken:
+        silent_ones = [recording.name for recording in recordings if not recording.audio]
+        yield from (f"the sound of {name} (no such file)" for name in silent_ones)
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the files of a folder in order of name, without hidden ones."""
+    if not folder.is_dir():
+        return []
+    return sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+
+
+def _decodable(path: Path) -> bool:
+    """Whether a file has sound."""
+    try:
+        return next(read(str(path)), None) is not None
+    except AlignattError:
+        return False
 
 
 def seconds(audio: Path) -> float:
@@ -103,7 +164,7 @@ def seconds(audio: Path) -> float:
 
 
 def _segmented(folder: Path, pair: Pair) -> list[Recording]:
-    path = folder / "segments.yaml"
+    path = folder / SEGMENTS
     entries = _yaml_list(path)
     texts = [_lines(folder, language, len(entries)) for language in (pair.source, pair.target)]
     segments: list[tuple[str, Segment]] = []
@@ -131,7 +192,7 @@ def _recording(folder: Path, wav: str, segments: tuple[Segment, ...]) -> Recordi
 
 
 def _clips(folder: Path, pair: Pair) -> list[Recording]:
-    path = folder / "references.json"
+    path = folder / CLIPS
     recordings = []
     for index, entry in enumerate(_json_list(path), start=1):
         where = f"'{path}', entry {index}"
@@ -160,14 +221,20 @@ def _long(audio: Path, transcript: Path) -> Recording:
 
 
 def _with_transcripts(folder: Path) -> list[tuple[Path, Path]]:
-    found = sorted(path for path in folder.iterdir() if path.suffix in AUDIO_SUFFIXES)
-    pairs = [(audio, audio.with_suffix(".json")) for audio in found]
-    return [(audio, transcript) for audio, transcript in pairs if transcript.is_file()]
+    """Return recordings with their transcripts; of two of one name, the first."""
+    files = _files(folder)
+    transcripts = {path.stem: path for path in files if path.suffix.lower() == ".json"}
+    found: dict[str, Path] = {}
+    for path in files:
+        named = path.stem in transcripts and path.stem not in found
+        if named and path != transcripts[path.stem] and _decodable(path):
+            found[path.stem] = path
+    return [(audio, transcripts[name]) for name, audio in found.items()]
 
 
 def _yaml_list(path: Path) -> list[tuple[int, Any]]:
     """Return the entries of a YAML list, each with the line it begins on."""
-    text = _read(path)
+    text = read_text(path)
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         entries = yaml.safe_load(text)
@@ -182,34 +249,28 @@ def _yaml_list(path: Path) -> list[tuple[int, Any]]:
 
 
 def _json_list(path: Path) -> list[Any]:
-    try:
-        entries = json.loads(_read(path))
-    except ValueError as error:
-        raise UsageError(f"'{path}' is not JSON: {error}.") from error
+    entries = read_json(path)
     if not isinstance(entries, list) or not entries:
         raise UsageError(f"'{path}' must hold a JSON list, not an empty one.")
     return entries
 
 
 def _lines(folder: Path, language: Language, count: int) -> list[str]:
-    """Read a text of one line a segment; only line feeds separate lines."""
+    """Read a text of one line a segment; only line ends separate lines.
+
+    Blank last lines count as far as there are segments for them, whether or not the last line is
+    ended like the others.
+    """
     path = folder / f"{language.code}.txt"
-    lines = [" ".join(line.split()) for line in _read(path).rstrip("\n").split("\n")]
+    lines = [" ".join(line.split()) for line in read_text(path).split("\n")]
+    while len(lines) > count and not lines[-1]:
+        lines.pop()
     if len(lines) != count:
         raise UsageError(
-            f"'{path}' has {len(lines)} lines, but segments.yaml has {count} segments; line i "
+            f"'{path}' has {len(lines)} lines, but {SEGMENTS} has {count} segments; line i "
             "must be the text of segment i."
         )
     return lines
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"'{path}' cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"'{path}' is not UTF-8 text: {error.reason}.") from error
 
 
 def _text(where: str, entry: Any, key: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from alignatt4llm.errors import UsageError
+from alignatt4llm.files.pictures import plain_label, save_picture
 
 COLUMNS = {
     "LongYAAL CU (ms)": ("longyaal_cu_ms", 0),
@@ -71,14 +71,13 @@ def plot(points: Sequence[Point], path: Path) -> None:
         elif quality is not None and latency is not None:
             lines[one.pair, one.policy.partition(":")[0]].append((latency / 1000, quality))
     for (pair, policy), line in lines.items():
-        axes.plot(*zip(*sorted(line), strict=True), marker="o", label=f"{pair} {policy}")
+        axes.plot(
+            *zip(*sorted(line), strict=True), marker="o", label=plain_label(f"{pair} {policy}")
+        )
     axes.grid(alpha=0.3)
     if axes.get_legend_handles_labels()[1]:
         figure.legend(loc="outside right upper")
-    try:
-        figure.savefig(path)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"'{path}' cannot be drawn: {error}.") from error
+    save_picture(figure, path)
 
 
 def _figure(score: dict[str, Any], digits: int) -> str:

@@ -14,9 +14,14 @@ from alignatt4llm.evaluate.corpus import Recording, Segment
 from alignatt4llm.evaluate.hypothesis import Hypothesis, append_hypothesis, read_hypotheses
 from alignatt4llm.evaluate.simulstream_log import simulstream_log
 from alignatt4llm.evaluate.systems import System
+from alignatt4llm.files.reading import read_json
+from alignatt4llm.files.writing import write_whole
 from alignatt4llm.outputs.base import Output
 from alignatt4llm.outputs.table import OUTPUTS
 from alignatt4llm.text.languages import Pair
+
+FILES = ("manifest.json", "recordings.json", "hypothesis.jsonl", "simulstream.jsonl")
+"""What a run's folder holds, besides its events."""
 
 Manifest = dict[str, Any]
 """What was run: pair, policy, settings, model, versions; ``pair`` is always there."""
@@ -90,7 +95,7 @@ def run(plans: Sequence[Plan], jobs: int, tell: Tell) -> None:
     for plan in plans:
         whole = read_run(plan.folder)
         log = simulstream_log(whole.hypotheses, whole.pair.target)
-        _write_whole(plan.folder / "simulstream.jsonl", log.encode())
+        _write_whole(plan.folder / "simulstream.jsonl", log)
 
 
 def _missing(plan: Plan) -> list[Recording]:
@@ -129,7 +134,7 @@ def _begin(folder: Path, name: str, content: Any) -> None:
     content = json.loads(json.dumps(content))
     if not path.exists():
         text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-        _write_whole(path, text.encode())
+        _write_whole(path, text)
         return
     before = _json(path)
     if before == content:
@@ -155,15 +160,13 @@ def _whole_lines(path: Path) -> list[Hypothesis]:
     return hypotheses
 
 
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
+def _write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file of a run's folder, which is made if it is not there."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        new = path.with_suffix(".new")
-        new.write_bytes(content)
-        new.replace(path)
     except OSError as error:
         raise UsageError(f"'{path}' cannot be written: {error.strerror}.") from error
+    write_whole(path, content)
 
 
 @contextmanager
@@ -187,11 +190,8 @@ def _restored(entry: dict[str, Any]) -> Recording:
 
 
 def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
+    if not path.is_file():
         raise AlignattError(
             f"'{path.parent}' is not the folder of a run: {path.name} cannot be read."
-        ) from error
-    except ValueError as error:
-        raise AlignattError(f"'{path}' is not JSON: {error}.") from error
+        )
+    return read_json(path)

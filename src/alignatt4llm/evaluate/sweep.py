@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from alignatt4llm.errors import UsageError
-from alignatt4llm.evaluate.corpus import read_corpus
+from alignatt4llm.errors import Tell, UsageError, silent
+from alignatt4llm.evaluate.corpus import Recording, read_corpus
 from alignatt4llm.evaluate.names import OFFLINE
 from alignatt4llm.evaluate.policies import Setup
 from alignatt4llm.evaluate.runs import Plan
@@ -41,10 +41,11 @@ class _Choice:
         return settings
 
 
-def plans(args: argparse.Namespace, interpreter: Interpreter) -> list[Plan]:
+def plans(args: argparse.Namespace, interpreter: Interpreter, tell: Tell = silent) -> list[Plan]:
     """Return a plan for each pair, policy, latency and change.
 
-    A single one is written to ``args.out`` itself, several to folders inside it.
+    A single one is written to ``args.out`` itself, several to folders inside it. What a corpus
+    leaves out is told once.
 
     Raises
     ------
@@ -52,8 +53,19 @@ def plans(args: argparse.Namespace, interpreter: Interpreter) -> list[Plan]:
         If something that is listed does not exist.
     """
     choices = list(_choices(args))
+    first = choices[0].pair
+    corpora = {
+        pair: read_corpus(args.data, pair, tell if pair == first else silent)
+        for pair in dict.fromkeys(choice.pair for choice in choices)
+    }
     return [
-        _plan(args, interpreter, choice, args.out / choice.name if len(choices) > 1 else args.out)
+        _plan(
+            args,
+            interpreter,
+            choice,
+            args.out / choice.name if len(choices) > 1 else args.out,
+            corpora[choice.pair],
+        )
         for choice in choices
     ]
 
@@ -74,7 +86,11 @@ def _change(text: str) -> Sequence[tuple[str, str]]:
 
 
 def _plan(
-    args: argparse.Namespace, interpreter: Interpreter, choice: _Choice, folder: Path
+    args: argparse.Namespace,
+    interpreter: Interpreter,
+    choice: _Choice,
+    folder: Path,
+    recordings: Sequence[Recording],
 ) -> Plan:
     pair, system = choice.pair, interpreter.system
     setup = Setup(
@@ -96,6 +112,4 @@ def _plan(
         "data": args.data.resolve().name,
         "jobs": args.jobs,
     }
-    return Plan(
-        folder, manifest, read_corpus(args.data, pair)[args.skip :][: args.limit], setup.system
-    )
+    return Plan(folder, manifest, recordings[args.skip :][: args.limit], setup.system)

@@ -15,6 +15,7 @@ from alignatt4llm.events import Close, Commit, Event
 from alignatt4llm.prompts.prompt import PromptForm
 from alignatt4llm.schedule.feeder import Feeder, run
 from alignatt4llm.schedule.timelines import MeasuredTimeline
+from alignatt4llm.schedule.watch import Watch
 from alignatt4llm.session import Session
 from alignatt4llm.text.languages import Pair
 from alignatt4llm.text.units import units
@@ -97,7 +98,9 @@ class Live:
         timeline = MeasuredTimeline(audio, self.now)
         session = self.make_session(recording, timeline.clock)
         said, transcript = Delays(self.pair.target), []
-        for event in run(Feeder(session, self.chunk, longest=self.chunk), timeline):
+        watch = Watch(self.pair.source) if recording.audio else None
+        feeder = Feeder(session, self.chunk, longest=self.chunk, watch=watch)
+        for event in run(feeder, timeline):
             if isinstance(event, Commit):
                 said.add(event.text, event.audio_s, event.wall_s)
             elif isinstance(event, Close):
@@ -152,7 +155,8 @@ class Offline:
         words = split_words(source, self.pair.source)
         if not words:
             return ""
-        return drafter.draft(self.prompt(words, "", ()), 3 * len(words) + 24).text.strip()
+        draft = drafter.draft(self.prompt(words, "", ()), 3 * len(words) + 24)
+        return draft.within("", words, self.pair.target).text.strip()
 
 
 def _hypothesis(

@@ -15,6 +15,7 @@ from alignatt4llm.errors import AlignattError, Tell, UsageError
 from alignatt4llm.evaluate.corpus import Recording
 from alignatt4llm.evaluate.prefix import PrefixAlignment
 from alignatt4llm.events import SourceWord
+from alignatt4llm.files.pictures import plain_label, save_picture
 from alignatt4llm.recognizers.base import Recognizer
 from alignatt4llm.text.languages import Language
 from alignatt4llm.text.words import same
@@ -166,15 +167,12 @@ def plot(risks: dict[str, TailRisk], path: Path) -> None:
     axes = figure.add_subplot(xlabel="behind the live edge (ms)", ylabel="wrong words (%)")
     for name, risk in risks.items():
         wrong, low, high = (_percent(series) for series in (risk.wrong, risk.low, risk.high))
-        [line] = axes.plot(risk.distance_ms, wrong, label=name)
+        [line] = axes.plot(risk.distance_ms, wrong, label=plain_label(name))
         axes.fill_between(risk.distance_ms, low, high, alpha=0.2, color=line.get_color())
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     axes.legend()
-    try:
-        figure.savefig(path)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"'{path}' cannot be drawn: {error}.") from error
+    save_picture(figure, path)
 
 
 def measure(

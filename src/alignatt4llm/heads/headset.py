@@ -8,7 +8,8 @@ from typing import Any, Literal, Self, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from alignatt4llm.errors import AlignattError, UsageError
+from alignatt4llm.errors import UsageError
+from alignatt4llm.files.writing import write_whole
 from alignatt4llm.text.languages import Pair
 
 VERSION = 2
@@ -187,7 +188,7 @@ class HeadSet:
 
         Raises
         ------
-        AlignattError
+        UsageError
             If the file cannot be written.
         """
         weights = self.weights or [None] * len(self.heads)
@@ -207,11 +208,7 @@ class HeadSet:
             "origin": self.origin,
             "ranking": [_known(score) for score in self.ranking],
         }
-        text = _json(record)
-        try:
-            path.write_text(text + "\n", "utf-8")
-        except OSError as problem:
-            raise AlignattError(f"'{path}' cannot be written: {problem.strerror}.") from problem
+        write_whole(path, _json(record) + "\n")
 
     @classmethod
     def _parse(cls, record: dict[str, Any]) -> Self:

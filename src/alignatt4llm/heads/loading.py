@@ -1,10 +1,10 @@
 """Head sets from files, and those that come with the package."""
 
-import json
 from importlib import resources
 from pathlib import Path
 
 from alignatt4llm.errors import AlignattError, UsageError
+from alignatt4llm.files.reading import read_json
 from alignatt4llm.heads.headset import VERSION, HeadSet
 from alignatt4llm.heads.published import parse_ranking
 
@@ -18,7 +18,10 @@ def load_head_set(path: Path) -> HeadSet:
         If the file is missing, not JSON, of another version, or lacks a key.
     """
     try:
-        record = json.loads(path.read_text("utf-8"))
+        record = read_json(path)
+    except UsageError as problem:
+        raise AlignattError(f"'{path}' is not a readable head set: {problem}") from problem
+    try:
         if "token_alignment_heads" in record:
             return parse_ranking(record)
         if record["version"] != VERSION:
@@ -27,7 +30,7 @@ def load_head_set(path: Path) -> HeadSet:
                 f"version {VERSION}. Make it anew with 'alignatt heads calibrate'."
             )
         return HeadSet._parse(record)
-    except (OSError, ValueError, KeyError, TypeError) as problem:
+    except (ValueError, KeyError, TypeError) as problem:
         raise AlignattError(f"'{path}' is not a readable head set: {problem!r}.") from problem
 
 

@@ -2,12 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.events import Event, Trace
+from alignatt4llm.files.writing import Records
 
 
 class Output(Protocol):
@@ -23,7 +23,7 @@ class Output(Protocol):
 
 
 class Format(ABC):
-    """How one stream of events becomes text, piece by piece; what has been returned stays."""
+    """How one stream of events becomes text, by whole records; what has been returned stays."""
 
     def begin(self) -> str:
         """Return what stands before everything."""
@@ -47,7 +47,7 @@ def written(form: Format, events: Iterable[Event]) -> Iterator[str]:
 
 
 class OutputFile:
-    """A file in which text stands as soon as its event is written.
+    """A file in which text stands as soon as its event is written; see `Records`.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class OutputFile:
     def __init__(self, path: Path, form: Format, trace: bool = False) -> None:
         self._path, self._form, self._trace = path, form, trace
         try:
-            self._file = path.open("w", encoding="utf-8", newline="\n")
+            self._file = Records(path)
         except OSError as problem:
             raise UsageError(self._complaint(problem)) from problem
         self._append(form.begin())
@@ -83,15 +83,13 @@ class OutputFile:
         try:
             self._append(self._form.end())
         finally:
-            with suppress(OSError):  # what could not be appended has been told
-                self._file.close()
+            self._file.close()
 
     def _append(self, text: str) -> None:
         if not text:
             return
         try:
-            self._file.write(text)
-            self._file.flush()
+            self._file.append(text.encode())
         except OSError as problem:
             raise AlignattError(self._complaint(problem)) from problem
 

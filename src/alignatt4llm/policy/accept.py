@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from alignatt4llm.draft import Draft, TokenEvidence
-from alignatt4llm.events import Piece
+from alignatt4llm.events import Piece, TokenTrace
 from alignatt4llm.text.languages import Language
 from alignatt4llm.text.sentences import without_full_stop
 from alignatt4llm.text.units import trim
@@ -40,9 +40,9 @@ def accept(draft: Draft, evidence: Sequence[TokenEvidence], language: Language) 
     close will say it.
     """
     held = next((i for i, token in enumerate(evidence) if token.hold), len(evidence))
-    cut = trim(draft.text, draft.ends[held - 1] if held else 0, language, draft.ended)
+    cut = trim(draft.text, draft.ends[held - 1] if held else 0, language, draft.over)
     reason = evidence[held].hold if held < len(evidence) else "unit_incomplete"
-    bare = len(without_full_stop(draft.text))
+    bare = len(without_full_stop(draft.text, language))
     if bare < cut:
         cut, reason = bare, reason if held < len(evidence) else "sentence_open"
     tokens = [
@@ -55,7 +55,7 @@ def accept(draft: Draft, evidence: Sequence[TokenEvidence], language: Language) 
 
 def accept_all(draft: Draft, evidence: Sequence[TokenEvidence], language: Language) -> list[Piece]:
     """Accept a draft whose source is complete; only an unfinished last unit is left out."""
-    cut = trim(draft.text, len(draft.text), language, draft.ended)
+    cut = trim(draft.text, len(draft.text), language, draft.over)
     return pieces(draft, evidence, len(draft.text[:cut].rstrip()))
 
 
@@ -68,3 +68,21 @@ def pieces(draft: Draft, evidence: Sequence[TokenEvidence], cut: int) -> list[Pi
             result.append(Piece(text, token.word, token.sources))
         start = max(start, end)
     return result
+
+
+def traced(
+    draft: Draft, words: Sequence[str], tokens: Sequence[TokenEvidence]
+) -> tuple[TokenTrace, ...]:
+    """Put what was decided on each token beside its text, and the word that it looks at."""
+    return tuple(
+        TokenTrace(
+            draft.text[start:end],
+            words[token.word] if token.word >= 0 else "",
+            token.accessible,
+            token.inaccessible,
+            token.source_mass,
+            token.hold,
+            token.sources,
+        )
+        for token, start, end in zip(tokens, (0, *draft.ends), draft.ends, strict=False)
+    )

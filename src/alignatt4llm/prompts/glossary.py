@@ -1,12 +1,14 @@
 """Terms that must be translated in a given way: read, shown to the model, and checked."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from alignatt4llm.errors import UsageError
 from alignatt4llm.events import Close
+from alignatt4llm.files.reading import read_lines
 from alignatt4llm.text.languages import unspaced
 
 
@@ -22,7 +24,7 @@ class Term:
 
     def heard_in(self, text: str) -> bool:
         """Whether the source term is said in ``text``: as whole words, where words have spaces."""
-        text, term = text.casefold(), self.source.casefold()
+        text, term = _folded(text), _folded(self.source)
         if term not in text:
             return False
         before = "" if unspaced(term[0]) else r"(?<!\w)"
@@ -31,7 +33,7 @@ class Term:
 
     def said_in(self, text: str) -> bool:
         """Whether the translation stands in ``text``, also inside a longer word."""
-        return self.target.casefold() in text.casefold()
+        return _folded(self.target) in _folded(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +88,8 @@ def read_glossary(path: Path) -> tuple[Term, ...]:
     UsageError
         If the file cannot be read or a line is something else.
     """
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as problem:
-        raise UsageError(f"The glossary '{path}' cannot be read: {problem}.") from problem
     terms = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         source, equals, target = (without_control_tokens(part) for part in line.partition("="))
@@ -99,6 +97,11 @@ def read_glossary(path: Path) -> tuple[Term, ...]:
             raise UsageError(f"'{path}', line {number}: write 'term = translation'.")
         terms.append(Term(source, target))
     return tuple(terms)
+
+
+def _folded(text: str) -> str:
+    """Text without case, its accents encoded in one way."""
+    return unicodedata.normalize("NFC", text).casefold()
 
 
 def without_control_tokens(text: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from alignatt4llm.errors import UsageError, extra
+from alignatt4llm.files.reading import read_text
 from alignatt4llm.text.languages import unspaced
 from alignatt4llm.text.words import any_word_spans
 
@@ -73,12 +74,7 @@ def read_document(path: Path) -> str:
     AlignattError
         If pypdf is needed and not installed.
     """
-    try:
-        text = _read_pdf(path) if path.suffix.lower() == ".pdf" else path.read_text("utf-8")
-    except OSError as problem:
-        raise UsageError(f"'{path}' cannot be read: {problem.strerror}.") from problem
-    except UnicodeDecodeError as problem:
-        raise UsageError(f"'{path}' is neither a PDF nor text in UTF-8.") from problem
+    text = _read_pdf(path) if path.suffix.lower() == ".pdf" else read_text(path)
     if not text.strip():
         raise UsageError(f"'{path}' holds no text; a scanned PDF needs text recognition first.")
     return text
@@ -90,6 +86,8 @@ def _read_pdf(path: Path) -> str:
         from pypdf.errors import PyPdfError
     try:
         return "\n".join(page.extract_text() for page in PdfReader(path).pages)
+    except OSError as problem:
+        raise UsageError(f"'{path}' cannot be read: {problem.strerror}.") from problem
     except (PyPdfError, ValueError, KeyError) as problem:
         raise UsageError(f"'{path}' is not a PDF that can be read: {problem}.") from problem
 

@@ -11,7 +11,8 @@ from alignatt4llm.text.words import same
 HOLD_BACK = 0.3
 """Seconds of audio that must follow a word before it may become final."""
 PATIENCE = 2.5
-"""Seconds of audio after a word, at which the newest of several readings of it will do."""
+"""Seconds of audio after a word, at which the newest of several readings of it will do; twice that
+where a number is among them, as it is heard in parts until all of it has been said."""
 
 _SEAM_WORDS = 8
 
@@ -20,9 +21,9 @@ class Agreement:
     """Commits words once two successive hypotheses say them and enough audio has followed.
 
     The words are compared without case and punctuation; the newer text is committed. A word that
-    keeps changing is committed after PATIENCE seconds, as it was heard last. The last word of a
-    hypothesis is never committed by `update`: it may be cut off, and its full stop is often only
-    the end of the audio.
+    keeps changing is committed after PATIENCE seconds, or twice that beside a number, as it was
+    heard last. The last word of a hypothesis is never committed by `update`: it may be cut off, and
+    its full stop is often only the end of the audio.
 
     Parameters
     ----------
@@ -57,7 +58,7 @@ class Agreement:
         agreed = min(self._agreed(previous), max(0, len(self.pending) - 1))
         count = min(agreed, self._ended_by(clock - self._hold_back))
         seen = min(len(previous), len(self.pending) - 1)
-        overdue = min(seen, self._ended_by(clock - PATIENCE))
+        overdue = min(seen, self._overdue(clock))
         return self._commit(max(count, overdue))
 
     def flush(self, until: float = float("inf")) -> list[SourceWord]:
@@ -68,6 +69,12 @@ class Agreement:
         """Count the first pending words that end by a time."""
         late = (n for n, word in enumerate(self.pending) if word.end > until)
         return next(late, len(self.pending))
+
+    def _overdue(self, clock: float) -> int:
+        """Count the first pending words that have waited long enough."""
+        count = self._ended_by(clock - PATIENCE)
+        counted = any(char.isdigit() for word in self.pending[:count] for char in word.text)
+        return self._ended_by(clock - 2 * PATIENCE) if counted else count
 
     def _agreed(self, previous: Sequence[SourceWord]) -> int:
         """Count the pending words that are no longer expected to change."""

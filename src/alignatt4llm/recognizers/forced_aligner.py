@@ -10,9 +10,8 @@ from alignatt4llm.errors import extra
 from alignatt4llm.events import SourceWord
 from alignatt4llm.machine.device import Device
 from alignatt4llm.recognizers.checkpoint import load_checkpoint
-from alignatt4llm.recognizers.word_repair import give_times
+from alignatt4llm.recognizers.word_repair import continued
 from alignatt4llm.text.languages import Language
-from alignatt4llm.text.words import split_words
 
 
 class ForcedAligner:
@@ -49,7 +48,9 @@ class ForcedAligner:
         return language.code in self._languages
 
     @torch.inference_mode()
-    def align(self, audio: Samples, text: str, language: Language) -> list[SourceWord]:
+    def align(
+        self, audio: Samples, text: str, language: Language, known: str = ""
+    ) -> list[SourceWord]:
         """Find the words of ``text`` in ``audio``.
 
         Parameters
@@ -60,19 +61,20 @@ class ForcedAligner:
             What is said in it.
         language
             What is spoken; one that the aligner `knows`.
+        known
+            The beginning of ``text`` whose words are final already.
 
         Returns
         -------
         list of SourceWord
-            The words of ``text``, punctuation included, in order, in seconds since ``audio``
-            began.
+            The words of ``text`` beyond ``known``, punctuation included, in order, in seconds
+            since ``audio`` began.
 
         Raises
         ------
         AlignattError
             If Japanese or Korean is spoken and the package that cuts it into words is missing.
         """
-        words = split_words(text, language)
         if not any(map(str.isalnum, text)):
             return []
         inputs, pieces = self._prepare(audio, text, language)
@@ -84,7 +86,7 @@ class ForcedAligner:
             timestamp_token_id=self._model.config.timestamp_token_id,
         )
         timed = [SourceWord(w["text"], float(w["start_time"]), float(w["end_time"])) for w in found]
-        return give_times(words, timed, len(audio) / SAMPLE_RATE)
+        return continued(known, text, timed, len(audio) / SAMPLE_RATE, language)
 
     def _prepare(self, audio: Samples, text: str, language: Language) -> tuple[Any, Any]:
         with extra("qwen3-asr", f"Timing words in {language.name}"):

@@ -31,9 +31,8 @@ from alignatt4llm.recognizers.checkpoint import load_checkpoint, read
 from alignatt4llm.recognizers.frames import monotone, words_at
 from alignatt4llm.recognizers.table import Asked
 from alignatt4llm.recognizers.window import WindowRecognizer, token_budget
-from alignatt4llm.recognizers.word_repair import give_times
+from alignatt4llm.recognizers.word_repair import continued
 from alignatt4llm.text.languages import Language
-from alignatt4llm.text.words import split_words
 
 ASK = (
     "Transcribe the following speech segment in {language} into {language} text. "
@@ -109,9 +108,7 @@ class GemmaAudioEngine:
             said = self._continue(audio, language, known)
         if said is None:
             return None
-        text = known + said
-        words = self._timed(audio, language, text)
-        return words[len(split_words(known, language)) :]
+        return self._timed(audio, language, known, known + said)
 
     def listen(
         self, audio: Samples, language: Language, text: str, heads: Sequence[tuple[int, int]],
@@ -199,16 +196,16 @@ class GemmaAudioEngine:
             for hook in hooks:
                 hook.remove()
 
-    def _timed(self, audio: Samples, language: Language, text: str) -> list[SourceWord]:
-        words, duration = split_words(text, language), len(audio) / SAMPLE_RATE
+    def _timed(self, audio: Samples, language: Language, known: str, text: str) -> list[SourceWord]:
+        duration = len(audio) / SAMPLE_RATE
         if not any(map(str.isalnum, text)):
             return []
         if self.heads is None:
-            return give_times(words, (), duration)
+            return continued(known, text, (), duration, language)
         heard = self.listen(audio, language, text, self.heads.heads, self.heads.row == "own")
         frames = monotone(self.heads.combine(heard.rows))
         timed = words_at(text, heard.spans, frames, duration)
-        return give_times(words, timed, duration)
+        return continued(known, text, timed, duration, language)
 
 
 def load(asked: Asked) -> GemmaAudioEngine:

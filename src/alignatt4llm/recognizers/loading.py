@@ -1,12 +1,12 @@
 """From the name of a recogniser to a model in memory."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 from alignatt4llm.errors import Tell, UsageError, extra, silent
+from alignatt4llm.files.reading import read_json
 from alignatt4llm.recognizers.base import RecognizerEngine
 from alignatt4llm.recognizers.table import KINDS, Asked, Finality, Kind, RecognizerRunner
 from alignatt4llm.weights.cards import ALIGNERS, RECOGNIZERS
@@ -130,5 +130,5 @@ def _aligner(name: str | None, tell: Tell) -> Path | None:
 def _model_type(folder: Path) -> str:
     if (folder / "model.bin").is_file():
         return "whisper"
-    config = json.loads((folder / "config.json").read_text("utf-8"))
+    config = read_json(folder / "config.json")
     return str(config.get("model_type", "unknown"))

@@ -7,6 +7,7 @@ verified in one pass instead of being decoded anew. The words are those that dec
 gives.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,10 +28,13 @@ from alignatt4llm.recognizers.checkpoint import load_checkpoint
 from alignatt4llm.recognizers.forced_aligner import ForcedAligner
 from alignatt4llm.recognizers.table import Asked
 from alignatt4llm.recognizers.window import WindowRecognizer, token_budget
-from alignatt4llm.recognizers.word_repair import give_times
+from alignatt4llm.recognizers.word_repair import continued
 from alignatt4llm.text.languages import Language
-from alignatt4llm.text.repeats import loop_length
-from alignatt4llm.text.words import split_words
+from alignatt4llm.transcript import Spoken
+
+_CODES = {name: code for code, name in LANGUAGE_CODE_TO_NAME.items()}
+SPOKEN = 8
+"""Tokens that are enough for what the model says before a text, the name of its language."""
 
 
 class Qwen3AsrEngine:
@@ -65,7 +69,8 @@ class Qwen3AsrEngine:
             If the model does not know the language.
         """
         require_known(language)
-        return WindowRecognizer(Qwen3AsrStream(self), language, Agreement(hold_back))
+        stream = Qwen3AsrStream(self)
+        return WindowRecognizer(stream, language, Agreement(hold_back), spoken=stream.spoken)
 
 
 class Qwen3AsrStream:
@@ -81,21 +86,30 @@ class Qwen3AsrStream:
         self, audio: Samples, language: Language, beginning: Sequence[str] = ()
     ) -> list[SourceWord] | None:
         """Recognise a window of audio; see `SpeechModel.transcribe`."""
-        separator = language.separator
-        known = separator.join(beginning)
+        known = language.separator.join(beginning)
         with self._engine.lock, torch.inference_mode():
             said = self._continue(audio, language, known)
             if said is None:
                 return None
-            words = timed_words(self._engine.aligner, audio, known + said, language)
-        return words[len(split_words(known, language)) :]
+            return timed_words(self._engine.aligner, audio, known, said, language)
+
+    def spoken(self, audio: Samples) -> Spoken | None:
+        """Tell which language is spoken in a window: what the model says when it is not told."""
+        with self._engine.lock, torch.inference_mode():
+            inputs = self._engine.processor.apply_transcription_request(audio=audio)
+            sounds = self._sounds(inputs)
+            tokens, _ = self._text.decode(inputs["input_ids"][0].tolist(), sounds, (), SPOKEN)
+        return named(self._engine.processor.tokenizer.decode(tokens))
+
+    def _sounds(self, inputs: Any) -> "_Sounds":
+        return self._audio.encode(inputs["input_features"][0], inputs["input_features_mask"][0])
 
     def _continue(self, audio: Samples, language: Language, known: str) -> str | None:
         """Decode what follows the known text; None if it does not end."""
         processor = self._engine.processor
         inputs = processor.apply_transcription_request(audio=audio, language=language.code)
         tokenizer = processor.tokenizer
-        sounds = self._audio.encode(inputs["input_features"][0], inputs["input_features_mask"][0])
+        sounds = self._sounds(inputs)
         prompt = [*inputs["input_ids"][0].tolist(), *_ids(tokenizer, known)]
         budget = token_budget(audio)
         tokens, ended = self._text.decode(prompt, sounds, self._held(known), budget)
@@ -122,18 +136,25 @@ def require_known(language: Language) -> None:
         raise UsageError(f"Qwen3-ASR does not know {language.name}. It knows: {known}.")
 
 
+def named(said: str) -> Spoken | None:
+    """Return the language that the model names, as in ``language German<asr_text>``, if it does."""
+    found = re.match(rf"\s*language ({'|'.join(_CODES)})", said)
+    return Spoken(_CODES[found[1]], 1.0) if found else None
+
+
 def timed_words(
-    aligner: ForcedAligner | None, audio: Samples, text: str, language: Language
+    aligner: ForcedAligner | None, audio: Samples, known: str, said: str, language: Language
 ) -> list[SourceWord]:
-    """Return the words of a text in seconds since the audio began.
+    """Return the words that were said beyond the known ones, in seconds since the audio began.
 
     Without an aligner for the language they are spread evenly over the audio.
     """
+    text = known + said
     if aligner is not None and aligner.knows(language):
-        return aligner.align(audio, text, language)
+        return aligner.align(audio, text, language, known)
     if not any(map(str.isalnum, text)):
         return []
-    return give_times(split_words(text, language), (), len(audio) / SAMPLE_RATE)
+    return continued(known, text, (), len(audio) / SAMPLE_RATE, language)
 
 
 def _ids(tokenizer: Any, text: str) -> list[int]:
@@ -215,7 +236,7 @@ class _Text:
         """
         names, vectors = self._inputs(prompt, sounds)
         said: list[int] = []
-        while len(said) < budget and not loop_length(said):
+        while len(said) < budget:
             guess = guess[: budget - len(said) - 1]
             fed = [*said, *guess]
             choices = self._feed(

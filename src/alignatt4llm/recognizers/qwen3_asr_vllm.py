@@ -7,6 +7,7 @@ what two prompts have in common by itself; where the audio changed it is encoded
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 from transformers.models.qwen3_asr.processing_qwen3_asr import LANGUAGE_CODE_TO_NAME
 from vllm import LLM, SamplingParams
@@ -15,11 +16,11 @@ from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.events import SourceWord
 from alignatt4llm.recognizers.agreement import HOLD_BACK, Agreement
 from alignatt4llm.recognizers.forced_aligner import ForcedAligner
-from alignatt4llm.recognizers.qwen3_asr import require_known, timed_words
+from alignatt4llm.recognizers.qwen3_asr import SPOKEN, named, require_known, timed_words
 from alignatt4llm.recognizers.table import Asked
 from alignatt4llm.recognizers.window import WindowRecognizer, token_budget
 from alignatt4llm.text.languages import Language
-from alignatt4llm.text.words import split_words
+from alignatt4llm.transcript import Spoken
 
 CONTEXT = 2560
 """Tokens of audio and text together; a window of 30 s takes 390."""
@@ -56,7 +57,12 @@ class Qwen3AsrVllmEngine:
     def open(self, language: Language, hold_back: float = HOLD_BACK) -> WindowRecognizer:
         """Start recognising one stream of speech; errors as for `Qwen3AsrEngine.open`."""
         require_known(language)
-        return WindowRecognizer(self, language, Agreement(hold_back))
+        return WindowRecognizer(self, language, Agreement(hold_back), spoken=self.spoken)
+
+    def spoken(self, audio: Samples) -> Spoken | None:
+        """Tell which language is spoken in a window: what the model says when it is not told."""
+        with self._lock:
+            return named(self._generate(audio, "", SPOKEN).text)
 
     def transcribe(
         self, audio: Samples, language: Language, beginning: Sequence[str] = ()
@@ -64,22 +70,25 @@ class Qwen3AsrVllmEngine:
         """Recognise a window of audio; see `SpeechModel.transcribe`."""
         known = language.separator.join(beginning)
         name = LANGUAGE_CODE_TO_NAME[language.code]
+        with self._lock:
+            said = self._generate(audio, f"language {name}<asr_text>{known}", token_budget(audio))
+            if said.finish_reason != "stop":
+                return None
+            return timed_words(self._aligner, audio, known, said.text, language)
+
+    def _generate(self, audio: Samples, beginning: str, budget: int) -> Any:
+        """Let the model go on from the beginning of its answer."""
         prompt = (
             "<|im_start|>system\n<|im_end|>\n<|im_start|>user\n"
             "<|audio_start|><|audio_pad|><|audio_end|><|im_end|>\n"
-            f"<|im_start|>assistant\nlanguage {name}<asr_text>{known}"
+            f"<|im_start|>assistant\n{beginning}"
         )
-        with self._lock:
-            [out] = self._llm.generate(
-                {"prompt": prompt, "multi_modal_data": {"audio": [(audio, SAMPLE_RATE)]}},
-                SamplingParams(temperature=0, max_tokens=token_budget(audio)),
-                use_tqdm=False,
-            )
-            said = out.outputs[0]
-            if said.finish_reason != "stop":
-                return None
-            words = timed_words(self._aligner, audio, known + said.text, language)
-        return words[len(split_words(known, language)) :]
+        [out] = self._llm.generate(
+            {"prompt": prompt, "multi_modal_data": {"audio": [(audio, SAMPLE_RATE)]}},
+            SamplingParams(temperature=0, max_tokens=budget),
+            use_tqdm=False,
+        )
+        return out.outputs[0]
 
 
 def load(asked: Asked) -> Qwen3AsrVllmEngine:

@@ -1,7 +1,7 @@
 """A transcript known beforehand, played on the clock of the audio."""
 
-import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,9 @@ from typing import Any
 from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.errors import UsageError
 from alignatt4llm.events import SourceWord
+from alignatt4llm.files.reading import read_json
 from alignatt4llm.recognizers.agreement import HOLD_BACK
+from alignatt4llm.recognizers.pieces import are_pieces, joined
 from alignatt4llm.text.languages import Language
 from alignatt4llm.text.words import split_words
 from alignatt4llm.transcript import Recognition
@@ -73,7 +75,8 @@ def read_timed_text(path: Path | str, language: Language) -> list[SourceWord]:
 
     Each entry is a word, ``{"text", "start", "end"}``, or a stretch of speech,
     ``{"text", "offset", "duration"}``, whose words are spread over it. Times are in seconds;
-    other keys are ignored.
+    other keys are ignored. Where entries begin with a space, as recognisers write them, one
+    without a space belongs to the word before it.
 
     Raises
     ------
@@ -81,15 +84,11 @@ def read_timed_text(path: Path | str, language: Language) -> list[SourceWord]:
         If the file is missing, is no such list, or its times are impossible or out of order.
     """
     path = Path(path)
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"'{path}' cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise UsageError(f"'{path}' is not JSON: {error}.") from error
+    entries = read_json(path)
     if not isinstance(entries, list):
         raise UsageError(f"'{path}' must hold a JSON list of timed words.")
-    words = [word for i, entry in enumerate(entries) for word in _words(path, i, entry, language)]
+    pieces = [word for i, entry in enumerate(entries) for word in _words(path, i, entry, language)]
+    words = _whole(pieces, [one["text"] for one in entries if "offset" not in one], language)
     for before, after in pairwise(words):
         if after.end < before.end:
             raise UsageError(
@@ -105,13 +104,22 @@ def _words(path: Path, index: int, entry: Any, language: Language) -> Iterator[S
         raise UsageError(f'{where}: expected {{"text", "start", "end"}} with text as a string.')
     if "offset" in entry:
         offset, duration = _seconds(where, entry, "offset"), _seconds(where, entry, "duration")
-        yield from spread(entry["text"], offset, duration, language)
+        for word in spread(entry["text"], offset, duration, language):
+            yield replace(word, text=language.separator + word.text)
         return
     start, end = _seconds(where, entry, "start"), _seconds(where, entry, "end")
     if end < start:
         raise UsageError(f"{where}: end {end:g} is before start {start:g}.")
-    if text := entry["text"].strip():
-        yield SourceWord(text, start, end)
+    yield SourceWord(entry["text"], start, end)
+
+
+def _whole(
+    pieces: Sequence[SourceWord], timed: Sequence[str], language: Language
+) -> list[SourceWord]:
+    if are_pieces(timed, language):
+        return joined(pieces, language)
+    texts = (piece.text.removeprefix(language.separator).rstrip() for piece in pieces)
+    return [replace(p, text=text) for p, text in zip(pieces, texts, strict=True) if text.strip()]
 
 
 def _seconds(where: str, entry: dict[str, Any], key: str) -> float:

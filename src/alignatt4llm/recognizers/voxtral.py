@@ -21,11 +21,12 @@ from alignatt4llm.recognizers.agreement import HOLD_BACK
 from alignatt4llm.recognizers.checkpoint import load_checkpoint
 from alignatt4llm.recognizers.table import Asked
 from alignatt4llm.text.languages import Language
-from alignatt4llm.text.words import split_words
+from alignatt4llm.text.words import is_spoken, split_words
 from alignatt4llm.transcript import Recognition
 
-SILENT = 4
-"""Steps without text after which a word is whole: 0.32 s."""
+SILENT, COUNTING = 4, 12
+"""Steps without text after which a word is whole: 0.32 s, or 0.96 s after a digit, as the rest of
+a number may still be spoken."""
 LONGEST = 50
 """Tokens after which a word is taken to be whole, whatever it is."""
 PAUSE, LONG = 25, 15_000
@@ -114,7 +115,7 @@ class VoxtralRecognizer:
         spoken = self._began / SAMPLE_RATE + self._stream.steps * engine.step
         if token in engine.controls:
             self._silent += 1
-            whole = token == engine.word or self._silent == SILENT
+            whole = token == engine.word or self._silent == self._patience()
             committed = self._whole() if whole else []
             if token == engine.word:
                 self._from = self._to = spoken
@@ -128,6 +129,10 @@ class VoxtralRecognizer:
         self._to, self._silent = spoken, 0
         return committed
 
+    def _patience(self) -> int:
+        said = self._engine.processor.tokenizer.decode(self._tokens[-1:])
+        return COUNTING if said[-1:].isdigit() else SILENT
+
     def _whole(self) -> list[SourceWord]:
         words = self._words()
         self._tokens = []
@@ -138,7 +143,7 @@ class VoxtralRecognizer:
     def _words(self) -> list[SourceWord]:
         """The words of the tokens at hand, sharing their time evenly; an unfinished sign waits."""
         text = self._engine.processor.tokenizer.decode(self._tokens).rstrip("\ufffd")
-        texts = [text for text in split_words(text, self._language) if any(map(str.isalnum, text))]
+        texts = [*filter(is_spoken, split_words(text, self._language))]
         limit = self._samples / SAMPLE_RATE
         begin = min(max(self._from, self._end), limit)
         end = min(max(self._to, begin), limit)

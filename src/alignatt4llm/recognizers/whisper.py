@@ -1,6 +1,7 @@
 """Whisper, run by CTranslate2: a window of audio into words with times from its attention."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,18 @@ from alignatt4llm.errors import AlignattError, extra
 from alignatt4llm.events import SourceWord
 from alignatt4llm.recognizers.agreement import HOLD_BACK, Agreement
 from alignatt4llm.recognizers.attended import Attended
+from alignatt4llm.recognizers.pieces import joined
 from alignatt4llm.recognizers.table import Asked
 from alignatt4llm.recognizers.window import WindowRecognizer, token_budget
 from alignatt4llm.text.languages import Language
+from alignatt4llm.text.words import is_spoken
+from alignatt4llm.transcript import Spoken
 
 LONG = 5.0
 """Seconds of a window: every known token costs a step of the decoder, so fewer than others keep."""
-_PREPENDED = "\"'“¿([{-"
-_APPENDED = "\"'.。,，!！?？:：”)]}、"
+
+Encoded = tuple[Any, int]
+"""What the encoder makes of a window, and the frames that hold audio."""
 
 
 class WhisperEngine:
@@ -51,29 +56,44 @@ class WhisperEngine:
 
     def open(self, language: Language, hold_back: float = HOLD_BACK) -> WindowRecognizer:
         """Start recognising one stream of speech in ``language``."""
-        return WindowRecognizer(self, language, self._finality(hold_back), LONG)
+        stream = _Stream(self)
+        return WindowRecognizer(
+            stream, language, self._finality(hold_back), LONG, lambda audio: stream.spoken()
+        )
 
-    def transcribe(
-        self,
-        audio: Samples,
-        language: Language,
-        beginning: Sequence[str] = (),
-    ) -> list[SourceWord] | None:
-        """Recognise a window of audio; see `SpeechModel.transcribe`.
+    def encode(self, audio: Samples) -> Encoded:
+        """Encode a window of audio.
 
         Only as much of Whisper's 30 s as the audio fills is encoded, which is several times
         faster and does not cost accuracy.
         """
         from ctranslate2 import StorageView
 
+        mel, frames = self._mel(audio)
+        return self._whisper.model.encode(StorageView.from_array(mel), to_cpu=False), frames
+
+    def spoken(self, encoded: Encoded) -> Spoken | None:
+        """Tell which language is spoken in a window; None if the model knows one only."""
+        if not self._whisper.model.is_multilingual:
+            return None
+        [[(token, share), *_]] = self._whisper.model.detect_language(encoded[0])
+        return Spoken(token.strip("<|>"), share)
+
+    def transcribe(
+        self,
+        audio: Samples,
+        language: Language,
+        beginning: Sequence[str] = (),
+        encoded: Encoded | None = None,
+    ) -> list[SourceWord] | None:
+        """Recognise a window of audio, which may be encoded already; see `SpeechModel`."""
         tokenizer = self._tokenizer(language)
         known = _encode(tokenizer, language, beginning)
-        mel, frames = self._mel(audio)
-        encoded = self._whisper.model.encode(StorageView.from_array(mel), to_cpu=False)
+        features, frames = encoded or self.encode(audio)
         prompt = [*tokenizer.sot_sequence, tokenizer.no_timestamps, *known]
         budget = token_budget(audio)
         [result] = self._whisper.model.generate(
-            encoded,
+            features,
             [prompt],
             beam_size=1,
             max_length=len(prompt) + budget,
@@ -85,8 +105,8 @@ class WhisperEngine:
         new = tokens[len(known) :]  # the result repeats the known beginning
         if not _credible(result, tokenizer.decode(new), len(new), len(tokens), budget):
             return None
-        found = self._whisper.find_alignment(tokenizer, [tokens], encoded, frames)[0]
-        return _words(found, len(known))
+        found = self._whisper.find_alignment(tokenizer, [tokens], features, frames)[0]
+        return _words(found, tokenizer.decode(known), language)
 
     def _mel(self, audio: Samples) -> tuple[NDArray[np.float32], int]:
         """Log-mel features, shape [1, mels, padded frames], and the frames that hold audio."""
@@ -105,6 +125,25 @@ class WhisperEngine:
                 whisper.hf_tokenizer, whisper.model.is_multilingual, "transcribe", language.code
             )
         return self._tokenizers[language.code]
+
+
+class _Stream:
+    """Recognises the windows of one stream; what was encoded last also tells the language."""
+
+    def __init__(self, engine: WhisperEngine) -> None:
+        self._engine = engine
+        self._encoded: Encoded | None = None
+
+    def transcribe(
+        self, audio: Samples, language: Language, beginning: Sequence[str] = ()
+    ) -> list[SourceWord] | None:
+        """Recognise a window of audio; see `SpeechModel.transcribe`."""
+        self._encoded = self._engine.encode(audio)
+        return self._engine.transcribe(audio, language, beginning, self._encoded)
+
+    def spoken(self) -> Spoken | None:
+        """Tell which language is spoken in the window that was transcribed last."""
+        return self._engine.spoken(self._encoded) if self._encoded else None
 
 
 def _encode(tokenizer: Any, language: Language, words: Sequence[str]) -> list[int]:
@@ -132,30 +171,20 @@ def _credible(result: Any, text: str, count: int, total: int, budget: int) -> bo
     return bool(mean_log_probability > -1.5)
 
 
-def _words(found: Sequence[dict[str, Any]], known: int) -> list[SourceWord]:
-    """Words from aligned tokens, leaving out those that begin within the known tokens."""
-    from faster_whisper.transcribe import merge_punctuations
-
-    entries = [dict(entry) for entry in found]
-    merge_punctuations(entries, _PREPENDED, _APPENDED)
-    words = []
-    position = 0
-    for entry in entries:
-        text = entry["word"].strip()
-        if position >= known and any(map(str.isalnum, text)):
-            words.append(_plausible(text, float(entry["start"]), float(entry["end"])))
-        position += len(entry["tokens"])
-    return words
+def _words(found: Sequence[dict[str, Any]], known: str, language: Language) -> list[SourceWord]:
+    """Words from aligned tokens, beyond the known text that they begin with."""
+    pieces = [SourceWord(one["word"], float(one["start"]), float(one["end"])) for one in found]
+    return [_plausible(word) for word in joined(pieces, language, known)]
 
 
-def _plausible(text: str, start: float, end: float) -> SourceWord:
+def _plausible(word: SourceWord) -> SourceWord:
     """Take the silence out of a word that alignment has stretched over a pause."""
-    longest = 0.4 + 0.1 * len(text)
-    if end - start <= longest:
-        return SourceWord(text, start, end)
-    if text[-1].isalnum():
-        return SourceWord(text, end - longest, end)
-    return SourceWord(text, start, start + longest)
+    longest = 0.4 + sum(0.1 if sign.isalpha() else 0.4 for sign in word.text if is_spoken(sign))
+    if word.end - word.start <= longest:
+        return word
+    if is_spoken(word.text[-1]):
+        return replace(word, start=word.end - longest)
+    return replace(word, end=word.start + longest)
 
 
 def load(asked: Asked) -> WhisperEngine:

@@ -6,7 +6,7 @@ nothing is said twice. A pause commits everything and clears the window.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -16,7 +16,7 @@ from alignatt4llm.audio.voice import FRAME, VoiceActivity
 from alignatt4llm.events import SourceWord
 from alignatt4llm.recognizers.agreement import Agreement
 from alignatt4llm.text.languages import Language
-from alignatt4llm.transcript import Recognition
+from alignatt4llm.transcript import Recognition, Spoken
 
 LEAD = 0.3
 """Seconds kept from before the voice is noticed."""
@@ -30,6 +30,9 @@ LONG = 8.0
 """Seconds of a window above which it loses what is committed, except in its later half."""
 LONGEST = 15.0
 """Seconds of a window that commits what is pending before its end and loses it, whatever it is."""
+
+TELLING = 1.5
+"""Seconds of voice between two questions which language is spoken."""
 
 
 class SpeechModel(Protocol):
@@ -71,6 +74,9 @@ class WindowRecognizer:
         Decides which words of successive hypotheses are final.
     long
         Seconds of a window above which what is committed leaves it, except the last half of that.
+    spoken
+        Tells which language is spoken in the window that was transcribed last; None if that is not
+        to be told.
     """
 
     def __init__(
@@ -79,8 +85,12 @@ class WindowRecognizer:
         language: Language,
         agreement: Agreement,
         long: float = LONG,
+        spoken: Callable[[Samples], Spoken | None] = lambda audio: None,
     ) -> None:
         self._model = model
+        self._ask_language = spoken
+        self._spoken: Spoken | None = None  # and not told yet
+        self._untold = 0  # samples of voice since the language was asked for
         self._long = round(long * SAMPLE_RATE)
         self._language = language
         self._voice = VoiceActivity()
@@ -106,7 +116,8 @@ class WindowRecognizer:
             committed += self._take(frame, voice)
         if self._voiced >= STEP * SAMPLE_RATE:
             committed += self._recognise()
-        return Recognition(tuple(committed), self._agreement.pending)
+        spoken, self._spoken = self._spoken, None
+        return Recognition(tuple(committed), self._agreement.pending, spoken)
 
     def finish(self) -> Recognition:
         """Recognise what is left and commit it."""
@@ -146,11 +157,14 @@ class WindowRecognizer:
 
     def _recognise(self) -> list[SourceWord]:
         """Run the model over the window and return the words that became final."""
+        self._untold += self._voiced
         self._voiced = self._unheard = 0
         self._window = [np.concatenate(self._window)]
         words = self._model.transcribe(
             self._window[0], self._language, [word.text for word in self._known]
         )
+        if self._untold >= TELLING * SAMPLE_RATE:
+            self._spoken, self._untold = self._ask_language(self._window[0]), 0
         committed: list[SourceWord] = []
         if words is not None:
             clock = self._samples / SAMPLE_RATE

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 
 from alignatt4llm.events import SourceWord
+from alignatt4llm.text.languages import Language
+from alignatt4llm.text.words import split_words, words_after
 
 Span = tuple[float, float]
 """Start and end in seconds."""
@@ -46,6 +48,18 @@ def give_times(
             found[letters[block.a + offset][1]].append(spans[block.b + offset][1])
     known = [(seen[0][0], seen[-1][1]) if seen else None for seen in found]
     return list(_in_order(words, _without_gaps(words, known, duration), duration))
+
+
+def continued(
+    known: str, text: str, timed: Sequence[SourceWord], duration: float, language: Language
+) -> list[SourceWord]:
+    """Return the words that ``text`` has beyond its known beginning, with their times.
+
+    Parameters are those of `give_times` and `words_after`.
+    """
+    before = split_words(known, language)
+    after = [word for word, _ in words_after(known, text, language)]
+    return give_times([*before, *after], timed, duration)[len(before) :]
 
 
 def spelling(word: str) -> str:

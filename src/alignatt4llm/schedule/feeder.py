@@ -6,8 +6,9 @@ timeline says when work is done and when audio arrives. Given no time to wait fo
 the same steps and commits the same text.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -24,7 +25,8 @@ from alignatt4llm.schedule.timelines import (
     Timeline,
     Work,
 )
-from alignatt4llm.session import Heard, Session
+from alignatt4llm.schedule.watch import Watch
+from alignatt4llm.session import Heard
 
 LONGEST = 30.0
 """Seconds of late audio joined into one step at most; recognisers look at no more at a time."""
@@ -61,6 +63,22 @@ REGIMES = {
 works on what came before; both as fast as they can, always on the newest audio and source."""
 
 
+class Fed(Protocol):
+    """What hears audio and says what follows from it: a session, with a translator or without."""
+
+    def listen(self, samples: Samples) -> Heard:
+        """Recognise the next chunk; it may run while another thread is in `translate`."""
+        ...
+
+    def translate(self, heard: Sequence[Heard]) -> Iterator[Event]:
+        """Take in what was heard, in order, and yield what follows from all of it."""
+        ...
+
+    def finish(self) -> Iterator[Event]:
+        """Say that the stream has ended, and everything that is pending."""
+        ...
+
+
 class Feeder:
     """What waits for whom in one stream.
 
@@ -80,6 +98,9 @@ class Feeder:
     finishes
         Asked once the audio has ended: whether the stream ends with it. Otherwise what makes whole
         chunks is translated, and the stream may be continued elsewhere.
+    watch
+        Notices what one should know about the sound; leave it out where silence only stands for
+        the time of known words.
 
     Attributes
     ----------
@@ -89,13 +110,15 @@ class Feeder:
 
     def __init__(
         self,
-        session: Session,
+        session: Fed,
         chunk: float,
         regime: Regime = ALTERNATING,
         longest: float = LONGEST,
         finishes: Callable[[], bool] = lambda: True,
+        watch: Watch | None = None,
     ) -> None:
         self.over = False
+        self._watch = watch
         self._session, self._regime, self._finishes = session, regime, finishes
         self._chunk = round(chunk * SAMPLE_RATE) if regime.cadence else 1
         self._most = max(1, round(longest * SAMPLE_RATE) // self._chunk) * self._chunk
@@ -135,6 +158,8 @@ class Feeder:
     def take(self, news: Iterable[News]) -> Iterator[Event]:
         """Take in what happened and yield the events of it."""
         for item in news:
+            if self._watch:
+                yield from self._watch.take(item)
             match item:
                 case Arrived(None):
                     self._ended = True

@@ -4,23 +4,47 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from alignatt4llm.events import Close, Commit, End, Event
+from alignatt4llm.events import Close, Commit, End, Event, Notice, Source, SourceWord
 from alignatt4llm.outputs.base import Format
 from alignatt4llm.outputs.table import OUTPUTS, OutputKind
 from alignatt4llm.text.languages import Language
 from alignatt4llm.text.printable import json_line
 
 
-class Text(Format):
-    """The whole translation at the end."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an answer should hold.
 
-    def __init__(self) -> None:
+    Attributes
+    ----------
+    task
+        ``translate`` or ``transcribe``.
+    language
+        Of its text.
+    segments, words
+        Whether it tells the times of utterances and of words, where it can.
+    """
+
+    task: str
+    language: Language
+    segments: bool = True
+    words: bool = False
+
+
+class Text(Format):
+    """The whole text at the end."""
+
+    def __init__(self, asked: Asked) -> None:
+        self._asked = asked
         self._said: list[str] = []
+        self._warnings: list[str] = []
 
     def add(self, event: Event) -> str:
-        """Collect committed text."""
+        """Collect committed text and warnings."""
         if isinstance(event, Commit):
             self._said.append(event.text)
+        elif isinstance(event, Notice):
+            self._warnings.append(event.text)
         return ""
 
     def end(self) -> str:
@@ -32,44 +56,73 @@ class Text(Format):
         """What has been said."""
         return "".join(self._said).strip()
 
+    @property
+    def warnings(self) -> dict[str, list[str]]:
+        """What one should know besides, as a part of an object; empty if there is nothing."""
+        return {"warnings": self._warnings} if self._warnings else {}
+
 
 class Json(Text):
-    """An object that holds nothing but the text."""
+    """An object that holds the text, and warnings if there are any."""
 
     def end(self) -> str:
         """Return the object."""
-        return json_line({"text": self.text})
+        return json_line({"text": self.text, **self.warnings})
 
 
 class VerboseJson(Text):
-    """An object that holds the text and its utterances with their times."""
+    """An object that holds the text, and its utterances and words with their times."""
 
-    def __init__(self, target: Language) -> None:
-        super().__init__()
-        self._target = target
+    def __init__(self, asked: Asked) -> None:
+        super().__init__(asked)
         self._segments: list[dict[str, Any]] = []
+        self._words: list[dict[str, Any]] = []
+        self._heard: tuple[SourceWord, ...] = ()
         self._duration = 0.0
 
     def add(self, event: Event) -> str:
-        """Collect text and utterances."""
-        if isinstance(event, Close):
-            times = {"start": event.start, "end": event.end}
-            self._segments.append({"id": len(self._segments), **times, "text": event.target})
+        """Collect text, utterances and words."""
+        if isinstance(event, Source):
+            self._heard = event.committed
+        elif isinstance(event, Close):
+            self._close(event)
         elif isinstance(event, End):
             self._duration = event.audio_s
         return super().add(event)
 
     def end(self) -> str:
         """Return the object."""
+        asked = self._asked
         return json_line(
             {
-                "task": "translate",
-                "language": self._target.code,
+                "task": asked.task,
+                "language": asked.language.code,
                 "duration": self._duration,
                 "text": self.text,
-                "segments": self._segments,
+                **({"segments": self._segments} if asked.segments else {}),
+                **({"words": self._words} if asked.words else {}),
+                **self.warnings,
             }
         )
+
+    def _close(self, close: Close) -> None:
+        closed, self._heard = self._heard[: close.words], self._heard[close.words :]
+        times = {"start": close.start, "end": close.end}
+        segment = {"id": len(self._segments), "seek": 0, **times, "text": close.target}
+        self._segments.append(segment | _UNKNOWN)
+        self._words += [
+            {"word": word.text, "start": word.start, "end": word.end} for word in closed
+        ]
+
+
+_UNKNOWN: dict[str, Any] = {
+    "tokens": [],
+    "temperature": 0.0,
+    "avg_logprob": 0.0,
+    "compression_ratio": 1.0,
+    "no_speech_prob": 0.0,
+}
+"""What OpenAI's segments have besides and strict clients want to read; it says nothing here."""
 
 
 class Deltas(Text):
@@ -84,23 +137,27 @@ class Deltas(Text):
 
     def end(self) -> str:
         """Return the event that ends the stream."""
-        return sse({"type": "transcript.text.done", "text": self.text})
+        return sse({"type": "transcript.text.done", "text": self.text, **self.warnings})
+
+
+_TOLD = (Commit, Close, Notice, End)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One kind of answer: makes its format for a target language, and says its media type."""
+    """One kind of answer: makes its format, and says its media type and the events it reads."""
 
-    format: Callable[[Language], Format]
+    format: Callable[[Asked], Format]
     media_type: str
+    reads: tuple[type[Event], ...] = _TOLD
 
 
-STREAM = Answer(lambda target: Deltas(), "text/event-stream")
+STREAM = Answer(Deltas, "text/event-stream")
 """The answer to ``stream=true``."""
 _OWN = {
-    "json": Answer(lambda target: Json(), "application/json"),
-    "text": Answer(lambda target: Text(), "text/plain"),
-    "verbose_json": Answer(VerboseJson, "application/json"),
+    "json": Answer(Json, "application/json"),
+    "text": Answer(Text, "text/plain"),
+    "verbose_json": Answer(VerboseJson, "application/json", (Source, *_TOLD)),
 }
 
 
@@ -110,12 +167,7 @@ def answers() -> dict[str, Answer]:
 
 
 def _of_table(kind: OutputKind) -> Answer:
-    return Answer(lambda target: kind.format(), kind.media_type)
-
-
-def openai_error(code: str, message: str) -> dict[str, Any]:
-    """Return an error in OpenAI's shape."""
-    return {"message": message, "type": "invalid_request_error", "param": None, "code": code}
+    return Answer(lambda asked: kind.format(), kind.media_type)
 
 
 def sse(data: dict[str, Any]) -> str:

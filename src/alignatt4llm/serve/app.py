@@ -1,28 +1,31 @@
 """Everything the server answers, under one roof."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.outputs.table import OUTPUTS
 from alignatt4llm.serve.access import Access
-from alignatt4llm.serve.answers import openai_error
 from alignatt4llm.serve.captions import Captions
 from alignatt4llm.serve.connection import Connection
 from alignatt4llm.serve.errors import ServeError
+from alignatt4llm.serve.failures import Failures
 from alignatt4llm.serve.limits import Limits
+from alignatt4llm.serve.messages import Defaults
 from alignatt4llm.serve.metrics import Metrics
-from alignatt4llm.serve.openai import Translations
-from alignatt4llm.serve.pages import asset, front
+from alignatt4llm.serve.openai import openai_routes
+from alignatt4llm.serve.origins import Origins
+from alignatt4llm.serve.pages import asset, favicon, front
 from alignatt4llm.serve.registry import Registry
 from alignatt4llm.serve.text import TextDoor
 from alignatt4llm.serve.transcripts import Transcripts
@@ -35,7 +38,8 @@ def create_app(
     folder: Path,
     limits: Limits = Limits(),
     token: str | None = None,
-    origins: Iterable[str] = (),
+    origins: Origins = Origins(),
+    defaults: Defaults = Defaults(),
 ) -> Starlette:
     """Build the server's application; ``app.state.registry`` holds its sessions.
 
@@ -51,9 +55,37 @@ def create_app(
         What clients must show, or None.
     origins
         Other sites whose pages may use the server.
+    defaults
+        The languages that are meant where a client names none.
     """
     metrics = Metrics()
-    registry = Registry(interpreter, limits, folder, metrics)
+    failures = Failures(metrics)
+    registry = Registry(interpreter, limits, folder, metrics, defaults)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        watching = asyncio.create_task(registry.watch())
+        yield
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
+
+    app = Starlette(
+        routes=_routes(registry, failures),
+        middleware=[Middleware(Access, failures=failures, token=token, origins=origins)],
+        exception_handlers={
+            ServeError: failures.told,
+            HTTPException: failures.missing,
+            Exception: failures.unexpected,
+        },
+        lifespan=lifespan,
+    )
+    app.state.registry = registry
+    return app
+
+
+def _routes(registry: Registry, failures: Failures) -> list[BaseRoute]:
+    """Return every path and what answers there."""
 
     async def live(socket: WebSocket) -> None:
         await Connection(socket, registry).run()
@@ -70,40 +102,28 @@ def create_app(
         return PlainTextResponse("ready\n")
 
     async def measured(request: Request) -> Response:
-        return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(
+            registry.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8"
+        )
 
     async def about(request: Request) -> Response:
         return JSONResponse(_about(registry))
 
-    @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        watching = asyncio.create_task(registry.watch())
-        yield
-        watching.cancel()
-        with suppress(asyncio.CancelledError):
-            await watching
-
-    app = Starlette(
-        routes=[
-            Route("/", front),
-            Route("/page/{name}", asset),
-            Route("/about", about),
-            Route("/healthz", healthz),
-            Route("/readyz", readyz),
-            Route("/metrics", measured),
-            Route("/captions/{session}", Captions(registry).answer),
-            Route("/transcripts/{session}.{kind}", Transcripts(registry).answer),
-            Route("/v1/audio/translations", Translations(registry), methods=["POST"]),
-            WebSocketRoute("/live", live),
-            WebSocketRoute("/text", text),
-            WebSocketRoute("/", text),
-        ],
-        middleware=[Middleware(Access, metrics=metrics, token=token, origins=tuple(origins))],
-        exception_handlers={ServeError: _told},
-        lifespan=lifespan,
-    )
-    app.state.registry = registry
-    return app
+    return [
+        Route("/", front),
+        Route("/page/{name}", asset),
+        Route("/favicon.ico", favicon),
+        Route("/about", about),
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
+        Route("/metrics", measured),
+        Route("/captions/{session}", Captions(registry).answer),
+        Route("/transcripts/{session}.{kind}", Transcripts(registry).answer),
+        *openai_routes(registry, failures),
+        WebSocketRoute("/live", live),
+        WebSocketRoute("/text", text),
+        WebSocketRoute("/", text),
+    ]
 
 
 def _about(registry: Registry) -> dict[str, object]:
@@ -124,10 +144,3 @@ def _about(registry: Registry) -> dict[str, object]:
         "places": registry.limits.sessions,
         "free": max(0, registry.limits.sessions - registry.taken),
     }
-
-
-async def _told(request: Request, problem: Exception) -> Response:
-    assert isinstance(problem, ServeError)
-    error = openai_error(problem.code, str(problem))
-    headers = {"retry-after": "10"} if problem.status == 503 else None
-    return JSONResponse({"error": error}, problem.status, headers=headers)

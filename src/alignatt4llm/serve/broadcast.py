@@ -8,22 +8,24 @@ from threading import Lock
 
 from starlette.concurrency import run_in_threadpool
 
-from alignatt4llm.events import Close, Commit, End, Event, Preview, Source, Trace, to_json
+from alignatt4llm.events import Close, Commit, End, Event, Notice, Preview, Source, Trace, to_json
 from alignatt4llm.serve.journal import Journal
 
 
 class Broadcast:
-    """The journal, and the newest of the events that may be forgotten.
+    """The journal, the notices, and the newest of the events that may be forgotten.
 
     A session publishes from its own thread; a listener in the event loop asks for what is new
     to it. Nothing is queued for anybody: a slow listener finds several numbered events at once
-    and only the newest of the others.
+    and only the newest of the others. Notices, of which a stream has few, are kept for those who
+    come later.
     """
 
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
         self._lock = Lock()
         self._newest: dict[str, tuple[int, str]] = {}
+        self._notices: list[str] = []
         self._version = 0
         self._listeners: set[Listener] = set()
 
@@ -37,6 +39,9 @@ class Broadcast:
                 if not isinstance(event, Commit):
                     self._newest.clear()
             self.journal.append(event)
+        elif isinstance(event, Notice):
+            with self._lock:
+                self._notices.append(to_json(event))
         else:
             with self._lock:
                 self._version += 1
@@ -68,6 +73,11 @@ class Broadcast:
             found = self._newest.get(kind)
         return found if found and found[0] > version else None
 
+    def notices(self, count: int) -> list[str]:
+        """Return the notices after the first so many as JSON."""
+        with self._lock:
+            return self._notices[count:]
+
 
 class Listener:
     """One reader of a broadcast, in the event loop."""
@@ -77,6 +87,7 @@ class Listener:
         self.seq = seq
         self._after = (Trace.type, Preview.type) if trace else (Preview.type,)
         self._seen: dict[str, int] = {}
+        self._noticed = 0
         self._changed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
 
@@ -94,10 +105,12 @@ class Listener:
         self._changed.clear()
 
     async def fresh(self) -> AsyncIterator[str]:
-        """Yield what is new as JSON: the source, numbered events in order, what is held.
+        """Yield what is new as JSON: notices, source, numbered events in order, what is held.
 
         Others have their turn between two lines, also while somebody catches up with hours.
         """
+        for line in self._notices():
+            yield line
         for line in self._newest(Source.type):
             yield line
         async for line in self._numbered():
@@ -109,10 +122,18 @@ class Listener:
     async def _numbered(self) -> AsyncIterator[str]:
         journal = self._broadcast.journal
         while self.seq < journal.last:
-            for line in await run_in_threadpool(journal.since, self.seq):
+            lines = await run_in_threadpool(journal.since, self.seq)
+            for notice in self._notices():  # said before these lines, the end among them
+                yield notice
+            for line in lines:
                 self.seq += 1
                 yield line
                 await asyncio.sleep(0)
+
+    def _notices(self) -> Iterator[str]:
+        for line in self._broadcast.notices(self._noticed):
+            self._noticed += 1
+            yield line
 
     def _newest(self, kind: str) -> Iterator[str]:
         found = self._broadcast.newest(kind, self._seen.get(kind, 0))

@@ -34,13 +34,16 @@ class Captions:
             return page("captions.html")
         if self._viewers >= self._registry.limits.viewers:
             raise Busy("Too many viewers at once; try again later.")
+        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+        if request.method == "HEAD":
+            return Response(media_type="text/event-stream", headers=headers)
         seq = _asked(request, broadcast.journal.last)
         if seq == broadcast.journal.last and broadcast.journal.ended:
             return Response(status_code=204)  # tells EventSource not to come back
         return StreamingResponse(
             self._stream(broadcast, seq),
             media_type="text/event-stream",
-            headers={"cache-control": "no-store", "x-accel-buffering": "no"},
+            headers=headers,
         )
 
     async def _stream(self, broadcast: Broadcast, seq: int) -> AsyncIterator[str]:

@@ -17,6 +17,8 @@ from alignatt4llm.serve.errors import (
     TooLarge,
     TooManyErrors,
 )
+from alignatt4llm.serve.failures import Failures
+from alignatt4llm.serve.handshake import accept
 from alignatt4llm.serve.messages import (
     VERSION,
     Audio,
@@ -58,18 +60,19 @@ class Connection:
         self._socket = socket
         self._registry = registry
         self._limits = registry.limits
+        self._failures = Failures(registry.metrics)
         self._conversation = Conversation()
         self._sending = asyncio.Lock()
         self._errors = 0
 
     async def run(self) -> None:
         """Serve the client until it leaves or the session is over."""
-        await self._socket.accept()
+        await accept(self._socket)
         try:
             await self._serve()
             await self._close(1000)
         except Farewell as problem:
-            self._registry.metrics.drops.labels(problem.code).inc()
+            self._failures.note(self._socket, problem)
             await self._part(problem)
         except WebSocketDisconnect:
             if self._conversation.state is State.LIVE:
@@ -195,10 +198,11 @@ class Connection:
             if not data:
                 raise BadMessage("This message is empty; send audio in it.")
             return Audio(data)
-        return parse(text or "")
+        return parse(text or "", self._registry.defaults)
 
     async def _complain(self, problem: ServeError) -> None:
         self._errors += 1
+        self._failures.log(self._socket, problem)
         await self._send(error_frame(problem))
         if self._errors >= self._limits.errors:
             raise TooManyErrors(f"{self._errors} bad messages in a row; read docs/protocol.md.")

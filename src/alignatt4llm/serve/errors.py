@@ -4,7 +4,9 @@ ServeError
 ├── BadMessage        not a message of the protocol          the conversation goes on
 ├── BadState          a message that is not expected now     the conversation goes on
 ├── TooLarge          a message or file above the limit      the conversation goes on
-├── UnknownFile       no such page or kind of transcript
+├── UnknownFile       nothing at this path, or no such kind of transcript
+├── NoSuchMethod      a path that does not take this method
+├── Unexpected        the server failed in a way that nobody has thought of
 └── Farewell                                                 the conversation ends
     ├── Unauthorized      no token, a wrong one, or a foreign origin
     ├── UnknownSession    nothing to resume under this name and key
@@ -28,6 +30,13 @@ from alignatt4llm.errors import AlignattError
 class ServeError(AlignattError):
     """A problem told to the client in an error frame.
 
+    Parameters
+    ----------
+    message
+        One sentence.
+    param
+        The field that is wrong, if it is one of a form.
+
     Attributes
     ----------
     code
@@ -41,6 +50,10 @@ class ServeError(AlignattError):
     code: ClassVar[str]
     close: ClassVar[int | None] = None
     status: ClassVar[int] = 400
+
+    def __init__(self, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
 
 
 class BadMessage(ServeError):
@@ -63,10 +76,24 @@ class TooLarge(ServeError):
 
 
 class UnknownFile(ServeError):
-    """There is no such page or kind of transcript."""
+    """There is nothing at this path, or no such kind of transcript."""
 
     code = "not_found"
     status = 404
+
+
+class NoSuchMethod(ServeError):
+    """A path does not take this method."""
+
+    code = "method_not_allowed"
+    status = 405
+
+
+class Unexpected(ServeError):
+    """The server failed in a way that nobody has thought of."""
+
+    code = "internal_error"
+    status = 500
 
 
 class Farewell(ServeError):

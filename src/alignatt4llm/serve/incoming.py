@@ -1,6 +1,6 @@
 """Samples out of the bytes that a client sends: raw, or decoded from a container on the way."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from queue import Full, Queue
 from threading import Event, Thread
@@ -9,11 +9,16 @@ from typing import BinaryIO, Protocol, cast
 from alignatt4llm.audio.decode import AudioSource, raw
 from alignatt4llm.audio.samples import Samples
 from alignatt4llm.errors import UsageError
+from alignatt4llm.events import Notice
 from alignatt4llm.serve.errors import BadAudio
 from alignatt4llm.serve.pipe import Pipe
 
 _BEGINNINGS = ((0, b"\x1aE\xdf\xa3"), (0, b"OggS"), (0, b"RIFF"), (0, b"fLaC"), (4, b"ftyp"))
 """What WebM, Ogg, WAV, FLAC and MP4 begin with. FFmpeg would read a megabyte before it gave up."""
+_UNSUITABLE = (
+    "No sound can be read from this container while it arrives; send WebM, Ogg, WAV, FLAC or "
+    "fragmented MP4 with a sound track, or raw s16le, or upload the whole file instead."
+)
 _AHEAD = 64
 """Blocks decoded ahead at most."""
 _LOOK = 0.2
@@ -21,7 +26,15 @@ _LOOK = 0.2
 
 
 class Incoming(Protocol):
-    """Blocks of samples as they arrive."""
+    """Blocks of samples as they arrive.
+
+    Attributes
+    ----------
+    failed
+        Whether they ended with an error.
+    """
+
+    failed: bool
 
     def __iter__(self) -> Iterator[Samples]:
         """Yield blocks until the pipe is closed and read."""
@@ -32,12 +45,18 @@ class Incoming(Protocol):
         """Whether the next block is there without waiting."""
         ...
 
+    @property
+    def notices(self) -> Sequence[Notice]:
+        """What one should know about the audio so far."""
+        ...
+
 
 class Raw:
     """16-bit little-endian samples."""
 
     def __init__(self, pipe: Pipe) -> None:
         self._pipe = pipe
+        self.failed = False
 
     def __iter__(self) -> Iterator[Samples]:
         """Yield blocks; see `Incoming`."""
@@ -48,17 +67,24 @@ class Raw:
         """Whether another sample is there."""
         return self._pipe.waiting > 1
 
+    @property
+    def notices(self) -> Sequence[Notice]:
+        """None; see `Incoming`."""
+        return ()
+
 
 class Container:
     """WebM, Ogg and others; a thread of its own decodes, since decoders wait for whole pages.
 
-    Iterating raises BadAudio if it is no container with sound.
+    Iterating raises BadAudio if no sound can be read from it.
     """
 
     def __init__(self, pipe: Pipe) -> None:
         self._pipe = pipe
+        self.failed = False
         self._blocks: Queue[Samples | BaseException | None] = Queue(_AHEAD)
         self._unwanted = Event()
+        self._source: AudioSource | None = None
 
     def __iter__(self) -> Iterator[Samples]:
         """Yield blocks; see `Incoming`."""
@@ -66,6 +92,7 @@ class Container:
         try:
             while (block := self._blocks.get()) is not None:
                 if isinstance(block, BaseException):
+                    self.failed = True
                     raise block
                 yield block
         finally:
@@ -76,27 +103,37 @@ class Container:
         """Whether a block has been decoded."""
         return not self._blocks.empty()
 
+    @property
+    def notices(self) -> Sequence[Notice]:
+        """What one should know about the container; see `Incoming`."""
+        return self._source.notices if self._source else ()
+
     def _work(self) -> None:
         with suppress(_Unwanted):
-            self._put(self._decode())
+            try:
+                self._decode()
+            except Exception as problem:
+                self._put(problem)
+            else:
+                self._put(None)
 
-    def _decode(self) -> BaseException | None:
-        """Hand every block over; return what went wrong, if anything did."""
+    def _decode(self) -> None:
+        """Hand every block over; raise BadAudio if there are bytes and no sound in them."""
+        head = self._pipe.peek(8)
+        if not head:
+            return
+        if not any(head.startswith(mark, at) for at, mark in _BEGINNINGS):
+            raise BadAudio(_UNSUITABLE)
         try:
-            head = self._pipe.peek(8)
-            if head and not any(head.startswith(mark, at) for at, mark in _BEGINNINGS):
-                raise UsageError("It is no container.")
-            if head:
-                for block in AudioSource("The audio", cast(BinaryIO, self._pipe)):
-                    self._put(block)
-        except UsageError:
-            return BadAudio(
-                "The audio is in no container that can be read while it arrives; send WebM, Ogg, "
-                "WAV, FLAC or fragmented MP4, or raw s16le."
-            )
-        except Exception as problem:
-            return problem
-        return None
+            self._source = AudioSource("The audio", cast(BinaryIO, self._pipe))
+        except UsageError as problem:
+            raise BadAudio(_UNSUITABLE) from problem
+        heard = False
+        for block in self._source:
+            heard = True
+            self._put(block)
+        if self._source.problem and not heard:
+            raise BadAudio(_UNSUITABLE) from UsageError(self._source.problem)
 
     def _put(self, block: Samples | BaseException | None) -> None:
         while True:

@@ -9,18 +9,20 @@ import os
 import re
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from threading import Lock
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from alignatt4llm.delays import Delays
 from alignatt4llm.events import Close, Commit, End, Piece, SourceWord, to_json
 from alignatt4llm.serve.errors import UnknownSession
 from alignatt4llm.serve.past import Past, Record, Settled, fold
 from alignatt4llm.text.languages import Pair
+
+T = TypeVar("T")
 
 Durable = Commit | Close | End
 """Events that are kept and numbered; all others are worth something only when they are new."""
@@ -33,6 +35,9 @@ FORMAT = 2
 _NAME = re.compile(r"[A-Za-z0-9_-]{16,64}")
 _AT_ONCE = 256
 """Lines read at once, so that memory stays bounded whatever a client asks for."""
+_STRETCH, _REST = 64, 0.001
+"""Lines of a whole journal that are read in a row, and seconds of rest after them: a thread that
+only waits for its turn among others that compute is late, and on a busy machine very late."""
 
 
 class Journal:
@@ -62,7 +67,7 @@ class Journal:
         self._size = _repair(path)
         with path.open("rb") as file:
             at = 0
-            for line in file:
+            for line in _restfully(file):
                 if line.startswith(b'{"seq"'):
                     self._starts.append(at)
                 at += len(line)
@@ -135,7 +140,7 @@ class Journal:
 
     def _records(self) -> Iterator[Record]:
         with self.path.open(encoding="utf-8") as file:
-            for line in file:
+            for line in _restfully(file):
                 if record := _record(json.loads(line)):
                     yield record
 
@@ -186,6 +191,14 @@ def events_of(journal: Journal) -> Iterator[Durable]:
         for line in lines:
             if event := _event(json.loads(line)):
                 yield event
+
+
+def _restfully(lines: Iterable[T]) -> Iterator[T]:
+    """Yield lines, leaving the interpreter to others for a while again and again."""
+    for number, line in enumerate(lines, 1):
+        yield line
+        if number % _STRETCH == 0:
+            time.sleep(_REST)
 
 
 def _repair(path: Path) -> int:

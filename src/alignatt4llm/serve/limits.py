@@ -38,7 +38,9 @@ class Limits:
     message
         Largest message.
     upload
-        Largest uploaded file.
+        Largest upload.
+    rate
+        Slowest average of an upload, in bytes per second; nor may it take longer than ``session``.
     errors
         Bad messages in a row that end a conversation.
     viewers
@@ -59,6 +61,7 @@ class Limits:
     keep: float = 7 * 24 * 3600.0
     message: int = 1 << 18
     upload: int = 1 << 28
+    rate: float = 1000.0
     errors: int = 20
     viewers: int = 200
 

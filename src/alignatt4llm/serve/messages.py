@@ -7,7 +7,7 @@ from alignatt4llm.errors import UsageError
 from alignatt4llm.serve.errors import BadMessage, BadState, Unsupported
 from alignatt4llm.serve.fields import Fields
 from alignatt4llm.settings.latency import LATENCIES
-from alignatt4llm.text.languages import Pair, language
+from alignatt4llm.text.languages import Language, Pair, language
 
 VERSION = 1
 FORMATS = ("s16le", "container")
@@ -54,11 +54,34 @@ class Ping:
     id: int
 
 
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """The languages that are meant where a client names none.
+
+    Attributes
+    ----------
+    source
+        What is spoken.
+    target
+        What is translated into; empty where clients have to say it.
+    """
+
+    source: str = "en"
+    target: str = ""
+
+
 Message = Start | Resume | Audio | Finish | Ping
 
 
-def parse(text: str) -> Message:
+def parse(text: str, defaults: Defaults = Defaults()) -> Message:
     """Read a text message.
+
+    Parameters
+    ----------
+    text
+        The message.
+    defaults
+        The languages of a start that names none.
 
     Raises
     ------
@@ -73,7 +96,9 @@ def parse(text: str) -> Message:
         fields.only(("type", "version", "from", "to", "latency", "audio", "trace"))
         _check_version(fields)
         return Start(
-            pair_of(fields.text("from", "en"), fields.text("to")),
+            pair_of(
+                fields.text("from", defaults.source), fields.text("to", defaults.target or None)
+            ),
             fields.choice("latency", LATENCIES, "medium"),
             fields.choice("audio", FORMATS, "s16le"),
             fields.flag("trace", False),
@@ -97,10 +122,15 @@ def parse(text: str) -> Message:
 
 def pair_of(source: str, target: str) -> Pair:
     """Return a pair of known languages, or raise Unsupported."""
+    return Pair(language_of(source), language_of(target))
+
+
+def language_of(name: str, param: str | None = None) -> Language:
+    """Return a known language, or raise Unsupported."""
     try:
-        return Pair(language(source[:40]), language(target[:40]))
+        return language(name[:40])
     except UsageError as problem:
-        raise Unsupported(str(problem)) from problem
+        raise Unsupported(str(problem), param) from problem
 
 
 class State(Enum):

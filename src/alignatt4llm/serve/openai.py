@@ -1,129 +1,143 @@
-"""A file in, its translation out: the shape of OpenAI's ``/v1/audio/translations``.
+"""The doors of OpenAI's audio API: a file in, its translation or transcript out; the models.
 
 OpenAI's endpoint only translates into English. Here ``to`` names the language; streams are sent
 as OpenAI streams transcriptions.
 """
 
+import asyncio
+import json
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
-from contextlib import ExitStack, aclosing, closing
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import ExitStack, aclosing
 
-from starlette.datastructures import Headers, UploadFile
-from starlette.requests import ClientDisconnect
-from starlette.responses import Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import Message, Receive, Scope, Send
 
-from alignatt4llm.audio.decode import AudioSource
-from alignatt4llm.errors import AlignattError, UsageError
-from alignatt4llm.events import Close, Commit, End
-from alignatt4llm.outputs.base import Format
-from alignatt4llm.schedule.feeder import Feeder, run
-from alignatt4llm.schedule.timelines import Pulled
-from alignatt4llm.serve.answers import openai_error, sse
-from alignatt4llm.serve.errors import BadAudio, EngineFailed, ServeError, TooLarge
+from alignatt4llm.errors import AlignattError
+from alignatt4llm.serve.answers import sse
+from alignatt4llm.serve.errors import EngineFailed, ServeError, UnknownFile
+from alignatt4llm.serve.failures import Failures, openai_error
+from alignatt4llm.serve.jobs import Job, Transcription, Translation
+from alignatt4llm.serve.recording import Recording
 from alignatt4llm.serve.registry import Registry
 from alignatt4llm.serve.tasks import first
-from alignatt4llm.serve.upload import Wish, received
+from alignatt4llm.serve.upload import check_size, received
 from alignatt4llm.serve.worker import in_thread
-from alignatt4llm.session import Session
-from alignatt4llm.settings.latency import LATENCIES
-from alignatt4llm.text.printable import one_line
 
 log = logging.getLogger(__name__)
 
 
-class Translations:
-    """Serves ``POST /v1/audio/translations``; a place is held from before the body comes."""
+def openai_routes(registry: Registry, failures: Failures) -> list[Route]:
+    """Return what OpenAI's clients ask for; a slash at the end of a path changes nothing."""
+    models = Models(registry)
+    doors: list[tuple[str, Callable[..., object], str]] = [
+        ("audio/translations", Uploads(registry, failures, Translation(registry)), "POST"),
+        ("audio/transcriptions", Uploads(registry, failures, Transcription(registry)), "POST"),
+        ("models", models.all, "GET"),
+        ("models/{model:path}", models.one, "GET"),
+    ]
+    return [
+        Route(f"/v1/{path}{end}", door, methods=[method])
+        for path, door, method in doors
+        for end in ("/", "")
+    ]
+
+
+class Models:
+    """Serves ``/v1/models`` and ``/v1/models/<model>``: the one model that is in memory."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
+        self._since = int(time.time())
+
+    async def all(self, request: Request) -> Response:
+        """Answer with the list of models."""
+        return JSONResponse({"object": "list", "data": [self._model()]})
+
+    async def one(self, request: Request) -> Response:
+        """Answer with one model."""
+        model, asked = self._model(), request.path_params["model"]
+        if asked != model["id"]:
+            raise UnknownFile(
+                f"There is no model '{asked[:80]}' here, but '{model['id']}'.", "model"
+            )
+        return JSONResponse(model)
+
+    def _model(self) -> dict[str, object]:
+        name = self._registry.interpreter.name
+        return {"id": name, "object": "model", "created": self._since, "owned_by": "alignatt4llm"}
+
+
+class Uploads:
+    """Serves one kind of work on recordings; a place is held from before the body comes."""
+
+    def __init__(self, registry: Registry, failures: Failures, job: Job) -> None:
+        self._registry = registry
+        self._failures = failures
+        self._job = job
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Translate an uploaded file, as an ASGI application."""
-        limits = self._registry.limits
+        """Answer an upload, as an ASGI application."""
+        registry, limits, job = self._registry, self._registry.limits, self._job
         try:
-            self._check_size(Headers(scope=scope))
+            check_size(Headers(scope=scope), limits)
             with ExitStack() as place:
-                place.enter_context(self._registry.place())
-                async with received(scope, receive, limits.idle, self._check) as (wish, file):
-                    self._registry.supported(wish.pair)
-                    pieces = self._pieces(wish, file)
+                place.enter_context(registry.place())
+                upload = received(scope, receive, limits, registry.defaults, job.check)
+                async with upload as (wish, file):
+                    recording = Recording(registry, job, wish, file)
+                    pieces = in_thread(recording.pieces(), limits.step)
                     async with aclosing(_until_over(pieces, place.close)) as pieces:
-                        await self._answer(wish, pieces, scope, receive, send)
+                        await self._answer(recording, pieces, scope, receive, send)
         except ClientDisconnect:
             log.info("the client of an upload went away")
-        except ServeError as problem:
-            self._note(problem)
-            raise
-
-    def _pieces(self, wish: Wish, file: UploadFile) -> AsyncGenerator[str, None]:
-        steps = self._translate(wish, file, wish.answer.format(wish.pair.target))
-        return in_thread(steps, self._registry.limits.step)
 
     async def _answer(
-        self, wish: Wish, pieces: AsyncIterator[str], scope: Scope, receive: Receive, send: Send
+        self,
+        recording: Recording,
+        pieces: AsyncIterator[str],
+        scope: Scope,
+        receive: Receive,
+        send: Send,
     ) -> None:
-        kind = wish.answer.media_type
+        kind = recording.media_type
         response: Response
-        if wish.stream:
-            response = StreamingResponse(self._streamed(pieces), media_type=kind)
+        if recording.streams:
+            response = StreamingResponse(self._streamed(pieces, Request(scope)), media_type=kind)
         else:
-            response = Response(await _whole(pieces, receive), media_type=kind)
-        await response(scope, receive, send)
+            text = await _whole(pieces, receive)
+            response = Response(text, media_type=kind, headers=_warned(recording.warnings))
+        await response(scope, receive, _in_time(send, self._registry.limits.send))
 
-    async def _streamed(self, pieces: AsyncIterator[str]) -> AsyncIterator[str]:
+    async def _streamed(self, pieces: AsyncIterator[str], asked: Request) -> AsyncIterator[str]:
         try:
             async for piece in pieces:
                 if piece:
                     yield piece
         except ServeError as problem:
-            self._note(problem)
-            yield sse({"type": "error", "error": openai_error(problem.code, str(problem))})
-
-    def _translate(self, wish: Wish, file: UploadFile, form: Format) -> Generator[str, None, None]:
-        """Yield what each step adds to the answer, often nothing."""
-        source, most = _opened(file), self._registry.limits.session
-        if source.duration and source.duration > most:
-            raise TooLarge(f"Recordings may last {most:g} s; this lasts {source.duration:.0f} s.")
-        chunk = LATENCIES[wish.latency].chunk
-        timeline = Pulled(source, doing=self._registry.steps.step)
-        yield form.begin()
-        with closing(self._open(wish)) as session:
-            for event in run(Feeder(session, chunk, longest=chunk), timeline):
-                yield form.add(event) if isinstance(event, Commit | Close | End) else ""
-                if session.transcript.clock > most:
-                    raise TooLarge(f"Recordings may last {most:g} s; this lasts longer.")
-        if source.problem:
-            log.warning("an upload: %s", one_line(source.problem))
-        yield form.end()
-
-    def _open(self, wish: Wish) -> Session:
-        with self._registry.steps.step():
-            return self._registry.interpreter.open(wish.pair, wish.latency)
-
-    def _check(self, wish: Wish) -> None:
-        """Refuse what can be refused before everything has come."""
-        if wish.named:
-            self._registry.supported(wish.pair)
-
-    def _check_size(self, headers: Headers) -> None:
-        length = headers.get("content-length", "")
-        most = self._registry.limits.upload
-        if not length.isdecimal() or int(length) > most:
-            raise TooLarge(f"Uploads need a content-length of at most {most} bytes.")
-
-    def _note(self, problem: ServeError) -> None:
-        """Count and log a problem; with all its causes where they are the server's."""
-        self._registry.metrics.drops.labels(problem.code).inc()
-        cause = problem if isinstance(problem, EngineFailed) else None
-        log.warning("an upload: %s: %s", problem.code, one_line(str(problem)), exc_info=cause)
+            self._failures.note(asked, problem)
+            yield sse({"type": "error", "error": openai_error(problem)})
 
 
-def _opened(file: UploadFile) -> AudioSource:
-    try:
-        return AudioSource(one_line(file.filename or "")[:80] or "recording", file.file)
-    except UsageError as problem:
-        raise BadAudio(str(problem)) from problem
+def _warned(warnings: list[str]) -> dict[str, str]:
+    """Return the header that says them beside answers that have no room for them."""
+    return {"x-warnings": json.dumps(warnings)} if warnings else {}
+
+
+def _in_time(send: Send, seconds: float) -> Send:
+    """Take a client that does not accept its answer for one that is gone."""
+
+    async def send_in_time(message: Message) -> None:
+        try:
+            await asyncio.wait_for(send(message), seconds)
+        except TimeoutError:
+            raise ClientDisconnect from None
+
+    return send_in_time
 
 
 async def _until_over(
@@ -138,7 +152,7 @@ async def _until_over(
             raise
         except Exception as problem:
             said = str(problem) if isinstance(problem, AlignattError) else "See the server's log."
-            raise EngineFailed(f"The translation failed. {said}") from problem
+            raise EngineFailed(f"The recording could not be done. {said}") from problem
         finally:
             leave()
 

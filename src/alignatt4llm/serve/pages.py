@@ -35,6 +35,11 @@ async def asset(request: Request) -> Response:
     return page(request.path_params["name"])
 
 
+async def favicon(request: Request) -> Response:
+    """Serve the icon that browsers ask for by themselves."""
+    return page("icon.svg")
+
+
 async def front(request: Request) -> Response:
     """Serve the page; a token in the address becomes a cookie and leaves the address."""
     token = request.query_params.get("token")

@@ -26,7 +26,7 @@ from alignatt4llm.serve.errors import (
 )
 from alignatt4llm.serve.lifecycle import State
 from alignatt4llm.serve.limits import Limits
-from alignatt4llm.serve.messages import VERSION, Resume, Start
+from alignatt4llm.serve.messages import VERSION, Defaults, Resume, Start
 from alignatt4llm.serve.metrics import Metrics
 from alignatt4llm.serve.past import Past
 from alignatt4llm.serve.sessions import BYTES_PER_SECOND, LiveSession
@@ -62,6 +62,8 @@ class Registry:
         Where journals are kept.
     metrics
         Counts.
+    defaults
+        The languages that are meant where a client names none.
 
     Attributes
     ----------
@@ -74,11 +76,17 @@ class Registry:
     """
 
     def __init__(
-        self, interpreter: Interpreter, limits: Limits, folder: Path, metrics: Metrics
+        self,
+        interpreter: Interpreter,
+        limits: Limits,
+        folder: Path,
+        metrics: Metrics,
+        defaults: Defaults = Defaults(),
     ) -> None:
         self.interpreter = interpreter
         self.limits = limits
         self.metrics = metrics
+        self.defaults = defaults
         self.draining = False
         self.stuck = asyncio.Event()
         self.steps = Steps()

@@ -13,9 +13,11 @@ import uvicorn
 
 from alignatt4llm.errors import UsageError
 from alignatt4llm.interpreter import Interpreter
-from alignatt4llm.serve.access import check_exposure
+from alignatt4llm.serve.access import check_exposure, check_token
 from alignatt4llm.serve.app import create_app
 from alignatt4llm.serve.limits import Limits
+from alignatt4llm.serve.messages import Defaults
+from alignatt4llm.serve.origins import CrossOrigin, Origins
 from alignatt4llm.serve.registry import Registry
 
 _PARTING = 1.0
@@ -40,7 +42,9 @@ class Settings:
     token
         What clients must show, or None.
     origins
-        Other sites whose pages may use the server.
+        Other sites whose pages may use the server, such as ``https://example.org``.
+    defaults
+        The languages that are meant where a client names none.
     certificate, key
         PEM files for TLS.
     limits
@@ -52,12 +56,15 @@ class Settings:
     port: int = 8765
     token: str | None = None
     origins: tuple[str, ...] = ()
+    defaults: Defaults = Defaults()
     certificate: Path | None = None
     key: Path | None = None
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
+        check_token(self.token)
         check_exposure(self.host, self.token)
+        Origins(self.origins, guarded=bool(self.token))
         if not 0 <= self.port < 65536:
             raise UsageError(f"The port is {self.port}; it must lie in 0..65535.")
         if bool(self.certificate) != bool(self.key):
@@ -103,14 +110,20 @@ class Server(uvicorn.Server):
     """
 
     def __init__(self, interpreter: Interpreter, settings: Settings) -> None:
+        origins = Origins(settings.origins, guarded=bool(settings.token))
         app = create_app(
-            interpreter, settings.folder, settings.limits, settings.token, settings.origins
+            interpreter,
+            settings.folder,
+            settings.limits,
+            settings.token,
+            origins,
+            settings.defaults,
         )
         self.registry: Registry = app.state.registry
         limits = settings.limits
         super().__init__(
             uvicorn.Config(
-                app,
+                CrossOrigin(app, origins),
                 host=settings.host,
                 port=settings.port,
                 ws="websockets-sansio",

@@ -13,6 +13,7 @@ from alignatt4llm.events import Close, Commit, End, Event, Source
 from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.schedule.feeder import Feeder, run
 from alignatt4llm.schedule.timelines import Done, News, Pulled, Work
+from alignatt4llm.schedule.watch import Watch
 from alignatt4llm.serve.broadcast import Broadcast
 from alignatt4llm.serve.errors import BadAudio, EngineFailed, Farewell, TooLong
 from alignatt4llm.serve.incoming import Container, Incoming, Raw
@@ -156,7 +157,7 @@ class LiveSession:
             "settled": 2 * self._settled if self._raw else self.received,
             "audio_s": round(consumed, 3),
             "lag_s": round(self._lag(), 3),
-            "rtf": round(self._busy / heard, 3) if heard > 1 else 0.0,
+            "rtf": float(f"{self._busy / heard:.3g}") if heard > 1 else 0.0,
         }
 
     def _lag(self) -> float:
@@ -176,8 +177,8 @@ class LiveSession:
             problem = None
         except Abandoned:
             log.warning("session %s was over before its engine came back", self.id)
-        except BadAudio as bad:
-            problem = bad
+        except BadAudio as bad:  # unless its container was cut because the server is stopped
+            problem = None if self.life.state is State.PAUSING else bad
         except Exception as failure:
             log.exception("session %s failed", self.id)
             said = str(failure) if isinstance(failure, AlignattError) else "See the server's log."
@@ -199,12 +200,17 @@ class LiveSession:
             lambda: self._stepped(session), incoming, lambda: incoming.ready, _JOINED, self._working
         )
         chunk = LATENCIES[self.header["latency"]].chunk
-        feeder = Feeder(session, chunk, longest=_JOINED, finishes=self._finishes)
+        watch = Watch(self._pair.source, lambda: incoming.notices, self._start)
+        feeder = Feeder(
+            session, chunk, longest=_JOINED, finishes=lambda: self._finishes(incoming), watch=watch
+        )
         for event in run(feeder, timeline):
             self._publish(event)
 
-    def _finishes(self) -> bool:
-        return not self._raw or self.life.state is not State.PAUSING
+    def _finishes(self, incoming: Incoming) -> bool:
+        """Whether the stream has come to its end, and not only its audio."""
+        pausing = self._raw and self.life.state is State.PAUSING
+        return not (pausing or incoming.failed)
 
     @contextmanager
     def _working(self) -> Iterator[None]:

@@ -20,6 +20,8 @@ from alignatt4llm.serve.errors import (
     TooManyErrors,
     Unsupported,
 )
+from alignatt4llm.serve.failures import Failures
+from alignatt4llm.serve.handshake import accept
 from alignatt4llm.serve.registry import Registry
 from alignatt4llm.serve.tasks import first
 from alignatt4llm.serve.text_protocol import Init, Update, read, seq_of
@@ -48,12 +50,13 @@ class TextDoor:
         self._socket = socket
         self._registry = registry
         self._limits = registry.limits
+        self._failures = Failures(registry.metrics)
         self._sending = asyncio.Lock()
         self._errors = 0
 
     async def run(self) -> None:
         """Serve the client until it leaves."""
-        await self._socket.accept()
+        await accept(self._socket)
         try:
             init = await asyncio.wait_for(self._greeting(), self._limits.hello)
             self._registry.supported(init.pair)
@@ -62,7 +65,6 @@ class TextDoor:
         except TimeoutError:
             await self._part(Idle("Nothing came for too long; connect again."))
         except ServeError as problem:
-            self._registry.metrics.drops.labels(problem.code).inc()
             await self._part(problem)
         except WebSocketDisconnect:
             pass
@@ -115,6 +117,7 @@ class TextDoor:
 
     async def _complain(self, problem: ServeError, seq: int | None) -> None:
         self._errors += 1
+        self._failures.log(self._socket, problem)
         await self._send(_error(problem, seq))
         if self._errors >= self._limits.errors:
             raise TooManyErrors(f"{self._errors} bad messages in a row; read docs/protocol.md.")
@@ -124,6 +127,7 @@ class TextDoor:
             await self._socket.send_text(json.dumps(message, ensure_ascii=False))
 
     async def _part(self, problem: ServeError) -> None:
+        self._failures.note(self._socket, problem)
         frame = _error(problem, None)
         if isinstance(problem, Unsupported):
             frame["supported"] = list(self._registry.interpreter.pairs)

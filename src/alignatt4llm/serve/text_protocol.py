@@ -3,19 +3,22 @@
 What clients send is read here; `docs/protocol.md` describes it.
 """
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import Any
 
 from alignatt4llm.errors import UsageError
 from alignatt4llm.events import SourceWord
+from alignatt4llm.recognizers.pieces import are_pieces, grouped
 from alignatt4llm.serve.errors import BadMessage
 from alignatt4llm.serve.fields import Fields, number
 from alignatt4llm.serve.messages import pair_of
 from alignatt4llm.session import MOST_HISTORY, SessionSettings
 from alignatt4llm.settings.latency import LATENCIES
-from alignatt4llm.text.languages import Pair
+from alignatt4llm.text.languages import Language, Pair
 
 VERSION = 1
+_WHITE = re.compile(r"\s+")
 _PREFIX = "translation_alignatt_"
 """Overrides may be written with the name that their first server gave them inside."""
 
@@ -67,7 +70,8 @@ class Update:
     """The whole open utterance as the client's recogniser has it now.
 
     ``words`` are its committed words, ``tail`` is its guess for what follows; times that the
-    client does not know are None. Times are in seconds.
+    client does not know are None. Times are in seconds. Where texts begin with a space, they are
+    pieces of words; see `recognizers.pieces`.
     """
 
     seq: int
@@ -76,6 +80,32 @@ class Update:
     tail: tuple[str, ...]
     clock: float
     final: bool
+
+    def in_words(self, language: Language, final: bool) -> "Update":
+        """Return it with words where the client sends pieces of them; see `recognizers.pieces`.
+
+        The last committed word may still grow unless another follows, or the update is final; it
+        is tail until then.
+        """
+        texts = [*(text for text, _, _ in self.words), *self.tail]
+        if not are_pieces(texts, language):
+            return self
+        heard = [group.word for group in grouped(texts, language)]
+        groups = grouped(texts[: len(self.words)], language)
+        known = [group.word for group in groups]
+        followed = len(heard) > len(known) and known == heard[: len(known)]
+        words = tuple(
+            (one.word, self.words[one.first][1], self.words[one.last][2])
+            for one in (groups if final or followed else groups[:-1])
+        )
+        return replace(self, words=words, tail=tuple(heard[len(words) :]))
+
+    def given(self, words: int, language: Language) -> int:
+        """Count what the client sent for the first ``words`` of `in_words`."""
+        texts = [*(text for text, _, _ in self.words), *self.tail]
+        if not words or not are_pieces(texts, language):
+            return words
+        return max(group.last for group in grouped(texts, language)[:words]) + 1
 
 
 def read(text: str) -> Init | Update:
@@ -170,8 +200,8 @@ def _update(fields: Fields) -> Update:
     return Update(
         fields.integer("seq"),
         fields.integer("utterance_id"),
-        tuple(word for word in map(_word, fields.items("words", most=2000)) if word[0]),
-        tuple(text for text, _, _ in map(_word, tail) if text),
+        tuple(word for word in map(_word, fields.items("words", most=2000)) if word[0].strip()),
+        tuple(text for text, _, _ in map(_word, tail) if text.strip()),
         fields.number("clock_ms", 0.0) / 1000,
         fields.flag("is_final", False),
     )
@@ -181,7 +211,7 @@ def _word(value: Any) -> tuple[str, float | None, float | None]:
     if not isinstance(value, list) or len(value) != 3 or not isinstance(value[0], str):
         raise BadMessage("Words must be lists of [text, start_ms, end_ms].")
     text = Fields({"word": value[0]}).text("word", longest=1000)
-    return " ".join(text.split()), _seconds(value[1]), _seconds(value[2])
+    return _WHITE.sub(" ", text).rstrip(), _seconds(value[1]), _seconds(value[2])
 
 
 def _seconds(value: Any) -> float | None:

@@ -136,9 +136,12 @@ class TextSession:
         """
         self.check(update)
         before, self._open.number = self._open.number, update.utterance
-        forced = len(update.words) > MOST_WORDS and not update.final
+        source = self._init.pair.source
+        words = update.in_words(source, update.final)
+        forced = len(words.words) > MOST_WORDS and not update.final
         try:
-            events = self._step(update, update.final or forced)
+            final = update.final or forced
+            events = self._step(update.in_words(source, final), final)
         except Exception:
             self._open.number = before
             self.close()  # the next update opens a session that stands where this one stood
@@ -216,7 +219,7 @@ class TextSession:
             "committed_text": now.shown,
             "committed_delta": now.shown[len(before) :],
             "buffer_text": "" if final else " ".join(filter(None, (held, buffer))),
-            "covered_source_units": covered or None,
+            "covered_source_units": update.given(covered, self._init.pair.source) or None,
             "stop_reason": reason,
             **({"forced_final": forced} if final else {}),
         }

@@ -1,9 +1,10 @@
 """The one table of languages: BCP-47 codes inside, names and aliases at the edge."""
 
+import re
 import unicodedata
 from dataclasses import dataclass
 
-from alignatt4llm.errors import UsageError
+from alignatt4llm.errors import Tell, UsageError, silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,11 @@ class Language:
     separator
         What stands between two words or sentences: a space, or nothing in scripts without spaces.
     aliases
-        Other spellings accepted from users.
+        Other names accepted from users; BCP-47 tags and ISO 639 codes need none.
+    stops
+        Signs that end a sentence in this language and not in others.
+    ordinals
+        Whether a full stop after digits makes an ordinal: *am 3. Oktober*.
     """
 
     code: str
@@ -29,6 +34,8 @@ class Language:
     own_name: str
     separator: str = " "
     aliases: tuple[str, ...] = ()
+    stops: str = ""
+    ordinals: bool = False
 
     @property
     def by_character(self) -> bool:
@@ -39,61 +46,109 @@ class Language:
 LANGUAGES = {
     language.code: language
     for language in (
-        Language("en", "English", "English", aliases=("eng", "en-us", "en-gb")),
-        Language("de", "German", "Deutsch", aliases=("deu", "ger", "de-de")),
-        Language("it", "Italian", "Italiano", aliases=("ita", "it-it")),
-        Language("zh", "Chinese", "中文", "", aliases=("zho", "chi", "cmn", "zh-cn", "zh-hans")),
-        Language("cs", "Czech", "Čeština", aliases=("ces", "cze", "cs-cz")),
-        Language("es", "Spanish", "Español", aliases=("spa", "es-es")),
-        Language("fr", "French", "Français", aliases=("fra", "fre", "fr-fr")),
-        Language("ja", "Japanese", "日本語", "", aliases=("jpn", "ja-jp")),
-        Language("pt", "Portuguese", "Português", aliases=("por", "pt-pt", "pt-br")),
-        Language("ar", "Arabic", "العربية", aliases=("ara", "arb")),
-        Language("da", "Danish", "Dansk", aliases=("dan",)),
-        Language("el", "Greek", "Ελληνικά", aliases=("ell", "gre")),
-        Language("fa", "Persian", "فارسی", aliases=("fas", "per", "farsi")),
-        Language("fi", "Finnish", "Suomi", aliases=("fin",)),
-        Language("fil", "Filipino", "Filipino", aliases=("tl", "tagalog")),
-        Language("he", "Hebrew", "עברית", aliases=("heb", "iw")),
-        Language("hi", "Hindi", "हिन्दी", aliases=("hin",)),
-        Language("hu", "Hungarian", "Magyar", aliases=("hun",)),
-        Language("id", "Indonesian", "Bahasa Indonesia", aliases=("ind",)),
-        Language("ko", "Korean", "한국어", aliases=("kor", "ko-kr")),
-        Language("mk", "Macedonian", "Македонски", aliases=("mkd", "mac")),
-        Language("ms", "Malay", "Bahasa Melayu", aliases=("msa", "may")),
-        Language("nl", "Dutch", "Nederlands", aliases=("nld", "dut")),
-        Language("pl", "Polish", "Polski", aliases=("pol",)),
-        Language("ro", "Romanian", "Română", aliases=("ron", "rum")),
-        Language("ru", "Russian", "Русский", aliases=("rus",)),
-        Language("sv", "Swedish", "Svenska", aliases=("swe",)),
-        Language("th", "Thai", "ไทย", "", aliases=("tha", "th-th")),
-        Language("tr", "Turkish", "Türkçe", aliases=("tur",)),
-        Language("uk", "Ukrainian", "Українська", aliases=("ukr",)),
-        Language("vi", "Vietnamese", "Tiếng Việt", aliases=("vie",)),
-        Language("yue", "Cantonese", "粵語", "", aliases=("zh-hk", "zh-yue")),
+        Language("en", "English", "English"),
+        Language("de", "German", "Deutsch", ordinals=True),
+        Language("it", "Italian", "Italiano"),
+        Language("zh", "Chinese", "中文", "", aliases=("mandarin",)),
+        Language("cs", "Czech", "Čeština", ordinals=True),
+        Language("es", "Spanish", "Español"),
+        Language("fr", "French", "Français"),
+        Language("ja", "Japanese", "日本語", ""),
+        Language("pt", "Portuguese", "Português"),
+        Language("ar", "Arabic", "العربية"),
+        Language("da", "Danish", "Dansk", ordinals=True),
+        Language("el", "Greek", "Ελληνικά", stops=";\u037e"),
+        Language("fa", "Persian", "فارسی", aliases=("farsi",)),
+        Language("fi", "Finnish", "Suomi", ordinals=True),
+        Language("fil", "Filipino", "Filipino", aliases=("tagalog",)),
+        Language("he", "Hebrew", "עברית"),
+        Language("hi", "Hindi", "हिन्दी"),
+        Language("hu", "Hungarian", "Magyar", ordinals=True),
+        Language("id", "Indonesian", "Bahasa Indonesia"),
+        Language("ko", "Korean", "한국어"),
+        Language("mk", "Macedonian", "Македонски"),
+        Language("ms", "Malay", "Bahasa Melayu"),
+        Language("nl", "Dutch", "Nederlands"),
+        Language("pl", "Polish", "Polski", ordinals=True),
+        Language("ro", "Romanian", "Română"),
+        Language("ru", "Russian", "Русский"),
+        Language("sv", "Swedish", "Svenska"),
+        Language("th", "Thai", "ไทย", ""),
+        Language("tr", "Turkish", "Türkçe", ordinals=True),
+        Language("uk", "Ukrainian", "Українська"),
+        Language("vi", "Vietnamese", "Tiếng Việt"),
+        Language("yue", "Cantonese", "粵語", "", aliases=("zh-hk",)),
     )
 }
 
-_BY_ALIAS = {
-    alias: language
+_BY_NAME = {
+    name: language
     for language in LANGUAGES.values()
-    for alias in (language.code, language.name.lower(), *language.aliases)
+    for name in (
+        language.code,
+        language.name.lower(),
+        language.own_name.lower(),
+        *language.aliases,
+    )
 }
 
+NEAR = 12
+"""Distance up to which a language may stand for one that is not in the table, as the Common Locale
+Data Repository measures it: Danish for Norwegian, German for Luxembourgish, not Spanish for Basque.
+"""
+_SCRIPTS = {"Hans": "simplified characters", "Latn": "Latin letters", "Cyrl": "Cyrillic letters"}
 
-def language(name: str) -> Language:
-    """Return the language known by a code, an English name or an alias.
+
+def language(name: str, tell: Tell = silent) -> Language:
+    """Return the language known by a code, a name in English or its own, an alias or a tag.
+
+    A BCP-47 tag stands for its language, whatever the region (``de-AT``, ``es_MX.UTF-8``); one
+    that is not in the table for one that is `NEAR`.
+
+    Parameters
+    ----------
+    name
+        What a user calls it.
+    tell
+        Is told where the language is not quite what was asked for.
 
     Raises
     ------
     UsageError
         If no language is known by that name; the message lists those that are.
     """
-    found = _BY_ALIAS.get(name.strip().lower().replace("_", "-"))
+    tag = re.split("[.@]", name.strip().lower().replace("_", "-"), maxsplit=1)[0]
+    found, notice = (_BY_NAME[tag], "") if tag in _BY_NAME else _by_tag(tag, name.strip())
     if found is None:
         known = ", ".join(f"{entry.code} ({entry.name})" for entry in LANGUAGES.values())
         raise UsageError(f"Unknown language '{name}'. Known languages: {known}.")
+    if notice:
+        tell(notice)
     return found
+
+
+def _by_tag(tag: str, name: str) -> tuple[Language | None, str]:
+    """Return what a BCP-47 tag stands for, and what is to be said of it; None if nothing does."""
+    import langcodes  # takes a tenth of a second, and most names are in the table
+    from langcodes.tag_parser import LanguageTagError
+
+    try:
+        asked = langcodes.Language.get(langcodes.standardize_tag(tag, macro=True))
+    except LanguageTagError:
+        return None, ""
+    if not asked.language or not asked.is_valid():
+        return None, ""
+    if asked.language in LANGUAGES:
+        found = LANGUAGES[asked.language]
+        script = langcodes.Language.get(found.code).maximize().script
+        if asked.maximize().script == script:
+            return found, ""
+        written = _SCRIPTS.get(str(script), "its usual script")
+        return found, f"'{name}' is taken as {found.name}, written in {written}."
+    nearest = langcodes.closest_supported_match(asked, list(LANGUAGES), max_distance=NEAR)
+    if nearest is None:
+        return None, ""
+    return LANGUAGES[nearest], f"There is no '{name}'; {LANGUAGES[nearest].name} is taken."
 
 
 _JOINER = "\u200d"
@@ -138,9 +193,55 @@ class Pair:
         return f"{self.source.code}-{self.target.code}"
 
     @classmethod
-    def parse(cls, text: str) -> "Pair":
-        """Read ``en-de``; raise UsageError when it is not two known languages."""
-        source, dash, target = text.partition("-")
-        if not dash:
+    def parse(cls, text: str, tell: Tell = silent) -> "Pair":
+        """Read ``en-de``; both may be any name of a language (``zh-TW-en-GB``).
+
+        Parameters
+        ----------
+        text
+            Source and target.
+        tell
+            As for `language`.
+
+        Raises
+        ------
+        UsageError
+            When it is not two known languages, or could be different ones.
+        """
+        parts = text.split("-")
+        if len(parts) < 2:
             raise UsageError(f"'{text}' is not a pair of languages; write it as en-de.")
-        return cls(language(source), language(target))
+        cuts = [("-".join(parts[:n]), "-".join(parts[n:])) for n in range(1, len(parts))]
+        known = [cut for cut in cuts if _is_language(cut[0]) and _is_language(cut[1])]
+        best = _best(known or cuts[:1])
+        pairs = {str(pair): pair for pair in (cls(*map(language, cut)) for cut in best)}
+        if len(pairs) > 1:
+            raise UsageError(
+                f"'{text}' may be {' or '.join(pairs)}; leave the region out, or write it in "
+                "capitals."
+            )
+        return cls(*(language(name, tell) for name in best[0]))
+
+
+def _is_language(name: str) -> bool:
+    try:
+        language(name)
+    except UsageError:
+        return False
+    return True
+
+
+def _best(cuts: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the likeliest readings: other languages, exactly those, regions in capitals."""
+    if len(cuts) == 1:
+        return cuts
+    import langcodes
+
+    def likely(cut: tuple[str, str]) -> tuple[bool, bool, bool]:
+        said: list[str] = []
+        source, target = (language(name, said.append) for name in cut)
+        cased = all(langcodes.standardize_tag(name) == name for name in cut)
+        return source is not target, not said, cased
+
+    ranks = [likely(cut) for cut in cuts]
+    return [cut for cut, rank in zip(cuts, ranks, strict=True) if rank == max(ranks)]

@@ -4,9 +4,20 @@ import json
 import re
 from typing import Any
 
+_BIDI = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
+"""Embeddings, overrides and isolates: one left open turns what follows it around."""
 _STEERING = {
     code: " " if chr(code).isspace() else None
-    for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0xD800, 0xE000))
+    for code in (
+        *range(0x20),
+        *range(0x7F, 0xA0),
+        0x2028,
+        0x2029,
+        *_BIDI,
+        *range(0xD800, 0xE000),
+        0xFFFE,
+        0xFFFF,
+    )
 }
 _BREAKING = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -14,8 +25,8 @@ _BREAKING = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 def printable(text: str) -> str:
     """Return text in which line breaks and tabs are spaces and other control characters are gone.
 
-    Nothing in it moves a cursor, begins an escape sequence or ends a line; lone surrogates, which
-    no file can hold, are gone too.
+    Nothing in it moves a cursor, begins an escape sequence, ends a line or turns the direction of
+    what follows; lone surrogates and what is no character, which files cannot hold, are gone too.
     """
     return text.translate(_STEERING)
 

@@ -11,9 +11,9 @@ def is_boundary(text: str, at: int, language: Language) -> bool:
     """Whether ``text`` may be cut before position ``at``, given what follows it.
 
     A unit is a run of letters and digits with the marks that combine with them; apostrophes and
-    hyphens join it to what follows, and so does punctuation inside numbers and abbreviations
-    (``3.5``, ``z.B.``). In languages written without spaces every wide character is a unit of
-    its own.
+    hyphens join it to what follows, and so do signs inside numbers, abbreviations and addresses
+    (``3.5``, ``z.B.``, ``AT&T``, ``a.b/c``). In languages written without spaces every wide
+    character is a unit of its own.
     """
     if at <= 0 or at >= len(text):
         return at == 0
@@ -25,18 +25,22 @@ def is_boundary(text: str, at: int, language: Language) -> bool:
     if language.by_character and (_is_wide(before) or _is_wide(after)):
         return True
     base = next((char for char in reversed(text[:at]) if not extends(char)), " ")
-    return base.isalnum() and not _joins(base, after, text[at + 1 : at + 2])
+    return base.isalnum() and not _joins(base, text[at:])
 
 
 def _is_wide(character: str) -> bool:
     return east_asian_width(character) in "WF" or unspaced(character)
 
 
-def _joins(before: str, after: str, following: str) -> bool:
-    """Whether ``after`` continues the unit of ``before``; ``following`` is empty at the end."""
-    if after in ".,:":
-        return following.isalnum() or (not following and before.isdigit())
-    return after.isalnum() or after in "'’-‑_"
+def _joins(before: str, rest: str) -> bool:
+    """Whether ``rest`` continues the unit of ``before``; nobody knows what follows the end."""
+    if rest[0].isalnum() or rest[0] in "'’-‑_":
+        return True
+    if rest[1:2].isspace() or opens(rest):
+        return False
+    return any(map(str.isalnum, rest.split(maxsplit=1)[0])) or (
+        rest in (".", ",", ":") and before.isdigit()
+    )
 
 
 def begins_unit(text: str, at: int, language: Language) -> bool:

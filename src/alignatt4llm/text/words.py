@@ -12,6 +12,12 @@ Span = tuple[int, int]
 
 _THAI = "\u0e00"
 """Letters before it belong to alphabets: Latin, Greek, Cyrillic, Arabic and others."""
+_INSIDE = "'’-_.,:/@&=+#%~?$€£"
+"""Signs that stand inside words, numbers and addresses as well as between them."""
+_SIGN = re.compile(r"(?<!\d)[\W_]|[\W_](?!\d)")
+"""Whatever is no letter or digit, unless it stands between two digits."""
+_READ_ALOUD = "%‰&@#§°/"
+"""Signs that are words when read, beside currencies and those of mathematics."""
 
 
 def split_words(text: str, language: Language) -> list[str]:
@@ -35,6 +41,29 @@ def split_words(text: str, language: Language) -> list[str]:
 def word_spans(text: str, language: Language) -> list[Span]:
     """Return the characters of each source word; see `split_words`."""
     return spans(text, split_words(text, language))
+
+
+def words_after(known: str, text: str, language: Language) -> list[tuple[str, Span]]:
+    """Return the words of ``text`` that ``known``, its beginning, does not hold yet.
+
+    Known words are final. Punctuation that follows the last of them comes too late and is left
+    out, and so are letters that would make it another word; a number or sign that continues it
+    (``12`` and ``.5%``) is said as a word of its own.
+
+    Returns
+    -------
+    list of tuple
+        Each word as `split_words` has it, and its characters in ``text``.
+    """
+    words = split_words(text, language)
+    found = []
+    for word, (start, end) in zip(words, spans(text, words), strict=True):
+        rest = text[max(start, len(known)) : end].strip()
+        if start >= len(known):
+            found.append((word, (start, end)))
+        elif rest and is_spoken(rest) and not rest[0].isalpha():
+            found.append((" ".join(rest.split()), (end - len(rest), end)))
+    return found
 
 
 def any_word_spans(text: str) -> list[Span]:
@@ -89,7 +118,7 @@ def _continues(sign: str, character: str) -> bool:
 
 def _latin(character: str) -> bool:
     """Whether the character stands in a word written with an alphabet, or in a number."""
-    if character in "'’-_.":
+    if character in _INSIDE:
         return True
     narrow = unicodedata.normalize("NFKC", character)[0]
     return narrow.isdigit() or (narrow.isalpha() and narrow < _THAI)
@@ -99,6 +128,14 @@ def _says_something(text: str) -> bool:
     return any(map(str.isalnum, text))
 
 
+def is_spoken(text: str) -> bool:
+    """Whether anything of a text is said aloud: letters, digits, or signs such as % and €."""
+    return any(
+        sign.isalnum() or sign in _READ_ALOUD or unicodedata.category(sign) in ("Sc", "Sm")
+        for sign in text
+    )
+
+
 def opens(text: str) -> bool:
     """Whether a text begins with a bracket, quote or mark that belongs to what follows."""
     first = text.strip()[:1]
@@ -106,5 +143,12 @@ def opens(text: str) -> bool:
 
 
 def same(text: str) -> str:
-    """Return what makes two spellings the same word: no case, no punctuation."""
-    return "".join(filter(str.isalnum, text.casefold())) or text
+    """Return what makes two spellings the same word: no case, no punctuation.
+
+    What is read aloud stays, and so do the signs between two digits: 12.5 is not 125.
+    """
+    return _SIGN.sub(lambda sign: sign[0] if _counts(sign[0]) else "", text.casefold()) or text
+
+
+def _counts(sign: str) -> bool:
+    return is_spoken(sign) or unicodedata.category(sign).startswith("M")

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from alignatt4llm.draft import Draft, Judge
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.prompts.prompt import Prompt, source_columns
 from alignatt4llm.text.languages import Pair
+from alignatt4llm.text.repeats import kept
 from alignatt4llm.translators.drafting import Chooser, Drafting, check_length
 from alignatt4llm.translators.vocabulary import Vocabulary
 
@@ -33,7 +35,7 @@ class GreedyDrafter(ABC):
         self._context = context
         self._heads = heads
         self._own = heads.row == "own"
-        self._spaced = not pair.target.by_character
+        self._target = pair.target
 
     def draft(
         self,
@@ -53,9 +55,14 @@ class GreedyDrafter(ABC):
                 ids,
                 (len(self._heads.heads), len(columns)),
                 own=self._own,
-                unglued=self._spaced and prompt.accepted[-1:].isalnum(),
+                unglued=not self._target.by_character and prompt.accepted[-1:].isalnum(),
+                runs_away=partial(self._runs_away, prompt),
             )
             return drafting.run(guess, budget, words, judge)
+
+    def _runs_away(self, prompt: Prompt, text: str) -> bool:
+        """Whether a text after the prompt repeats itself without end."""
+        return kept(prompt.accepted, text, prompt.words, self._target) < len(text)
 
     @abstractmethod
     def _choosing(

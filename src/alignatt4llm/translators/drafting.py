@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from alignatt4llm.draft import Draft, Judge, Rows, TokenEvidence
 from alignatt4llm.errors import PromptTooLong
-from alignatt4llm.text.repeats import loop_length
 from alignatt4llm.translators.vocabulary import Vocabulary
 
 CANDIDATES = 64
@@ -66,6 +65,8 @@ class Drafting:
         been fed, and not at the position that predicts it.
     unglued
         Whether the first token must not grow letters onto the word before it.
+    runs_away
+        Says of the text so far whether more of it would only repeat it, which ends the draft.
     """
 
     def __init__(
@@ -77,11 +78,13 @@ class Drafting:
         *,
         own: bool,
         unglued: bool,
+        runs_away: Callable[[str], bool] | None = None,
     ) -> None:
         self._chooser, self._vocabulary = chooser, vocabulary
         self._prompt, self._shape = list(prompt), shape
         self._later = int(own)
         self._unglued = unglued
+        self._runs_away = runs_away
         self._ids: list[int] = []
         self._logprobs: list[float] = []
         self._rows: list[Rows] = []  # each [H, S]; the first predicts the first token
@@ -104,7 +107,7 @@ class Drafting:
         while not ended:
             self._choose(words, judge)
             ended = self._take(budget)
-            if len(self._ids) >= budget or self._loops() or self._is_held():
+            if len(self._ids) >= budget or self._repeats() or self._is_held():
                 break
         if ended:
             self._guess = []
@@ -159,15 +162,15 @@ class Drafting:
                 self._ids.append(token)
                 self._logprobs.append(logprob)
             agreed = bool(self._guess) and self._guess.pop(0) == token
-            if ends or not agreed or len(self._ids) >= budget:
+            if ends or not agreed or len(self._ids) >= budget or self._repeats():
                 return ends
         return False
 
-    def _loops(self) -> bool:
-        repeated = loop_length(self._ids)
-        if repeated:
-            del self._ids[-repeated:]
-        return bool(repeated)
+    def _repeats(self) -> bool:
+        """Whether what can be read of the draft runs away."""
+        if self._runs_away is None:
+            return False
+        return self._runs_away(self._vocabulary.read(self._prompt, self._ids[: self._count]))
 
     def _is_held(self) -> bool:
         """Whether a token is held, so that nothing after it would be said."""

@@ -85,6 +85,12 @@ class Vocabulary:
             ends.append(len(text))
         return text, ends
 
+    def read(self, before: Sequence[int], ids: Sequence[int]) -> str:
+        """Return the text of ``ids`` after tokens ``before``, as far as characters are whole."""
+        context = list(before[-_CONTEXT:])
+        whole = self._text([*context, *ids])[len(self._text(context)) :]
+        return whole.partition("\n")[0].rstrip(_REPLACEMENT)
+
     def _text(self, ids: Sequence[int]) -> str:
         text: str = self._tokenizer.decode(ids, clean_up_tokenization_spaces=False)
         return text

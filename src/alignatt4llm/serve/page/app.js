@@ -3,11 +3,13 @@
 import { show } from "./attention.js";
 import { Captions } from "./captions.js";
 import { Link } from "./link.js";
+import { Notices } from "./notices.js";
 import { Record } from "./record.js";
 import { open } from "./sound.js";
 
 const $ = (id) => document.getElementById(id);
 const record = new Record();
+const notices = new Notices();
 const captions = new Captions((pieces) => {
   const { utterance } = pieces[0];
   const open_ = utterance === record.open && pieces[0].hold;
@@ -49,6 +51,7 @@ async function start() {
   }
   if (sound.element) $("player").replaceChildren(sound.element);
   record.restart();
+  notices.restart();
   captions.newParagraph();
   captions.language(to);
   $("words").lang = from;
@@ -88,6 +91,7 @@ function download(kind) {
 }
 
 function take(event) {
+  if (event.type === "notice") return notices.take(event);
   captions.add(record.take(event));
   if (event.type === "close" && !record.open.pieces.length) captions.newParagraph();
   captions.hold(record.held);

@@ -1,0 +1,103 @@
+"""Files that are written: whole or not at all, or by whole records."""
+
+import os
+import re
+import secrets
+import shutil
+import stat
+from contextlib import suppress
+from io import FileIO
+from pathlib import Path
+
+from alignatt4llm.errors import UsageError
+
+_STREAM = re.compile(r"/dev/std(out|err)|(?:/dev|/proc/self)/fd/(\d+)")
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file so that it is there whole or not at all; devices and pipes take it as it comes.
+
+    Raises
+    ------
+    UsageError
+        If it cannot be written.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    try:
+        if os.access(path.absolute().parent, os.W_OK) and not is_stream(path):
+            _replace(Path(os.path.realpath(path)), data)
+        else:
+            file = Records(path)
+            file.append(data)
+            file.close()
+    except OSError as error:
+        raise UsageError(f"'{path}' cannot be written: {error.strerror}.") from error
+
+
+def is_stream(path: Path) -> bool:
+    """Whether a path is a device, a pipe or a stream of this process, which nothing overwrites."""
+    found = status(path)
+    special = found and not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode)
+    return bool(special) or _STREAM.fullmatch(str(path)) is not None
+
+
+def status(path: Path) -> os.stat_result | None:
+    """Return what is known of a file, links followed; None if there is none of that name."""
+    try:
+        return path.stat()
+    except (OSError, ValueError):  # no such file, or nothing that can be a name
+        return None
+
+
+class Records:
+    """A file that is begun anew and grows by whole records, however and whenever that ends.
+
+    Every record is written at once and leaves nothing in the memory of this process. One for which
+    there is no room is taken back. A stream of this process is written where it stands.
+
+    Parameters
+    ----------
+    path
+        Where it is; what is there is replaced.
+
+    Raises
+    ------
+    OSError
+        If it cannot be opened, or from `append`, when it cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        stream = _STREAM.fullmatch(str(path))
+        if stream is None:
+            self._file = FileIO(path, "w")
+        else:
+            number = int(stream[2] or {"out": 1, "err": 2}[stream[1]])
+            self._file = FileIO(os.dup(number), "w")
+
+    def append(self, record: bytes) -> None:
+        """Write a record, or nothing of it."""
+        left = memoryview(record)
+        try:
+            while left:
+                left = left[self._file.write(left) or 0 :]
+        except OSError:
+            if begun := len(record) - len(left):
+                with suppress(OSError):  # a pipe keeps what it has
+                    self._file.truncate(self._file.seek(-begun, os.SEEK_CUR))
+            raise
+
+    def close(self) -> None:
+        """Close the file."""
+        with suppress(OSError):  # every record has been written
+            self._file.close()
+
+
+def _replace(path: Path, data: bytes) -> None:
+    new = path.with_name(f".{secrets.token_hex(8)}.new")
+    try:
+        new.write_bytes(data)
+        if path.exists():
+            shutil.copymode(path, new)
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
