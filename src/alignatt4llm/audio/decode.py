@@ -2,102 +2,136 @@
 
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO, cast
 
 import av
 import numpy as np
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from numpy.typing import NDArray
 
-from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
-from alignatt4llm.errors import UsageError
+from alignatt4llm.audio.beginnings import Begun
+from alignatt4llm.audio.clock import clock
+from alignatt4llm.audio.line import Line, scaled
+from alignatt4llm.audio.open import open_media
+from alignatt4llm.audio.packets import decoded, stated_end
+from alignatt4llm.audio.samples import Samples
+from alignatt4llm.audio.tracks import choose
+from alignatt4llm.events import Notice
+from alignatt4llm.text.languages import Language
 
 STANDARD_INPUT = "-"
 
 _PIPE_BYTES = 1 << 16
-_ALONE = {"protocol_whitelist": "none"}
-"""A stream may come from a stranger: no playlist in it opens files or addresses."""
-_NO_LONG_LOOK = {"probesize": "32768", "analyzeduration": "0"}
-"""FFmpeg would otherwise read seconds of a live stream before it lets any through."""
+_LITTLE = 1.0
+"""Seconds that may be missing at the end."""
 
 
 class AudioSource:
     """One file, URL or standard input, read once from start to end.
 
     Iterating yields float32 blocks, shape [n], in [-1, 1] at 16 kHz, as they are decoded. Empty
-    audio yields nothing. Media that break off or hold damaged packets yield what can be read;
-    ``problem`` then says what was wrong, for a warning at the end.
+    audio yields nothing. Times are those of the container, see `Clock`: sound that begins late,
+    or is missing, is silence of that length. Media that break off or hold damaged packets yield
+    what can be read.
 
     Parameters
     ----------
     source
-        A path, a URL that FFmpeg can read, or ``-`` for raw 16-bit little-endian 16 kHz mono
-        samples on standard input.
+        A path, a URL that FFmpeg can read, or ``-`` for standard input: media, or raw 16-bit
+        little-endian 16 kHz mono samples.
     stream
         Read instead; ``source`` is then only its name. What cannot be sought in is read while it
         arrives.
+    language
+        The language that is spoken, which helps to choose among tracks.
+    track
+        The number of the sound track that is heard, from 1; None to choose, see `choose`.
+    channel
+        What is heard of several channels: ``mix``, ``left`` or ``right``.
 
     Attributes
     ----------
     duration
         Seconds the source says it lasts; None if it does not say, as live streams do not.
-    problem
-        What went wrong while reading, or None.
+    notices
+        What one should know, each with where it was noticed; it grows while the source is read.
+        Kinds are ``track`` (which one of several is heard), ``clock`` (it jumps, and times are
+        no longer those of the container), ``damaged`` and ``broken_off``, each once at most.
 
     Raises
     ------
     UsageError
-        If there is no such file, it is a folder, it is not media, or it has no sound.
+        If there is no such file, it is a folder, it is not media, or it has no sound. For
+        standard input that is found out when it is read.
     """
 
-    def __init__(self, source: str, stream: BinaryIO | None = None) -> None:
+    def __init__(
+        self,
+        source: str,
+        stream: BinaryIO | None = None,
+        *,
+        language: Language | None = None,
+        track: int | None = None,
+        channel: str = "mix",
+    ) -> None:
         self.source = source
         self.duration: float | None = None
-        self.problem: str | None = None
+        self.notices: list[Notice] = []
+        self._language, self._track, self._channel = language, track, channel
         self._media: tuple[InputContainer, AudioStream] | None = None
         if stream is not None or source != STANDARD_INPUT:
-            self._media = _open(source, stream)
+            self._media = self._open(source, stream)
             length = self._media[0].duration
             self.duration = length / av.time_base if length else None
 
+    @property
+    def problem(self) -> str | None:
+        """What could not be read, or None."""
+        kinds = {"damaged", "broken_off"}
+        return next((one.text for one in self.notices if one.kind in kinds), None)
+
     def __iter__(self) -> Iterator[Samples]:
-        if self._media is None:
-            pipe = sys.stdin.buffer  # unbuffered: a thread that waits in it must not block the exit
-            return raw(getattr(pipe, "raw", pipe))
-        return self._decoded(*self._media)
+        return self._standard_input() if self._media is None else self._decoded(*self._media)
+
+    def _standard_input(self) -> Iterator[Samples]:
+        pipe = sys.stdin.buffer  # unbuffered: a thread that waits in it must not block the exit
+        begun = Begun(cast(BinaryIO, getattr(pipe, "raw", pipe)))
+        if begun.media:
+            yield from self._decoded(*self._open("Standard input", begun.whole()))
+        else:
+            yield from raw(cast(BinaryIO, begun))
+
+    def _open(self, source: str, stream: BinaryIO | None) -> tuple[InputContainer, AudioStream]:
+        container = open_media(source, stream)
+        try:
+            chosen, sentence = choose(source, container, self._language, self._track)
+        except BaseException:
+            container.close()
+            raise
+        if sentence:
+            self._note("track", sentence, 0.0)
+        return container, chosen
 
     def _decoded(self, container: InputContainer, stream: AudioStream) -> Iterator[Samples]:
-        # To 16-bit, because FFmpeg then mixes channels without going beyond full scale.
-        resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
-        with container:
-            for frame in self._frames(container, stream):
-                frame.pts = None  # a jump in the media's own clock is no reason to stop
-                yield from _samples(resampler.resample(frame))
-            with suppress(ValueError):  # nothing was decoded, so nothing is held back
-                yield from _samples(resampler.resample(None))
+        line = Line(clock(container), self._channel)
+        stated = stated_end(container, stream)
 
-    def _frames(self, container: InputContainer, stream: AudioStream) -> Iterator[av.AudioFrame]:
-        """Yield what can be decoded; a damaged packet is skipped, a broken end ends it."""
-        packets = container.demux(stream)
-        while True:
-            try:
-                packet = next(packets, None)
-            except (av.FFmpegError, OSError) as error:
-                self.problem = f"'{self.source}' breaks off early: {_reason(error)}."
-                return
-            if packet is None:
-                return
-            try:
-                frames = stream.codec_context.decode(packet)
-            except av.EOFError:
-                return
-            except av.FFmpegError as error:
-                self.problem = f"Parts of '{self.source}' could not be decoded: {_reason(error)}."
-                continue
-            yield from frames
+        def note(kind: str, text: str) -> None:
+            self._note(kind, text, line.position)
+
+        with container:
+            for frame in decoded(container, stream, self.source, note):
+                yield from line.put(frame)
+                if line.clock.jumps:
+                    note("clock", f"The clock of '{self.source}' jumps; times go on from there.")
+            yield from line.end()
+        if stated and not line.clock.jumps and line.position < stated - _LITTLE:
+            note("broken_off", f"'{self.source}' says it lasts {stated:.1f} s, but ends early.")
+
+    def _note(self, kind: str, text: str, time: float) -> None:
+        """Say something of a kind, once."""
+        if all(notice.kind != kind for notice in self.notices):
+            self.notices.append(Notice(kind, text, time))
 
 
 def read(source: str) -> Iterator[Samples]:
@@ -114,7 +148,7 @@ def raw(pipe: BinaryIO) -> Iterator[Samples]:
         whole = len(block) // 2 * 2
         rest = block[whole:]
         if whole:
-            yield _scaled(np.frombuffer(block[:whole], dtype="<i2"))
+            yield scaled(np.frombuffer(block[:whole], dtype="<i2"))
 
 
 def chunks(blocks: Iterable[Samples], size: int) -> Iterator[Samples]:
@@ -132,50 +166,3 @@ def chunks(blocks: Iterable[Samples], size: int) -> Iterator[Samples]:
         pending, length = [joined[whole:]], length - whole
     if length:
         yield np.concatenate(pending)
-
-
-def _open(source: str, stream: BinaryIO | None) -> tuple[InputContainer, AudioStream]:
-    if stream is None and "://" not in source:
-        _check_file(Path(source))
-    try:
-        container = av.open(
-            stream or source, "r", metadata_errors="ignore", options=_options(stream)
-        )
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise UsageError(
-            f"'{source}' cannot be read as audio or video: {_reason(error)}. "
-            "Check the name, or convert it to WAV first."
-        ) from error
-    if not container.streams.audio:
-        container.close()
-        raise UsageError(f"'{source}' has no sound in it; give a file with an audio track.")
-    return container, container.streams.audio[0]
-
-
-def _options(stream: BinaryIO | None) -> dict[str, str]:
-    if stream is None:
-        return {}
-    return _ALONE if hasattr(stream, "seek") else _ALONE | _NO_LONG_LOOK
-
-
-def _check_file(path: Path) -> None:
-    if path.is_dir():
-        raise UsageError(f"'{path}' is a folder; give one audio or video file.")
-    if not path.exists():
-        raise UsageError(f"There is no file '{path}'; check the name and the folder.")
-    if path.is_file() and path.stat().st_size == 0:
-        raise UsageError(f"'{path}' is an empty file; it holds no audio.")
-
-
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error)
-
-
-def _samples(frames: Iterable[av.AudioFrame]) -> Iterator[Samples]:
-    for frame in frames:
-        if frame.samples:
-            yield _scaled(frame.to_ndarray().reshape(-1))
-
-
-def _scaled(integers: NDArray[Any]) -> Samples:
-    return integers.astype(np.float32) / np.float32(32768)
