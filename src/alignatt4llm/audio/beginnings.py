@@ -2,6 +2,8 @@
 
 from typing import BinaryIO, cast
 
+from alignatt4llm.audio.chained import seekable
+
 _MARKS = (
     (0, b"RIFF"),  # WAV, AVI
     (0, b"RF64"),
@@ -57,7 +59,7 @@ class Begun:
     """
 
     def __init__(self, pipe: BinaryIO) -> None:
-        self._pipe, self._from = pipe, pipe.tell() if _seekable(pipe) else None
+        self._pipe, self._from = pipe, pipe.tell() if seekable(pipe) else None
         self._read = getattr(pipe, "read1", pipe.read)
         self._head = b""
         while (media := is_media(self._head)) is None and (block := self._read(4096)):
@@ -78,10 +80,6 @@ class Begun:
             return cast(BinaryIO, self)
         self._pipe.seek(self._from)
         return self._pipe
-
-
-def _seekable(pipe: BinaryIO) -> bool:
-    return hasattr(pipe, "seekable") and pipe.seekable()
 
 
 def _marked(head: bytes, at: int, mark: bytes) -> bool | None:

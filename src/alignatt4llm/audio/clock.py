@@ -1,5 +1,7 @@
 """The clock of a container: where its timestamps put sound in the stream."""
 
+from typing import Any
+
 import av
 from av.container import InputContainer
 from av.format import Flags
@@ -10,9 +12,6 @@ OVERLAP = 0.25
 """Seconds of sound that may lie on sound that was heard; beyond it the clock has gone back."""
 LONGEST_GAP = 3600.0
 """Seconds of silence at a time; beyond it the clock has jumped ahead."""
-
-_GENERIC_INDEX = Flags.generic_index.value
-_DISCONTINUOUS = Flags.ts_discont.value
 
 
 class Clock:
@@ -72,6 +71,7 @@ def clock(container: InputContainer) -> Clock:
     Formats of bare sound (WAV, MP3, ADTS) have no timestamps. FFmpeg makes some up from what it
     knows of the first packets, which do not hold once the sound changes.
     """
-    flags, start = container.format.flags, container.start_time
-    bare = flags & _GENERIC_INDEX and not flags & _DISCONTINUOUS
+    flags: Any = container.format.flags
+    start = container.start_time
+    bare = flags & Flags.generic_index.value and not flags & Flags.ts_discont.value
     return Clock(None if start is None else start / av.time_base, stamped=not bare)

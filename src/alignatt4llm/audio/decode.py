@@ -12,7 +12,7 @@ from av.container import InputContainer
 from alignatt4llm.audio.beginnings import Begun
 from alignatt4llm.audio.clock import clock
 from alignatt4llm.audio.line import Line, scaled
-from alignatt4llm.audio.open import open_media
+from alignatt4llm.audio.open import recordings
 from alignatt4llm.audio.packets import decoded, stated_end
 from alignatt4llm.audio.samples import Samples
 from alignatt4llm.audio.tracks import choose
@@ -24,6 +24,9 @@ STANDARD_INPUT = "-"
 _PIPE_BYTES = 1 << 16
 _LITTLE = 1.0
 """Seconds that may be missing at the end."""
+
+Media = tuple[InputContainer, AudioStream]
+"""A container, and the track of it that is heard."""
 
 
 class AudioSource:
@@ -75,13 +78,15 @@ class AudioSource:
         channel: str = "mix",
     ) -> None:
         self.source = source
+        self._name = source if source != STANDARD_INPUT else "Standard input"
         self.duration: float | None = None
         self.notices: list[Notice] = []
         self._language, self._track, self._channel = language, track, channel
-        self._media: tuple[InputContainer, AudioStream] | None = None
+        self._media: Iterator[InputContainer] | None = None
         if stream is not None or source != STANDARD_INPUT:
-            self._media = self._open(source, stream)
-            length = self._media[0].duration
+            self._media = recordings(source, stream)
+            self._first = self._chosen(next(self._media))
+            length = self._first[0].duration
             self.duration = length / av.time_base if length else None
 
     @property
@@ -91,20 +96,22 @@ class AudioSource:
         return next((one.text for one in self.notices if one.kind in kinds), None)
 
     def __iter__(self) -> Iterator[Samples]:
-        return self._standard_input() if self._media is None else self._decoded(*self._media)
+        if self._media is None:
+            return self._standard_input()
+        return self._decoded(self._first, self._media)
 
     def _standard_input(self) -> Iterator[Samples]:
         pipe = sys.stdin.buffer  # unbuffered: a thread that waits in it must not block the exit
         begun = Begun(cast(BinaryIO, getattr(pipe, "raw", pipe)))
         if begun.media:
-            yield from self._decoded(*self._open("Standard input", begun.whole()))
+            media = recordings("Standard input", begun.whole())
+            yield from self._decoded(self._chosen(next(media)), media)
         else:
             yield from raw(cast(BinaryIO, begun))
 
-    def _open(self, source: str, stream: BinaryIO | None) -> tuple[InputContainer, AudioStream]:
-        container = open_media(source, stream)
+    def _chosen(self, container: InputContainer) -> Media:
         try:
-            chosen, sentence = choose(source, container, self._language, self._track)
+            chosen, sentence = choose(self._name, container, self._language, self._track)
         except BaseException:
             container.close()
             raise
@@ -112,21 +119,28 @@ class AudioSource:
             self._note("track", sentence, 0.0)
         return container, chosen
 
-    def _decoded(self, container: InputContainer, stream: AudioStream) -> Iterator[Samples]:
-        line = Line(clock(container), self._channel)
-        stated = stated_end(container, stream)
+    def _decoded(self, first: Media, others: Iterator[InputContainer]) -> Iterator[Samples]:
+        line = Line(clock(first[0]), self._channel)
+        stated = stated_end(*first)
+        yield from self._recording(line, first)
+        alone = True
+        for container in others:
+            alone, line.clock = False, clock(container)
+            yield from self._recording(line, self._chosen(container))
+        yield from line.end()
+        if alone and stated and not line.clock.jumps and line.position < stated - _LITTLE:
+            text = f"'{self.source}' says it lasts {stated:.1f} s, but ends early."
+            self._note("broken_off", text, line.position)
 
+    def _recording(self, line: Line, media: Media) -> Iterator[Samples]:
         def note(kind: str, text: str) -> None:
             self._note(kind, text, line.position)
 
-        with container:
-            for frame in decoded(container, stream, self.source, note):
+        with media[0]:
+            for frame in decoded(*media, self.source, note):
                 yield from line.put(frame)
                 if line.clock.jumps:
                     note("clock", f"The clock of '{self.source}' jumps; times go on from there.")
-            yield from line.end()
-        if stated and not line.clock.jumps and line.position < stated - _LITTLE:
-            note("broken_off", f"'{self.source}' says it lasts {stated:.1f} s, but ends early.")
 
     def _note(self, kind: str, text: str, time: float) -> None:
         """Say something of a kind, once."""

@@ -1,5 +1,6 @@
 """Names of files, addresses and streams of bytes become containers."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote
@@ -7,6 +8,7 @@ from urllib.parse import unquote
 import av
 from av.container import InputContainer
 
+from alignatt4llm.audio.chained import parts, seekable
 from alignatt4llm.errors import UsageError
 
 _ALONE = {"protocol_whitelist": "none"}
@@ -15,8 +17,8 @@ _NO_LONG_LOOK = {"probesize": "32768", "analyzeduration": "0"}
 """FFmpeg would otherwise read seconds of a live stream before it lets any through."""
 
 
-def open_media(source: str, stream: BinaryIO | None = None) -> InputContainer:
-    """Open a file, an address or a stream of bytes.
+def recordings(source: str, stream: BinaryIO | None = None) -> Iterator[InputContainer]:
+    """Open a file, an address or a stream of bytes; yield one container, or several in a row.
 
     What is there under that name is a file, whatever the name looks like; else what has ``://``
     in it is an address.
@@ -33,13 +35,33 @@ def open_media(source: str, stream: BinaryIO | None = None) -> InputContainer:
     UsageError
         If there is no such file, it is a folder or empty, or it is not media.
     """
+    if stream is not None:
+        for part in parts(stream) if seekable(stream) else [stream]:
+            yield _opened(source, part, _ALONE if seekable(stream) else _ALONE | _NO_LONG_LOOK)
+        return
+    address = _address(source)
+    path = Path(address.removeprefix("file:"))
+    if address == source or not path.is_file():
+        yield _opened(source, address, {})
+        return
+    with _file(path) as file:
+        for part in parts(file):
+            yield _opened(source, address if part is file else part, {})
+
+
+def _file(path: Path) -> BinaryIO:
     try:
-        return av.open(
-            stream or _address(source), "r", metadata_errors="ignore", options=_options(stream)
-        )
+        return path.open("rb")
+    except OSError as error:
+        raise UsageError(f"'{path}' cannot be read: {reason(error)}.") from error
+
+
+def _opened(name: str, media: str | BinaryIO, options: dict[str, str]) -> InputContainer:
+    try:
+        return av.open(media, "r", metadata_errors="ignore", options=options)
     except (av.FFmpegError, OSError, ValueError) as error:
         raise UsageError(
-            f"'{source}' cannot be read as audio or video: {reason(error)}. "
+            f"'{name}' cannot be read as audio or video: {reason(error)}. "
             "Check the name, or convert it to WAV first."
         ) from error
 
@@ -47,12 +69,6 @@ def open_media(source: str, stream: BinaryIO | None = None) -> InputContainer:
 def reason(error: Exception) -> str:
     """Return what went wrong, as FFmpeg or the system says it."""
     return str(getattr(error, "strerror", None) or error)
-
-
-def _options(stream: BinaryIO | None) -> dict[str, str]:
-    if stream is None:
-        return {}
-    return _ALONE if hasattr(stream, "seek") else _ALONE | _NO_LONG_LOOK
 
 
 def _address(source: str) -> str:

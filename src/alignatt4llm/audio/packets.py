@@ -11,6 +11,8 @@ from alignatt4llm.audio.open import reason
 
 _LITTLE = 0.1
 """Seconds of sound that may be lost before it is told."""
+_GUESSED = 0.02
+"""How near, as a share, a duration is to size over bit rate that was worked out from them."""
 
 Note = Callable[[str, str], None]
 """Is told of what is noteworthy: its kind, and a sentence."""
@@ -48,28 +50,21 @@ def decoded(
 
 
 def stated_end(container: InputContainer, stream: AudioStream) -> float | None:
-    """Return when a track ends by what the container states, in seconds; None if it does not.
+    """Return where a track ends at least by what the container states, in seconds of the stream.
 
-    Where nothing is stated, FFmpeg works a duration out from size and bit rate, which says nothing.
+    None if nothing is stated. FFmpeg then works a duration out from size and bit rate.
     """
-    lasts, rate = container.duration, stream.codec_context.bit_rate
     if stream.duration is not None and stream.time_base:
-        lasts = round(stream.duration * stream.time_base * av.time_base)
-        lasts += _offset(container, stream)
-    elif len(container.streams.audio) + len(container.streams.video) > 1:
-        return None  # which of them lasts so long?
-    if not lasts:
+        lasts = float(stream.duration * stream.time_base)
+    elif container.duration and len(container.streams.audio) + len(container.streams.video) == 1:
+        lasts = container.duration / av.time_base
+    else:
         return None
+    rate = stream.codec_context.bit_rate
     guess = container.size * 8 / rate if rate and container.size > 0 else 0.0
-    seconds = lasts / av.time_base
-    return None if abs(seconds - guess) < 0.02 * guess else seconds
-
-
-def _offset(container: InputContainer, stream: AudioStream) -> int:
-    """Return how much later than the container a track begins, in microseconds."""
-    if stream.start_time is None or container.start_time is None or not stream.time_base:
-        return 0
-    return round(stream.start_time * stream.time_base * av.time_base) - container.start_time
+    if abs(lasts - guess) < _GUESSED * guess:
+        return None
+    return lasts - max(0, container.start_time or 0) / av.time_base
 
 
 def _packets(
