@@ -65,8 +65,8 @@ class Clock:
         return ahead if ahead > TOLERANCE else 0.0
 
 
-def clock(container: InputContainer) -> Clock:
-    """Return the clock of a container.
+def clock(container: InputContainer, now: float = 0.0) -> Clock:
+    """Return the clock of a container that begins where the stream stands now, in seconds.
 
     Formats of bare sound (WAV, MP3, ADTS) have no timestamps. FFmpeg makes some up from what it
     knows of the first packets, which do not hold once the sound changes.
@@ -74,4 +74,4 @@ def clock(container: InputContainer) -> Clock:
     flags: Any = container.format.flags
     start = container.start_time
     bare = flags & Flags.generic_index.value and not flags & Flags.ts_discont.value
-    return Clock(None if start is None else start / av.time_base, stamped=not bare)
+    return Clock(None if start is None else start / av.time_base - now, stamped=not bare)

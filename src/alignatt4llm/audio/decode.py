@@ -7,15 +7,15 @@ from typing import BinaryIO, cast
 import av
 import numpy as np
 from av.audio.stream import AudioStream
-from av.container import InputContainer
 
 from alignatt4llm.audio.beginnings import Begun
 from alignatt4llm.audio.clock import clock
 from alignatt4llm.audio.line import Line, scaled
-from alignatt4llm.audio.open import recordings
+from alignatt4llm.audio.open import Recording, recordings
 from alignatt4llm.audio.packets import decoded, stated_end
 from alignatt4llm.audio.samples import Samples
 from alignatt4llm.audio.tracks import choose
+from alignatt4llm.errors import UsageError
 from alignatt4llm.events import Notice
 from alignatt4llm.text.languages import Language
 
@@ -25,8 +25,8 @@ _PIPE_BYTES = 1 << 16
 _LITTLE = 1.0
 """Seconds that may be missing at the end."""
 
-Media = tuple[InputContainer, AudioStream]
-"""A container, and the track of it that is heard."""
+Media = tuple[Recording, AudioStream]
+"""A recording, and the track of it that is heard."""
 
 
 class AudioSource:
@@ -82,11 +82,11 @@ class AudioSource:
         self.duration: float | None = None
         self.notices: list[Notice] = []
         self._language, self._track, self._channel = language, track, channel
-        self._media: Iterator[InputContainer] | None = None
+        self._media: Iterator[Recording] | None = None
         if stream is not None or source != STANDARD_INPUT:
             self._media = recordings(source, stream)
             self._first = self._chosen(next(self._media))
-            length = self._first[0].duration
+            length = self._first[0].container.duration
             self.duration = length / av.time_base if length else None
 
     @property
@@ -104,43 +104,46 @@ class AudioSource:
         pipe = sys.stdin.buffer  # unbuffered: a thread that waits in it must not block the exit
         begun = Begun(cast(BinaryIO, getattr(pipe, "raw", pipe)))
         if begun.media:
-            media = recordings("Standard input", begun.whole())
+            media = recordings(self._name, begun.whole())
             yield from self._decoded(self._chosen(next(media)), media)
         else:
             yield from raw(cast(BinaryIO, begun))
 
-    def _chosen(self, container: InputContainer) -> Media:
+    def _chosen(self, recording: Recording) -> Media:
         try:
-            chosen, sentence = choose(self._name, container, self._language, self._track)
+            chosen, sentence = choose(self._name, recording.container, self._language, self._track)
         except BaseException:
-            container.close()
+            recording.container.close()
             raise
         if sentence:
             self._note("track", sentence, 0.0)
-        return container, chosen
+        return recording, chosen
 
-    def _decoded(self, first: Media, others: Iterator[InputContainer]) -> Iterator[Samples]:
-        line = Line(clock(first[0]), self._channel)
-        stated = stated_end(*first)
-        yield from self._recording(line, first)
+    def _decoded(self, first: Media, others: Iterator[Recording]) -> Iterator[Samples]:
+        line = Line(clock(first[0].container), self._channel)
+        stated = stated_end(first[0].container, first[1])
+        yield from self._heard(line, first)
         alone = True
-        for container in others:
-            alone, line.clock = False, clock(container)
-            yield from self._recording(line, self._chosen(container))
+        try:
+            for recording in others:
+                alone, line.clock = False, clock(recording.container, line.position)
+                yield from self._heard(line, self._chosen(recording))
+        except UsageError as problem:
+            self._note("broken_off", str(problem), line.position)
         yield from line.end()
         if alone and stated and not line.clock.jumps and line.position < stated - _LITTLE:
-            text = f"'{self.source}' says it lasts {stated:.1f} s, but ends early."
+            text = f"'{self._name}' says it lasts {stated:.1f} s, but ends early."
             self._note("broken_off", text, line.position)
 
-    def _recording(self, line: Line, media: Media) -> Iterator[Samples]:
+    def _heard(self, line: Line, media: Media) -> Iterator[Samples]:
         def note(kind: str, text: str) -> None:
             self._note(kind, text, line.position)
 
-        with media[0]:
-            for frame in decoded(*media, self.source, note):
+        with media[0].container:
+            for frame in decoded(*media, self._name, note):
                 yield from line.put(frame)
                 if line.clock.jumps:
-                    note("clock", f"The clock of '{self.source}' jumps; times go on from there.")
+                    note("clock", f"The clock of '{self._name}' jumps; times go on from there.")
 
     def _note(self, kind: str, text: str, time: float) -> None:
         """Say something of a kind, once."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 from urllib.parse import unquote
 
 import av
@@ -16,9 +16,19 @@ _ALONE = {"protocol_whitelist": "none"}
 _NO_LONG_LOOK = {"probesize": "32768", "analyzeduration": "0"}
 """FFmpeg would otherwise read seconds of a live stream before it lets any through."""
 
+_UNKNOWN_SIZE = 0x7FFFF000
+"""What recorders write at least who cannot know the size of a WAV."""
 
-def recordings(source: str, stream: BinaryIO | None = None) -> Iterator[InputContainer]:
-    """Open a file, an address or a stream of bytes; yield one container, or several in a row.
+
+class Recording(NamedTuple):
+    """A container, and whether its header leaves open where it ends, as recorders to pipes do."""
+
+    container: InputContainer
+    endless: bool
+
+
+def recordings(source: str, stream: BinaryIO | None = None) -> Iterator[Recording]:
+    """Open a file, an address or a stream of bytes; yield one recording, or several in a row.
 
     What is there under that name is a file, whatever the name looks like; else what has ``://``
     in it is an address.
@@ -36,17 +46,20 @@ def recordings(source: str, stream: BinaryIO | None = None) -> Iterator[InputCon
         If there is no such file, it is a folder or empty, or it is not media.
     """
     if stream is not None:
+        options = _ALONE if seekable(stream) else _ALONE | _NO_LONG_LOOK
         for part in parts(stream) if seekable(stream) else [stream]:
-            yield _opened(source, part, _ALONE if seekable(stream) else _ALONE | _NO_LONG_LOOK)
+            endless = _endless(part)
+            yield Recording(_opened(source, part, options), endless)
         return
     address = _address(source)
     path = Path(address.removeprefix("file:"))
     if address == source or not path.is_file():
-        yield _opened(source, address, {})
+        yield Recording(_opened(source, address, {}), True)
         return
     with _file(path) as file:
         for part in parts(file):
-            yield _opened(source, address if part is file else part, {})
+            endless = _endless(part)
+            yield Recording(_opened(source, address if part is file else part, {}), endless)
 
 
 def _file(path: Path) -> BinaryIO:
@@ -54,6 +67,16 @@ def _file(path: Path) -> BinaryIO:
         return path.open("rb")
     except OSError as error:
         raise UsageError(f"'{path}' cannot be read: {reason(error)}.") from error
+
+
+def _endless(file: BinaryIO) -> bool:
+    if not seekable(file):
+        return True
+    at = file.tell()
+    head = file.read(8)
+    file.seek(at)
+    size = int.from_bytes(head[4:], "little")
+    return head.startswith(b"RIFF") and (size == 0 or size >= _UNKNOWN_SIZE)
 
 
 def _opened(name: str, media: str | BinaryIO, options: dict[str, str]) -> InputContainer:

@@ -7,7 +7,7 @@ import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
-from alignatt4llm.audio.open import reason
+from alignatt4llm.audio.open import Recording, reason
 
 _LITTLE = 0.1
 """Seconds of sound that may be lost before it is told."""
@@ -19,7 +19,7 @@ Note = Callable[[str, str], None]
 
 
 def decoded(
-    container: InputContainer, stream: AudioStream, name: str, note: Note
+    recording: Recording, stream: AudioStream, name: str, note: Note
 ) -> Iterator[av.AudioFrame]:
     """Yield what can be decoded; a damaged packet is skipped, a broken end ends it.
 
@@ -31,7 +31,7 @@ def decoded(
         Is told where something is ``damaged`` or ``broken_off``.
     """
     lost, early = 0.0, ""
-    for packet in _packets(container, stream, name, note):
+    for packet in _packets(recording.container, stream, name, note):
         try:
             frames = stream.codec_context.decode(packet)
         except av.EOFError:
@@ -43,7 +43,8 @@ def decoded(
                 note("damaged", f"Parts of '{name}' could not be decoded: {early}.")
             continue
         if packet.size:
-            early = "the last packet is not whole" if packet.is_corrupt else ""
+            cut = packet.is_corrupt and not recording.endless
+            early = "its last packet is not whole" if cut else ""
         yield from (frame for frame in frames if frame.samples and frame.sample_rate)
     if early:
         note("broken_off", f"'{name}' breaks off early: {early}.")
