@@ -10,14 +10,18 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
+from alignatt4llm.audio.clock import Clock
+from alignatt4llm.audio.line import Line
+from alignatt4llm.audio.samples import Samples
 from alignatt4llm.errors import AlignattError, UsageError, extra
 
 _BLOCK = 0.1
 """Seconds in a block."""
 
 
-def microphone(stopped: Event, device: str | None = None) -> Generator[Samples, None, None]:
+def microphone(
+    stopped: Event, device: str | None = None, channel: str = "mix"
+) -> Generator[Samples, None, None]:
     """Return what a microphone hears, block by block, shape [n], in [-1, 1].
 
     Whether it can be had is found out now, recording begins with the first block.
@@ -28,6 +32,8 @@ def microphone(stopped: Event, device: str | None = None) -> Generator[Samples, 
         Ends it when it is set; what was recorded before is still yielded.
     device
         Number or part of the name of an input device; the system's default if None.
+    channel
+        What is heard of the first two channels: ``mix``, ``left`` or ``right``.
 
     Raises
     ------
@@ -39,30 +45,35 @@ def microphone(stopped: Event, device: str | None = None) -> Generator[Samples, 
     sound = _sounddevice()
     chosen = int(device) if device is not None and device.isdecimal() else device
     try:
-        rate = int(sound.query_devices(chosen, "input")["default_samplerate"])
+        found = sound.query_devices(chosen, "input")
     except (ValueError, sound.PortAudioError) as problem:
         name = f"microphone '{device}'" if device else "microphone"
         raise UsageError(f"There is no {name}; inputs are: {inputs(sound)}.") from problem
-    return _heard(sound, chosen, rate, stopped)
+    options = {
+        "device": chosen,
+        "samplerate": int(found["default_samplerate"]),
+        "channels": min(2, found["max_input_channels"]),
+    }
+    return _heard(sound, options, stopped, Line(Clock(stamped=False), channel))
 
 
 def _heard(
-    sound: Any, device: int | str | None, rate: int, stopped: Event
+    sound: Any, options: dict[str, Any], stopped: Event, line: Line
 ) -> Generator[Samples, None, None]:
     blocks: SimpleQueue[NDArray[np.int16]] = SimpleQueue()
 
     def heard(data: NDArray[np.int16], frames: int, time: Any, status: Any) -> None:
         blocks.put(data.copy())
 
-    resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
-    options = {"samplerate": rate, "channels": 1, "dtype": "int16", "blocksize": int(rate * _BLOCK)}
+    rate, layout = options["samplerate"], ("mono", "stereo")[options["channels"] - 1]
+    size = int(rate * _BLOCK)
     try:
-        with sound.InputStream(device=device, callback=heard, **options):
+        with sound.InputStream(callback=heard, dtype="int16", blocksize=size, **options):
             for block in _until(stopped, blocks):
-                frame = av.AudioFrame.from_ndarray(block.T, format="s16", layout="mono")
+                packed = np.ascontiguousarray(block).reshape(1, -1)
+                frame = av.AudioFrame.from_ndarray(packed, format="s16", layout=layout)
                 frame.sample_rate = rate
-                for part in resampler.resample(frame):
-                    yield part.to_ndarray().reshape(-1).astype(np.float32) / np.float32(32768)
+                yield from line.put(frame)
     except sound.PortAudioError as problem:
         raise AlignattError(f"The microphone cannot be opened: {problem}.") from problem
 

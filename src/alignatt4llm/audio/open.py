@@ -1,6 +1,7 @@
 """Names of files, addresses and streams of bytes become containers."""
 
 from collections.abc import Iterator
+from os import SEEK_END
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 from urllib.parse import unquote
@@ -19,12 +20,26 @@ _NO_LONG_LOOK = {"probesize": "32768", "analyzeduration": "0"}
 _UNKNOWN_SIZE = 0x7FFFF000
 """What recorders write at least who cannot know the size of a WAV."""
 
+_LONGEST_PAGE = 65_307
+"""Bytes of a page of Ogg at most."""
+_LAST_PAGE = b"\x04"
+"""The flag of the last page of a stream of Ogg; those below it say that it goes on."""
+
 
 class Recording(NamedTuple):
-    """A container, and whether its header leaves open where it ends, as recorders to pipes do."""
+    """A container, and what the file says about its end.
+
+    Attributes
+    ----------
+    endless
+        Whether it is left open where it ends, as recorders to pipes do.
+    cut
+        Whether the last page is not there.
+    """
 
     container: InputContainer
-    endless: bool
+    endless: bool = True
+    cut: bool = False
 
 
 def recordings(source: str, stream: BinaryIO | None = None) -> Iterator[Recording]:
@@ -48,18 +63,18 @@ def recordings(source: str, stream: BinaryIO | None = None) -> Iterator[Recordin
     if stream is not None:
         options = _ALONE if seekable(stream) else _ALONE | _NO_LONG_LOOK
         for part in parts(stream) if seekable(stream) else [stream]:
-            endless = _endless(part)
-            yield Recording(_opened(source, part, options), endless)
+            about = _about(part)
+            yield Recording(_opened(source, part, options), *about)
         return
     address = _address(source)
     path = Path(address.removeprefix("file:"))
     if address == source or not path.is_file():
-        yield Recording(_opened(source, address, {}), True)
+        yield Recording(_opened(source, address, {}))
         return
     with _file(path) as file:
         for part in parts(file):
-            endless = _endless(part)
-            yield Recording(_opened(source, address if part is file else part, {}), endless)
+            about = _about(part)
+            yield Recording(_opened(source, address if part is file else part, {}), *about)
 
 
 def _file(path: Path) -> BinaryIO:
@@ -69,14 +84,18 @@ def _file(path: Path) -> BinaryIO:
         raise UsageError(f"'{path}' cannot be read: {reason(error)}.") from error
 
 
-def _endless(file: BinaryIO) -> bool:
+def _about(file: BinaryIO) -> tuple[bool, bool]:
+    """Return whether a file leaves open where it ends, and whether its end is missing."""
     if not seekable(file):
-        return True
+        return True, False
     at = file.tell()
     head = file.read(8)
-    file.seek(at)
     size = int.from_bytes(head[4:], "little")
-    return head.startswith(b"RIFF") and (size == 0 or size >= _UNKNOWN_SIZE)
+    file.seek(max(at, file.seek(0, SEEK_END) - _LONGEST_PAGE))
+    *_, last = file.read().rpartition(b"OggS\0")
+    file.seek(at)
+    endless = head.startswith(b"RIFF") and (size == 0 or size >= _UNKNOWN_SIZE)
+    return endless, head.startswith(b"OggS") and not last[:1] >= _LAST_PAGE
 
 
 def _opened(name: str, media: str | BinaryIO, options: dict[str, str]) -> InputContainer:

@@ -46,6 +46,8 @@ def decoded(
             cut = packet.is_corrupt and not recording.endless
             early = "its last packet is not whole" if cut else ""
         yield from (frame for frame in frames if frame.samples and frame.sample_rate)
+    if recording.cut:
+        early = early or "its last page is missing"
     if early:
         note("broken_off", f"'{name}' breaks off early: {early}.")
 

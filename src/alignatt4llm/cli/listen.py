@@ -5,7 +5,7 @@ from threading import Event
 from typing import Any
 
 from alignatt4llm.audio.microphone import inputs, microphone
-from alignatt4llm.cli.play import add_options, play
+from alignatt4llm.cli.play import add_channel, add_options, play
 
 EXAMPLES = """\
 examples:
@@ -28,6 +28,7 @@ def add_parser(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--device", metavar="NAME", help="number or name; 'list' names them")
+    add_channel(parser)
     add_options(parser)
     parser.set_defaults(run=run)
 
@@ -38,5 +39,7 @@ def run(args: argparse.Namespace) -> int:
         print(inputs().replace(", ", "\n"))
         return 0
     stopped = Event()
-    play(args, microphone(stopped, args.device), None, realtime=True, stop=stopped.set)
+    play(
+        args, microphone(stopped, args.device, args.channel), None, realtime=True, stop=stopped.set
+    )
     return 0

@@ -6,6 +6,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from alignatt4llm.audio.decode import chunks
+from alignatt4llm.audio.mix import CHANNELS
 from alignatt4llm.audio.pace import in_real_time
 from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.cli import system
@@ -37,6 +38,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     for name, kind in OUTPUTS.items():
         parser.add_argument(f"--{name}", dest=name, type=Path, metavar="FILE", help=kind.help)
     parser.add_argument("--trace", action="store_true", help="say why each token is said or held")
+
+
+def add_channel(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says what is heard of several channels."""
+    parser.add_argument(
+        "--channel",
+        choices=CHANNELS,
+        default=CHANNELS[0],
+        help="one of the channels, or all of them (default)",
+    )
 
 
 def play(

@@ -6,15 +6,17 @@ from typing import Any
 
 from alignatt4llm.audio.decode import STANDARD_INPUT, AudioSource
 from alignatt4llm.cli.dry_run import describe
-from alignatt4llm.cli.play import IN_TURN, add_options, play
+from alignatt4llm.cli.play import IN_TURN, add_channel, add_options, play
 from alignatt4llm.cli.system import Choice
 from alignatt4llm.errors import AlignattError, UsageError
+from alignatt4llm.text.languages import language
 
 EXAMPLES = """\
 examples:
   alignatt translate talk.mp4 --to de                      watch it being translated
   alignatt translate talk.mp4 --to zh --fast --srt talk.srt
   alignatt translate --to de --preset paper-low --dry-run  what would run, and the prompt
+  alignatt translate film.mkv --to de --track 2            its second sound track
   arecord -f S16_LE -r 16000 -c 1 | alignatt translate - --to it
 """
 
@@ -28,8 +30,12 @@ def add_parser(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "input", nargs="?", help="file or URL, or - for raw 16 kHz s16le on standard input"
+        "input", nargs="?", help="file or URL, or - for standard input: media, or raw 16 kHz s16le"
     )
+    parser.add_argument(
+        "--track", type=int, metavar="N", help="which of several sound tracks, from 1"
+    )
+    add_channel(parser)
     pace = parser.add_mutually_exclusive_group()
     pace.add_argument("--realtime", action="store_true", help="as it plays (default in a terminal)")
     pace.add_argument("--fast", action="store_true", help="as fast as it goes")
@@ -49,7 +55,9 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("Say what to translate: a file, a URL, or - for standard input.")
     if args.fast and args.schedule != IN_TURN:
         raise UsageError(f"The {args.schedule} schedule follows real time; leave --fast out.")
-    source = AudioSource(args.input)
+    source = AudioSource(
+        args.input, language=language(args.source), track=args.track, channel=args.channel
+    )
     realtime = args.realtime or (sys.stdout.isatty() and not args.fast)
     session, interrupted = play(args, source, source.duration, realtime)
     if not session.transcript.samples and not interrupted:
