@@ -132,9 +132,9 @@ def _exists(source: str) -> bool:
 
 
 def _check_file(path: Path) -> None:
-    if path.is_dir():
-        raise UsageError(f"'{path}' is a folder; give one audio or video file.")
     if not _exists(str(path)):
         raise UsageError(f"There is no file '{path}'; check the name and the folder.")
+    if path.is_dir():
+        raise UsageError(f"'{path}' is a folder; give one audio or video file.")
     if path.is_file() and path.stat().st_size == 0:
         raise UsageError(f"'{path}' is an empty file; it holds no audio.")
