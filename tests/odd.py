@@ -1,10 +1,10 @@
 """Odd recordings: tones at known times in containers of every kind, made by FFmpeg on the spot."""
 
 import io
-import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -60,38 +60,43 @@ class Track:
     at: Callable[[float], float] = lambda time: time
 
 
-@dataclass(frozen=True)
-class Odd:
-    """A container as it is written."""
-
-    format: str
-    tracks: tuple[Track, ...]
-    video: float = 0.0
-    cover: bool = False
-    options: dict[str, str] = field(default_factory=dict)
-
-    def bytes(self) -> bytes:
-        """Write it."""
-        name = tempfile.mktemp()
-        try:
-            with av.open(name, "w", format=self.format, options=self.options) as out:
-                streams = [_stream(out, track) for track in self.tracks]
-                picture = _picture(out, self.video)
-                out.start_encoding()
-                packets = [*_shown(picture, self.video)] if picture else []
-                for stream, track in zip(streams, self.tracks, strict=True):
-                    packets += _moved(track, _encoded(stream, track))
-                for packet in sorted(packets, key=lambda one: one.dts * one.time_base):
-                    out.mux(packet)
-            return Path(name).read_bytes()
-        finally:
-            if os.path.exists(name):  # noqa: PTH110
-                os.unlink(name)  # noqa: PTH108
+def odd(
+    format: str,
+    *tracks: Track,
+    video: float = 0,
+    cover: bool = False,
+    options: dict[str, str] | None = None,
+) -> bytes:
+    """A container with tracks, and perhaps seconds of a video or a cover picture."""
+    file = Path(tempfile.mkdtemp()) / "odd"
+    with av.open(str(file), "w", format=format, options=options or {}) as out:
+        streams = [_stream(out, track) for track in tracks]
+        packets = [*_shown(out, video)] if video else []
+        packets += [*_covered(out)] if cover else []
+        for stream, track in zip(streams, tracks, strict=True):
+            packets += _moved(track, _encoded(stream.codec_context, track, stream.encode))
+        out.start_encoding()
+        for packet in sorted(packets, key=lambda one: one.dts * one.time_base):
+            out.mux(packet)
+    data = file.read_bytes()
+    shutil.rmtree(file.parent)
+    return data
 
 
-def odd(format: str, *tracks: Track, **more) -> bytes:
-    """A container with tracks, as bytes."""
-    return Odd(format, tracks, **more).bytes()
+def series(codec: str, *tracks: Track) -> bytes:
+    """A transport stream with one track, made of several of different rates and channels."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="mpegts") as out:
+        stream = _stream(out, tracks[0])
+        out.start_encoding()
+        for track in tracks:
+            context = av.CodecContext.create(codec, "w")
+            context.rate, context.layout = track.rate, LAYOUTS[len(track.sound)]
+            context.format = stream.codec_context.format
+            for packet in _moved(track, _encoded(context, track, context.encode)):
+                packet.stream = stream
+                out.mux(packet)
+    return file.getvalue()
 
 
 def one(format: str, codec: str, sound: np.ndarray, rate: int, **more) -> bytes:
@@ -117,8 +122,7 @@ def _stream(out, track: Track):
     return stream
 
 
-def _encoded(stream, track: Track) -> Iterator[av.Packet]:
-    context = stream.codec_context
+def _encoded(context, track: Track, encode) -> Iterator[av.Packet]:
     resampler = av.AudioResampler(
         format=context.format,
         layout=context.layout,
@@ -129,8 +133,8 @@ def _encoded(stream, track: Track) -> Iterator[av.Packet]:
     frame = av.AudioFrame.from_ndarray(packed, format="flt", layout=LAYOUTS[len(track.sound)])
     frame.sample_rate, frame.pts, frame.time_base = track.rate, 0, Fraction(1, track.rate)
     for part in [*resampler.resample(frame), *resampler.resample(None)]:
-        yield from stream.encode(part)
-    yield from stream.encode(None)
+        yield from encode(part)
+    yield from encode(None)
 
 
 def _moved(track: Track, packets: Iterator[av.Packet]) -> Iterator[av.Packet]:
@@ -142,18 +146,21 @@ def _moved(track: Track, packets: Iterator[av.Packet]) -> Iterator[av.Packet]:
             yield packet
 
 
-def _picture(out, seconds: float):
-    if not seconds:
-        return None
+def _shown(out, seconds: float) -> Iterator[av.Packet]:
     stream = out.add_stream("mpeg4", rate=5)
     stream.width = stream.height = 32
     stream.pix_fmt = "yuv420p"
-    return stream
-
-
-def _shown(stream, seconds: float) -> Iterator[av.Packet]:
     for number in range(round(seconds * 5)):
         frame = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8))
         frame.pts, frame.time_base = number, Fraction(1, 5)
         yield from stream.encode(frame)
+    yield from stream.encode(None)
+
+
+def _covered(out) -> Iterator[av.Packet]:
+    stream = out.add_stream("png", rate=1)
+    stream.width = stream.height = 32
+    stream.pix_fmt = "rgb24"
+    stream.disposition = av.stream.Disposition.attached_pic
+    yield from stream.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8)))
     yield from stream.encode(None)
