@@ -61,7 +61,7 @@ class Track:
 
 
 def odd(
-    format: str,
+    container: str,
     *tracks: Track,
     video: float = 0,
     cover: bool = False,
@@ -69,7 +69,7 @@ def odd(
 ) -> bytes:
     """A container with tracks, and perhaps seconds of a video or a cover picture."""
     file = Path(tempfile.mkdtemp()) / "odd"
-    with av.open(str(file), "w", format=format, options=options or {}) as out:
+    with av.open(str(file), "w", format=container, options=options or {}) as out:
         streams = [_stream(out, track) for track in tracks]
         packets = [*_shown(out, video)] if video else []
         packets += [*_covered(out)] if cover else []
@@ -99,9 +99,9 @@ def series(codec: str, *tracks: Track) -> bytes:
     return file.getvalue()
 
 
-def one(format: str, codec: str, sound: np.ndarray, rate: int, **more) -> bytes:
+def one(container: str, codec: str, sound: np.ndarray, rate: int, **more) -> bytes:
     """A container with one track, as bytes."""
-    return odd(format, Track(sound, codec, rate), **more)
+    return odd(container, Track(sound, codec, rate), **more)
 
 
 def wav(sound: np.ndarray, rate: int) -> bytes:
