@@ -150,13 +150,11 @@ def _by_tag(tag: str, name: str) -> tuple[Language | None, str]:
         return None, ""
     if asked.language in LANGUAGES:
         found = LANGUAGES[asked.language]
-        if odd:
-            return found, f"'{name}' is taken as {found.name}."
         script = langcodes.Language.get(found.code).maximize().script
+        written = f", written in {_SCRIPTS.get(str(script), 'its usual script')}"
         if asked.maximize().script == script:
-            return found, ""
-        written = _SCRIPTS.get(str(script), "its usual script")
-        return found, f"'{name}' is taken as {found.name}, written in {written}."
+            written = ""
+        return found, f"'{name}' is taken as {found.name}{written}." if written or odd else ""
     nearest = langcodes.closest_supported_match(asked, list(LANGUAGES), max_distance=NEAR)
     if nearest is None:
         return None, ""
