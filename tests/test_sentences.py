@@ -157,7 +157,23 @@ pl|Centrum ds. Huraganów działa. | Tak.
 zh|真的吗？！ | 是的…… | 好。
 th|ดีไหม? | ดี
 en|We left (he was tired.) | Then we slept.
+en|It was for me. | Xavier left.
+en|The answer is no. | Xavier left.
+en|He is at No. 10 now. | Xavier left.
+de|Er kennt mich. | Xaver geht.
+de|Das Lied heißt „Kenn mich.“ | Darum kam er.
+it|Non lo so. | Andrea parte.
+sv|Så gör hon. | Anna går.
+hu|Ő nem. | Péter elment.
+nl|Hij doet zijn best. | Jan gaat.
+da|Han har to. | Jens gik.
+es|Dijo que no. | Carlos se fue.
+id|Itulah ia. | Budi pergi.
+cs|Řekl to nám. | Petr odešel.
 en|(He was tired.) | Then he slept.
+en|The song is "Easy on Me." | For that I came.
+en|The song is “Easy on Me.” | For that I came.
+de|Das Lied heißt „Lass uns.“ | Darum kam er.
 de|Er ging (es war spät.) | Dann schlief er.
 en|He lives in the U.S. | I speak English.
 en|We came at 9 a.m. | A man left.

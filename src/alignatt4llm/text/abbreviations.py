@@ -42,7 +42,7 @@ ABBREVIATIONS = {
 _NUMBERED = (
     "abb apr art aug bl cap cca chap cl dec déc eur feb febr févr fig janv juil kap kb kl mar núm "
     "nov oct pag pág pp rys sayfa sec séc sept sid stk tab tel tlf usd vol гл рис с ст табл "
-    "σελ afb approx aprox arts blz čl ec env eq eqs ex ext figs hfst hwy kpl nos núms obr odst "
+    "σελ afb approx aprox arts blz čl ec env eq eqs ex ext figs hfst hwy kpl no nos núms obr odst "
     "págs pg poz ref refs rm ryc sez str thm vv"
 )
 BEFORE_NUMBERS = frozenset(_NUMBERED.split())
@@ -82,12 +82,20 @@ STARTERS = {
 WORDS = {
     code: frozenset(words.split())
     for code, words in {
-        "da": "i med ned om",
-        "es": "bien contra extra mar sobre super",
-        "it": "ai api fa mt re set via",
-        "ro": "ore",
-        "sv": "det ord ut",
-        "vi": "con y",
+        "en": "art may me no",
+        "de": "mich",
+        "cs": "co nám tu",
+        "fil": "mo pa",
+        "hu": "nem",
+        "id": "ia",
+        "ms": "ia",
+        "nl": "al best dat hand me pas top u ver vol",
+        "da": "da del din form i med ned nord om par regn sort ti to tv var",
+        "es": "ante bien contra extra mar no nos sobre super tras",
+        "it": "ai api bar fa la le li lo ma mai me mi mt ne no post re set si sia so su te va vi via",
+        "ro": "alta ia ore sens va",
+        "sv": "del det ens hon i kan med min ord sen ut",
+        "vi": "ca con la may va y",
     }.items()
 }
 """What the splitter takes for abbreviations although sentences often end with it."""

@@ -25,7 +25,7 @@ _FIRST_WORD = re.compile(r"\w+")
 _ROMAN = re.compile("[IVX]{2,}")
 _JOINED = re.compile(r"\w\.[-‑]\w")
 """Inside abbreviations with a hyphen: *Dipl.-Ing.*, *J.-P.*"""
-_BRACKETS = str.maketrans("", "", "()[]{}（）")
+_BRACKETS = str.maketrans("", "", '()[]{}（）"“”„«»')
 _UNABBREVIATED = re.compile(r"[@°]|[^\W\d_]-?\d")
 """In addresses, units and designations: *°C*, *COVID-19*."""
 _PAUSES = ",;:—–，；：、،؛·"
