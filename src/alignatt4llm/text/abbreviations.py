@@ -92,7 +92,8 @@ WORDS = {
         "nl": "al best dat hand me pas top u ver vol",
         "da": "da del din form i med ned nord om par regn sort ti to tv var",
         "es": "ante bien contra extra mar no nos sobre super tras",
-        "it": "ai api bar fa la le li lo ma mai me mi mt ne no post re set si sia so su te va vi via",
+        "it": "ai api bar fa la le li lo ma mai me mi mt ne no post re set si sia so su te va vi "
+        "via",
         "ro": "alta ia ore sens va",
         "sv": "del det ens hon i kan med min ord sen ut",
         "vi": "ca con la may va y",
