@@ -11,6 +11,8 @@ from pathlib import Path
 import av
 import numpy as np
 
+from alignatt4llm.audio.decode import AudioSource
+
 RATE = 16_000
 LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
 TONE = 0.2
@@ -39,6 +41,24 @@ def onsets(samples: np.ndarray, pitch: float | None = None) -> list[float]:
     places = np.flatnonzero(loud)
     first = np.diff(places, prepend=-100) > 10
     return (places[first] * step / RATE).tolist()
+
+
+NEAR = 0.05
+"""Seconds by which a tone may be off."""
+
+
+def heard(data: bytes, **options) -> tuple[np.ndarray, list[str]]:
+    """The samples of a recording, and the kinds of notices about it."""
+    source = AudioSource("odd", io.BytesIO(data), **options)
+    samples = np.concatenate([*source, np.zeros(0, np.float32)])
+    return samples, [notice.kind for notice in source.notices]
+
+
+def assert_tones(samples: np.ndarray, right: Sequence[float]) -> None:
+    """There are tones at these times and at no others."""
+    times = onsets(samples)
+    assert len(times) == len(right), (times, right)
+    assert np.abs(np.subtract(times, right)).max(initial=0) < NEAR, (times, right)
 
 
 @dataclass(frozen=True)

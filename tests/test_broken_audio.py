@@ -115,6 +115,26 @@ def test_what_was_heard_comes_with_a_warning(server, container, codec, how, kind
     assert body["warnings"] and json.loads(answer.headers["x-warnings"]) == body["warnings"]
 
 
+NOTHING = {
+    "empty wav": wav(b""),
+    "cut after the header": wav(bytes(3200))[:44],
+    "cut inside of a sample": wav(bytes(3200))[:45],
+    "flac cut after its header": media("flac", "flac")[:8300],
+    "aiff cut after its header": media("aiff", "pcm_s16be")[:54],
+    "webm cut after its header": media("webm", "libopus")[:330],
+}
+
+
+@pytest.mark.parametrize("name", NOTHING)
+@pytest.mark.parametrize("path", [PATH, "/v1/audio/transcriptions"])
+def test_a_recording_without_any_audio_is_told_so(server, name, path):
+    address = f"http://127.0.0.1:{server.port}{path}"
+    answer = httpx.post(address, files={"file": ("talk.bin", NOTHING[name])})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["param"]) == (400, "bad_audio", "file")
+    assert "'talk.bin'" in error["message"] and error["message"].endswith(".")
+
+
 @pytest.mark.parametrize("kind", ["text", "srt", "vtt", "txt"])
 def test_answers_without_room_for_a_warning_have_it_beside_them(server, kind):
     content = cut(media("flac", "flac"))

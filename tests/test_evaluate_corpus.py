@@ -1,6 +1,7 @@
 """Folders of recordings: the three shapes, and one sentence for everything that can be wrong."""
 
 import json
+import unicodedata
 import wave
 
 import av
@@ -179,6 +180,48 @@ def test_what_is_left_out_of_a_folder_is_said_in_one_line(tmp_path):
         "talk.wav (talk.mp4 is taken), unheard.json (no recording of that name), "
         "untold.WAV (no transcript)."
     ]
+
+
+def test_folders_and_links_to_nothing_are_said(tmp_path):
+    long(tmp_path, {"offset": 0, "duration": 1, "text": "one"})
+    (tmp_path / "more").mkdir()
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / "gone.wav").symlink_to("nowhere.wav")
+    told = []
+    read_corpus(tmp_path, EN_DE, told.append)
+    assert told == [f"'{tmp_path}': left out gone.wav (a link to nothing), more (a folder)."]
+
+
+def test_a_folder_of_which_recordings_are_taken_is_not_said(tmp_path):
+    (tmp_path / "clips").mkdir()
+    write_wav(tmp_path / "clips" / "a.wav", 1.0)
+    clips(tmp_path, {"audio": "clips/a.wav", "en": "one", "de": "eins"})
+    told = []
+    assert len(read_corpus(tmp_path, EN_DE, told.append)) == 1 and told == []
+
+
+@pytest.mark.parametrize("name", ["Café", "가나", "Ångström ü.2"])
+def test_a_transcript_is_found_however_the_accents_are_encoded(tmp_path, name):
+    write_wav(tmp_path / (unicodedata.normalize("NFD", name) + ".wav"), 1.0)
+    path = tmp_path / (unicodedata.normalize("NFC", name) + ".json")
+    path.write_text(TRANSCRIPT)
+    told = []
+    assert len(read_corpus(tmp_path, EN_DE, told.append)) == 1 and told == []
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("- {wav: a.wav, offset: 0, duration: 1}\n- \a", "line 2: special characters"),
+        ("- {wav: 2026-13-45, offset: 0, duration: 1}", "month must be in 1..12"),
+        ("[" * 5000, "cannot be read"),
+    ],
+)
+def test_a_list_that_is_no_yaml_is_told_in_a_sentence(tmp_path, entry, said):
+    segmented(tmp_path, [("a.wav", 0, 1)], ["one"], ["eins"])
+    (tmp_path / "segments.yaml").write_text(entry)
+    with pytest.raises(UsageError, match=said):
+        read_corpus(tmp_path, EN_DE)
 
 
 @pytest.mark.parametrize("shape", ["segments.yaml", "references.json"])

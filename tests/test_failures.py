@@ -115,6 +115,7 @@ def test_a_failure_inside_is_told_as_one_of_the_server(tmp_path, caplog):
 
 
 LETTERS = ["schlüssel", "ключ", "鍵🔑", "pass phrase", "naïve café", "a/b+c=="]
+LETTERS += ["voilà", "SÅ", "успех", "АБВГР", "नमस्ते à"]  # their last byte is white in Latin-1
 
 
 def written(token):

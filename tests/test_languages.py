@@ -1,5 +1,7 @@
 """Names of languages and pairs, and the one dial."""
 
+import unicodedata
+
 import langcodes
 import pytest
 from hypothesis import given
@@ -49,6 +51,13 @@ TAGS = {
     "Deutsch": "de",
     "日本語": "ja",
     "FARSI": "fa",
+    "en_US_POSIX": "en",
+    "de-AT-1901-u-co-phonebk": "de",
+    "pt-BR-informal": "pt",
+    "de\u2011AT": "de",
+    "\uff44\uff45": "de",
+    unicodedata.normalize("NFD", "Fran\u00e7ais"): "fr",
+    unicodedata.normalize("NFD", "\ud55c\uad6d\uc5b4"): "ko",
 }
 """Tags that stand for a language of the table as it is."""
 
@@ -59,6 +68,8 @@ NEAREST = {
     "uk-Latn": ("uk", "'uk-Latn' is taken as Ukrainian, written in Cyrillic letters."),
     "hi-Latn": ("hi", "'hi-Latn' is taken as Hindi, written in its usual script."),
     "ms-Arab": ("ms", "'ms-Arab' is taken as Malay, written in Latin letters."),
+    "zh-CHT": ("zh", "'zh-CHT' is taken as Chinese."),
+    "de-AUT": ("de", "'de-AUT' is taken as German."),
     "nb": ("da", "There is no 'nb'; Danish is taken."),
     "no-NO": ("da", "There is no 'no-NO'; Danish is taken."),
     "gsw-CH": ("de", "There is no 'gsw-CH'; German is taken."),

@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 from serve_harness import Client, run, s16le, serving, speech
 from test_translate import write_wav
+from websockets.asyncio.client import connect
 
 from alignatt4llm.cli.display import LiveDisplay, Plain
 from alignatt4llm.cli.main import main
@@ -99,6 +100,28 @@ def test_clients_are_told_live_and_again_when_they_come_back(tmp_path):
 
     with serving(tmp_path) as server:
         assert run(talk()) == ["silent", "no_speech"]
+
+
+def test_clients_of_every_door_are_told_what_their_language_is_taken_for(tmp_path):
+    said = "'zh-TW' is taken as Chinese, written in simplified characters."
+
+    async def live(**wish):
+        client = await Client(server).open(**wish)
+        await client.finish()
+        return [(each["kind"], each["text"]) for each in client.frames if each["type"] == "notice"]
+
+    async def words(**init):
+        async with connect(f"ws://127.0.0.1:{server.port}/text") as socket:
+            await socket.send(json.dumps({"type": "init", "protocol_version": 1, **init}))
+            return json.loads(await socket.recv())
+
+    with serving(tmp_path) as server:
+        assert run(live(to="zh-TW")) == [("nearest", said)]
+        assert run(live(to="zh-CN")) == []
+        assert run(words(source_lang="en", target_lang="zh-TW"))["notices"] == [said]
+        assert "notices" not in run(words(source_lang="en-GB", target_lang="de-AT"))
+        assert post(server, speech(range(4)), to="zh-TW").json()["warnings"] == [said]
+        assert "warnings" not in post(server, speech(range(4)), to="de-AT").json()
 
 
 def test_viewers_who_come_later_are_told_too(tmp_path):

@@ -47,6 +47,11 @@ IMPOSSIBLE = [
     "https://their.site:port",
     "https://a..b",
     "https://their site",
+    "https://*.their.site",
+    "https://their.site:*",
+    "https://their.*",
+    "https://their.site,other.site",
+    "https://their%2esite",
     "",
 ]
 ASKED = "authorization,content-type,last-event-id,x-stainless-lang"

@@ -15,6 +15,7 @@ import pytest
 from test_evaluate_corpus import long, write_wav
 
 from alignatt4llm import interpreter
+from alignatt4llm.audio.decode import AudioSource
 from alignatt4llm.cli.main import main, parser
 from alignatt4llm.errors import UsageError
 from alignatt4llm.files.apart import keep_apart
@@ -95,6 +96,30 @@ def test_an_output_is_no_input_and_no_other_output(folder, capsys, arguments):
     assert main([each.format(folder=folder) for each in arguments]) == 2
     error = capsys.readouterr().err
     assert re.search(r"--\w+ would overwrite '|--\w+ and --\w+ would both write '", error), error
+    assert state(folder) == before
+
+
+NAMES = {
+    "file:talk.wav": "file:talk.wav",
+    "my%20talk.wav": "file:my%20talk.wav",
+    "my talk.wav": "file://{folder}/my%20talk.wav",
+    "talk#1.wav": "file:talk#1.wav",
+    "what?.wav": "file:{folder}/what?.wav",
+    "at.wav": "file://localhost{folder}/at.wav",
+    "talk: part 1.wav": "talk: part 1.wav",
+    "http:x.wav": "./http:x.wav",
+    "2026-11-28T10:30:00.wav": "file:2026-11-28T10:30:00.wav",
+}
+"""Recordings whose names look like addresses, and how they may be given."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recording_is_kept_however_it_is_named(folder, capsys, name):
+    (folder / name).write_bytes((folder / "talk.wav").read_bytes())
+    before, given = state(folder), NAMES[name].format(folder=folder)
+    assert any(len(block) for block in AudioSource(given))
+    assert main(["translate", given, "--to", "de", "--fast", "--srt", f"./{name}"]) == 2
+    assert "--srt would overwrite '" in capsys.readouterr().err
     assert state(folder) == before
 
 

@@ -219,6 +219,21 @@ def test_what_follows_a_run_away_draft_is_said(word, loop, expected, end, chunk)
     assert closed == " ".join(word.text for word in words)
 
 
+@pytest.mark.parametrize("chunk", [1.0, 3.0, 20.0])
+@pytest.mark.parametrize("word", ["house", "saw", "and", "went"])
+def test_a_word_that_only_runs_away_takes_no_other_along(word, chunk):
+    before = {"house": " THE", "saw": " WE", "and": " SEA", "went": " AND"}
+
+    def script(words):
+        at = next((n for n, heard in enumerate(words) if heard == word), None)
+        pieces = word_for_word(words)
+        return pieces if at is None else [*pieces[:at], *[(before[word], at)] * 99]
+
+    events, _ = follow(talk("We saw the house by the sea and went home", 10), script, chunk=chunk)
+    plain = said(events).split()
+    assert all(word in plain for word in ["WE", "THE", "BY", "SEA", "HOME"])
+
+
 def test_two_loops_in_a_sentence():
     def script(words):
         return (

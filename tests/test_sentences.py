@@ -156,6 +156,54 @@ sv|Jag vet det. | Sen gick vi.
 pl|Centrum ds. Huraganów działa. | Tak.
 zh|真的吗？！ | 是的…… | 好。
 th|ดีไหม? | ดี
+en|We left (he was tired.) | Then we slept.
+en|It was for me. | Xavier left.
+en|The answer is no. | Xavier left.
+en|He is at No. 10 now. | Xavier left.
+de|Er kennt mich. | Xaver geht.
+de|Das Lied heißt „Kenn mich.“ | Darum kam er.
+it|Non lo so. | Andrea parte.
+sv|Så gör hon. | Anna går.
+hu|Ő nem. | Péter elment.
+nl|Hij doet zijn best. | Jan gaat.
+da|Han har to. | Jens gik.
+es|Dijo que no. | Carlos se fue.
+id|Itulah ia. | Budi pergi.
+cs|Řekl to nám. | Petr odešel.
+en|(He was tired.) | Then he slept.
+en|The song is "Easy on Me." | For that I came.
+en|The song is “Easy on Me.” | For that I came.
+de|Das Lied heißt „Lass uns.“ | Darum kam er.
+de|Er ging (es war spät.) | Dann schlief er.
+en|He lives in the U.S. | I speak English.
+en|We came at 9 a.m. | A man left.
+en|They sell rock, pop, etc. | It's loud.
+en|It is plan B. | I'm sure.
+en|Figs. 3 and 4 and Eq. 5 show it. | Look.
+en|See Fig. A of it.
+de|Er mag Äpfel, Birnen usw. | Sie mag Nüsse.
+de|Es sind 12. | Wir zählen.
+de|Das sind 5 Mrd. | Das ist viel.
+de|Frau Dipl.-Ing. Maier von der Fa. Müller kam. | Gut.
+de|Der II. Weltkrieg begann. | Viele starben.
+fr|J.-P. Sartre et le Pr. Dubois. | Bien.
+fr|Des pommes, des poires, etc. | Marie aime ça.
+es|Vive en EE.UU. | Ella trabaja.
+es|Son aprox. 5 km. | Luego nada.
+it|Mele, pere ecc. | Maria le ama.
+it|Il n. 5 è qui. | Sì.
+it|Sono 3 °C. | Poi piove.
+da|Skriv til x@y.org. | Så venter vi.
+nl|Hij kwam. | 't Was laat.
+pl|Jabłka, gruszki itd. | Maria je lubi.
+cs|Jablka, hrušky atd. | Marie je má ráda.
+ru|Яблоки, груши и т.д. | Мария их любит.
+uk|Ів. Франко писав і т.д. | Марія читала.
+hu|A IV. Béla király volt. | Igen.
+id|Lalu Bpk. Budi dan Ibu Siti. | Ya.
+ar|هنا أ.د. محمد. | نعم.
+ja|「行く。」と言った。 | そう。
+ja|「本当？」って聞いた。 | はい。
 """.strip().splitlines()  # noqa: E501
 """A language and its sentences, divided by bars."""
 

@@ -146,6 +146,8 @@ def test_signs_alone_are_no_speech():
         ("12.5%", "12.5", False), ("AT&T", "ATT", False), ("की", "का", False),
         ("12.5,", "12.5", True), ("2019.", "2019", True), ("Don’t", "don't", True),
         ("“Well,", "well", True), ("well –", "well", True), ("हैं।", "हैं", True), ("%", "%", True),
+        ("-5", "5", False), ("–5°", "5°", False), ("($-5)", "($5)", False), ("5-", "5", True),
+        ("COVID-19", "COVID19", True), ("- 5", "5", True),
     ],
 )  # fmt: skip
 def test_words_that_are_the_same(one, other, equal):

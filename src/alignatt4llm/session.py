@@ -334,8 +334,9 @@ class Session:
             yield from self._say(moved(said, first, joint))
             stuck, self._held = self.target.accepted == before, None
             if draft.ran_away:
-                skip = 2 * skip if stuck and first else 1
-                first = max(first + skip, self.target.covered + 1)
+                step = skip if stuck else 1
+                skip = 2 * step if stuck and first else 1
+                first = max(first + step, self.target.covered + 1)
                 begun = len(self.target.accepted)
                 more = first < count
             else:

@@ -42,7 +42,7 @@ _HEADER = 6
 def is_media(head: bytes) -> bool | None:
     """Whether bytes begin a container or sound with headers; None where more bytes will tell.
 
-    Raw samples are told from it by their first bytes, mostly by two.
+    Raw samples are told from it by their first bytes, mostly by five: MP4 is marked from there on.
     """
     answers = [_marked(head, at, mark) for at, mark in _MARKS]
     answers += [_transport(head), _frames(head)]

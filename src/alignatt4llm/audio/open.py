@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from os import SEEK_END
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
-from urllib.parse import unquote
 
 import av
 from av.container import InputContainer
 
 from alignatt4llm.audio.chained import parts, seekable
 from alignatt4llm.errors import UsageError
+from alignatt4llm.files.named import exists, local
 
 _ALONE = {"protocol_whitelist": "none"}
 """A stream may come from a stranger: no playlist in it opens files or addresses."""
@@ -115,24 +115,15 @@ def reason(error: Exception) -> str:
 
 def _address(source: str) -> str:
     """Return what FFmpeg takes for just this source, whatever characters are in it."""
-    if not _exists(source) and source.startswith("file:"):
-        plain = source.removeprefix("file:")
-        source = unquote(plain.removeprefix("//")) if plain.startswith("//") else plain
-    elif not _exists(source) and "://" in source:
+    path = local(source)
+    if path is None:
         return source
-    _check_file(Path(source))
-    return f"file:{Path(source).absolute()}"
-
-
-def _exists(source: str) -> bool:
-    try:
-        return Path(source).exists()
-    except (OSError, ValueError):  # too long for a name
-        return False
+    _check_file(path)
+    return f"file:{path.absolute()}"
 
 
 def _check_file(path: Path) -> None:
-    if not _exists(str(path)):
+    if not exists(str(path)):
         raise UsageError(f"There is no file '{path}'; check the name and the folder.")
     if path.is_dir():
         raise UsageError(f"'{path}' is a folder; give one audio or video file.")

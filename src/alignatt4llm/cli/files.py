@@ -4,11 +4,10 @@ import argparse
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from alignatt4llm.errors import UsageError
 from alignatt4llm.files.apart import check_file, check_folder, keep_apart
+from alignatt4llm.files.named import local
 
 PICTURES = (".svg", ".png", ".pdf")
 """Kinds of pictures that can be drawn."""
@@ -22,7 +21,7 @@ class Named(str):
         """Where the file would be; that of standard input for ``-``."""
         if self == "-":
             return Path("/dev/stdin")
-        return Path(url2pathname(urlsplit(self).path) if self.startswith("file:") else self)
+        return local(self) or Path(self)
 
 
 class Writes(argparse.Action):

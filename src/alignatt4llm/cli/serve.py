@@ -104,10 +104,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _languages(args: argparse.Namespace) -> tuple[str, str]:
     """Return what is meant where a client names no language; UsageError if it cannot be."""
-    source = language(args.source)
+    source = language(args.source, tell)
     if not args.to:
         return source.code, ""
-    pair = Pair(source, language(args.to))
+    pair = Pair(source, language(args.to, tell))
     asked = system.system(args)
     if not (asked.heads and asked.heads.pair == str(pair)):
         replace(asked, heads=None).head_set(pair)

@@ -1,5 +1,6 @@
 """Recordings to be measured on: timed text, clips with references, long recordings."""
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
@@ -123,21 +124,26 @@ def corpus_files(folder: Path, recordings: Iterable[Recording]) -> Iterator[Path
 def _left_out(folder: Path, recordings: Sequence[Recording]) -> Iterator[str]:
     """Name what lies in the folder and is not used, each with the reason."""
     taken = {recording.audio for recording in recordings if recording.audio}
-    names = {path.stem: path.name for path in taken}
+    names = {_stem(path): path.name for path in taken}
     listed = next((name for name in (SEGMENTS, CLIPS) if (folder / name).is_file()), None)
     for path in _files(folder):
         transcript = path.suffix.lower() == ".json"
-        if path in taken or (transcript and path.stem in names):
+        if path in taken or (transcript and _stem(path) in names):
             continue
         if listed:
             if not transcript and _decodable(path):
                 yield f"{path.name} (not in {listed})"
-        elif path.stem in names:
-            yield f"{path.name} ({names[path.stem]} is taken)"
+        elif _stem(path) in names:
+            yield f"{path.name} ({names[_stem(path)]} is taken)"
         elif transcript:
             yield f"{path.name} (no recording of that name)"
         else:
             yield f"{path.name} ({'no transcript' if _decodable(path) else 'no sound'})"
+    for path in _entries(folder):
+        if path.is_dir() and not any(path in audio.parents for audio in taken):
+            yield f"{path.name} (a folder)"
+        elif not path.exists():
+            yield f"{path.name} (a link to nothing)"
     if taken:
         silent_ones = [recording.name for recording in recordings if not recording.audio]
         yield from (f"the sound of {name} (no such file)" for name in silent_ones)
@@ -145,9 +151,19 @@ def _left_out(folder: Path, recordings: Sequence[Recording]) -> Iterator[str]:
 
 def _files(folder: Path) -> list[Path]:
     """Return the files of a folder in order of name, without hidden ones."""
+    return [path for path in _entries(folder) if path.is_file()]
+
+
+def _entries(folder: Path) -> list[Path]:
+    """Return what lies in a folder in order of name, without what is hidden."""
     if not folder.is_dir():
         return []
-    return sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def _stem(path: Path) -> str:
+    """Return a name without its suffix, however the accents in it are encoded."""
+    return unicodedata.normalize("NFC", path.stem)
 
 
 def _decodable(path: Path) -> bool:
@@ -223,12 +239,12 @@ def _long(audio: Path, transcript: Path) -> Recording:
 def _with_transcripts(folder: Path) -> list[tuple[Path, Path]]:
     """Return recordings with their transcripts; of two of one name, the first."""
     files = _files(folder)
-    transcripts = {path.stem: path for path in files if path.suffix.lower() == ".json"}
+    transcripts = {_stem(path): path for path in files if path.suffix.lower() == ".json"}
     found: dict[str, Path] = {}
     for path in files:
-        named = path.stem in transcripts and path.stem not in found
-        if named and path != transcripts[path.stem] and _decodable(path):
-            found[path.stem] = path
+        named = _stem(path) in transcripts and _stem(path) not in found
+        if named and path != transcripts[_stem(path)] and _decodable(path):
+            found[_stem(path)] = path
     return [(audio, transcripts[name]) for name, audio in found.items()]
 
 
@@ -241,6 +257,11 @@ def _yaml_list(path: Path) -> list[tuple[int, Any]]:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise UsageError(f"'{path}', line {line}: {error.problem}.") from error
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise UsageError(f"'{path}', line {line}: {error.reason}.") from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"'{path}' cannot be read: {error}.") from error
     if not isinstance(entries, list) or not entries or root is None:
         raise UsageError(f"'{path}' must hold a list of {{wav, offset, duration}}.")
     return [

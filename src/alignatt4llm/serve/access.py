@@ -90,7 +90,7 @@ class Access:
     def _shown(self, asked: HTTPConnection) -> Iterable[bool]:
         token = self._token or ""
         scheme, _, bearer = asked.headers.get("authorization", "").partition(" ")
-        shown = bearer.strip().encode("latin-1")  # the bytes that came
+        shown = bearer.strip(" \t").encode("latin-1")  # the bytes that came
         for written in _written(token):
             yield scheme.lower() == "bearer" and compare_digest(shown, written)
         yield compare_digest(asked.query_params.get("token", "").encode(), token.encode())

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from alignatt4llm.errors import UsageError
+from alignatt4llm.errors import Tell, UsageError, silent
 from alignatt4llm.serve.errors import BadMessage, BadState, Unsupported
 from alignatt4llm.serve.fields import Fields
 from alignatt4llm.settings.latency import LATENCIES
@@ -16,12 +16,13 @@ FORMATS = ("s16le", "container")
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Begin a session."""
+    """Begin a session; ``told`` is what one should know about its languages."""
 
     pair: Pair
     latency: str
     audio: str
     trace: bool
+    told: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +96,17 @@ def parse(text: str, defaults: Defaults = Defaults()) -> Message:
     if kind == "start":
         fields.only(("type", "version", "from", "to", "latency", "audio", "trace"))
         _check_version(fields)
+        told: list[str] = []
+        source, target = (
+            fields.text("from", defaults.source),
+            fields.text("to", defaults.target or None),
+        )
         return Start(
-            pair_of(
-                fields.text("from", defaults.source), fields.text("to", defaults.target or None)
-            ),
+            pair_of(source, target, told.append),
             fields.choice("latency", LATENCIES, "medium"),
             fields.choice("audio", FORMATS, "s16le"),
             fields.flag("trace", False),
+            tuple(told),
         )
     if kind == "resume":
         fields.only(("type", "version", "session", "key", "seq", "position", "trace"))
@@ -120,15 +125,15 @@ def parse(text: str, defaults: Defaults = Defaults()) -> Message:
     return Finish()
 
 
-def pair_of(source: str, target: str) -> Pair:
-    """Return a pair of known languages, or raise Unsupported."""
-    return Pair(language_of(source), language_of(target))
+def pair_of(source: str, target: str, tell: Tell = silent) -> Pair:
+    """Return a pair of known languages, or raise Unsupported; ``tell`` is as for `language`."""
+    return Pair(language_of(source, tell=tell), language_of(target, tell=tell))
 
 
-def language_of(name: str, param: str | None = None) -> Language:
-    """Return a known language, or raise Unsupported."""
+def language_of(name: str, param: str | None = None, tell: Tell = silent) -> Language:
+    """Return a known language, or raise Unsupported; ``tell`` is as for `language`."""
     try:
-        return language(name[:40])
+        return language(name[:40], tell)
     except UsageError as problem:
         raise Unsupported(str(problem), param) from problem
 

@@ -13,6 +13,8 @@ ANY = "*"
 """Every site; ``null`` is what browsers call pages that are no site's, such as files."""
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _EXPOSED = ("Content-Disposition", "Retry-After", "WWW-Authenticate", "X-Request-Id", "X-Warnings")
+_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
+"""A name or an address; browsers send no origin with other signs, so patterns would never fit."""
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s]+/?", re.IGNORECASE)
 
 
@@ -22,7 +24,7 @@ def origin_of(address: str) -> str:
     Raises
     ------
     ValueError
-        If it is none: no scheme, no host, a path, or a port that cannot be.
+        If it is none: no scheme, no host, a pattern, a path, or a port that cannot be.
     """
     if address in (ANY, "null"):
         return address
@@ -30,7 +32,7 @@ def origin_of(address: str) -> str:
         raise ValueError(address)
     parts = urlsplit(address)
     scheme, host = parts.scheme.lower(), (parts.hostname or "").encode("idna").decode()
-    if not host:
+    if not _HOST.fullmatch(host):
         raise ValueError(address)
     name = f"[{host}]" if ":" in host else host
     port = "" if parts.port in (None, _PORTS.get(scheme)) else f":{parts.port}"

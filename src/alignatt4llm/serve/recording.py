@@ -68,20 +68,24 @@ class Recording:
         Raises
         ------
         BadAudio, TooLarge, Unsupported
-            If it cannot be read, lasts too long, or is in a language nobody here knows.
+            If it cannot be read, holds no audio, lasts too long, or is in an unknown language.
         """
         source, form = self._opened(), self._answer.format(self._asked)
         timeline = Pulled(source, doing=self._registry.steps.step)
         chunk = LATENCIES[self._wish.latency].chunk
         yield form.begin()
         with closing(self._begun()) as session:
-            watch = Watch(self._wish.source, lambda: source.notices)
+            told = [Notice("nearest", sentence) for sentence in self._wish.told]
+            watch = Watch(self._wish.source, lambda: told + source.notices)
             for event in run(Feeder(session, chunk, longest=chunk, watch=watch), timeline):
                 if isinstance(event, Notice):
                     yield self._warn(form, event)
                 else:
                     yield form.add(event) if isinstance(event, self._answer.reads) else ""
                 self._check_length(session.transcript.clock)
+            if not session.transcript.samples:
+                nothing = f"'{source.source}' holds no audio; send a longer recording."
+                raise BadAudio(source.problem or nothing, "file")
         yield form.end()
 
     def _opened(self) -> AudioSource:

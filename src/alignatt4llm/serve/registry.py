@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from alignatt4llm.audio.samples import SAMPLE_RATE
+from alignatt4llm.events import Notice
 from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.serve.broadcast import Broadcast
 from alignatt4llm.serve.errors import (
@@ -151,7 +152,10 @@ class Registry:
         }
         with self.place():
             journal = await self._shelf.create(header)
-        return self._open(Broadcast(journal), Past(), 0), key
+        broadcast = Broadcast(journal)
+        for sentence in wish.told:
+            broadcast.publish(Notice("nearest", sentence))
+        return self._open(broadcast, Past(), 0), key
 
     async def resume(self, wish: Resume) -> LiveSession | Ended:
         """Find a session again: running, or continued from disk, or only to be read.

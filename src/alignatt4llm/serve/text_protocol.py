@@ -53,7 +53,7 @@ class Init:
     """The first message.
 
     ``accepted`` is what was shown of the open utterance before the client reconnected, ``context``
-    what the model should know besides the words.
+    what the model should know besides the words, ``told`` what one should know about the languages.
     """
 
     pair: Pair
@@ -63,6 +63,7 @@ class Init:
     history: tuple[tuple[str, str], ...]
     accepted: str
     context: str
+    told: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,8 @@ def seq_of(text: str) -> int | None:
 def _init(fields: Fields) -> Init:
     if fields.integer("protocol_version") != VERSION:
         raise BadMessage(f"'protocol_version' must be {VERSION}.")
-    pair = pair_of(fields.text("source_lang"), fields.text("target_lang"))
+    told: list[str] = []
+    pair = pair_of(fields.text("source_lang"), fields.text("target_lang"), told.append)
     preset = fields.text("preset", "", longest=100)
     latency = _latency(preset)
     overrides = _overrides(fields.inner("overrides"), LATENCIES[latency].session)
@@ -146,6 +148,7 @@ def _init(fields: Fields) -> Init:
         history,
         fields.text("accepted_target_prefix", ""),
         fields.text("context_text", "", longest=100_000),
+        tuple(told),
     )
 
 

@@ -114,6 +114,7 @@ class TextSession:
             "preset": self._init.preset or self._init.latency,
             "model": self._interpreter.name,
             "ignored_overrides": list(self._init.overrides.ignored),
+            **({"notices": list(self._init.told)} if self._init.told else {}),
         }
 
     def check(self, update: Update) -> None:

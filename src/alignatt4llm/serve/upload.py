@@ -45,6 +45,8 @@ class Wish:
         Whether it is sent while it is made.
     times
         What its times are asked for: ``segment``, ``word``, both or neither.
+    told
+        What one should know about its languages.
     """
 
     source: Language
@@ -54,6 +56,7 @@ class Wish:
     answer: Answer
     stream: bool
     times: frozenset[str]
+    told: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, form: FormData, defaults: Defaults) -> "Wish":
@@ -65,18 +68,20 @@ class Wish:
             If one of them is not as it must be.
         """
         source, target = _text(form, "from") or _text(form, "language"), _text(form, "to")
-        into = target or defaults.target
+        into, told = target or defaults.target, list[str]()
+        param = "from" if _text(form, "from") else "language"
         kinds = answers()
         answer = _choice(form, "response_format", (*kinds,), "json")
         stream = _choice(form, "stream", ("true", "false"), "false") == "true"
         return cls(
-            language_of(source or defaults.source, "from" if _text(form, "from") else "language"),
-            language_of(into, "to") if into else None,
+            language_of(source or defaults.source, param, told.append),
+            language_of(into, "to", told.append) if into else None,
             bool(source and target),
             _choice(form, "latency", (*LATENCIES,), "medium"),
             STREAM if stream else kinds[answer],
             stream,
             _times(form),
+            tuple(told),
         )
 
 

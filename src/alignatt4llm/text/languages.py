@@ -81,13 +81,21 @@ LANGUAGES = {
     )
 }
 
+_DASHES = re.compile("[_\u2010-\u2013\u2212]")
+
+
+def _plain(name: str) -> str:
+    """Return a name without case, its letters, dashes and spaces encoded in one way."""
+    return _DASHES.sub("-", unicodedata.normalize("NFKC", name)).strip().lower()
+
+
 _BY_NAME = {
-    name: language
+    _plain(name): language
     for language in LANGUAGES.values()
     for name in (
         language.code,
-        language.name.lower(),
-        language.own_name.lower(),
+        language.name,
+        language.own_name,
         *language.aliases,
     )
 }
@@ -102,8 +110,8 @@ _SCRIPTS = {"Hans": "simplified characters", "Latn": "Latin letters", "Cyrl": "C
 def language(name: str, tell: Tell = silent) -> Language:
     """Return the language known by a code, a name in English or its own, an alias or a tag.
 
-    A BCP-47 tag stands for its language, whatever the region (``de-AT``, ``es_MX.UTF-8``); one
-    that is not in the table for one that is `NEAR`.
+    A BCP-47 tag stands for its language, whatever the region (``de-AT``, ``es_MX.UTF-8``) and
+    what follows it (``en-US-posix``); one that is not in the table for one that is `NEAR`.
 
     Parameters
     ----------
@@ -117,7 +125,7 @@ def language(name: str, tell: Tell = silent) -> Language:
     UsageError
         If no language is known by that name; the message lists those that are.
     """
-    tag = re.split("[.@]", name.strip().lower().replace("_", "-"), maxsplit=1)[0]
+    tag = re.split("[.@]", _plain(name), maxsplit=1)[0]
     found, notice = (_BY_NAME[tag], "") if tag in _BY_NAME else _by_tag(tag, name.strip())
     if found is None:
         known = ", ".join(f"{entry.code} ({entry.name})" for entry in LANGUAGES.values())
@@ -136,15 +144,17 @@ def _by_tag(tag: str, name: str) -> tuple[Language | None, str]:
         asked = langcodes.Language.get(langcodes.standardize_tag(tag, macro=True))
     except LanguageTagError:
         return None, ""
+    odd = bool(asked.extlangs)  # three letters that are no language within another
+    asked = langcodes.Language.make(asked.language, script=asked.script, territory=asked.territory)
     if not asked.language or not asked.is_valid():
         return None, ""
     if asked.language in LANGUAGES:
         found = LANGUAGES[asked.language]
         script = langcodes.Language.get(found.code).maximize().script
+        written = f", written in {_SCRIPTS.get(str(script), 'its usual script')}"
         if asked.maximize().script == script:
-            return found, ""
-        written = _SCRIPTS.get(str(script), "its usual script")
-        return found, f"'{name}' is taken as {found.name}, written in {written}."
+            written = ""
+        return found, f"'{name}' is taken as {found.name}{written}." if written or odd else ""
     nearest = langcodes.closest_supported_match(asked, list(LANGUAGES), max_distance=NEAR)
     if nearest is None:
         return None, ""

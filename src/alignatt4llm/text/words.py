@@ -14,8 +14,8 @@ _THAI = "\u0e00"
 """Letters before it belong to alphabets: Latin, Greek, Cyrillic, Arabic and others."""
 _INSIDE = "'’-_.,:/@&=+#%~?$€£"
 """Signs that stand inside words, numbers and addresses as well as between them."""
-_SIGN = re.compile(r"(?<!\d)[\W_]|[\W_](?!\d)")
-"""Whatever is no letter or digit, unless it stands between two digits."""
+_SIGN = re.compile(r"(?!(?<!\w)[-–‑]\d)(?:(?<!\d)[\W_]|[\W_](?!\d))")
+"""Whatever is no letter or digit, unless it stands between two digits or is a minus before one."""
 _READ_ALOUD = "%‰&@#§°/"
 """Signs that are words when read, beside currencies and those of mathematics."""
 
@@ -145,7 +145,8 @@ def opens(text: str) -> bool:
 def same(text: str) -> str:
     """Return what makes two spellings the same word: no case, no punctuation.
 
-    What is read aloud stays, and so do the signs between two digits: 12.5 is not 125.
+    What is read aloud stays, and so do the signs between two digits and a minus: 12.5 is not 125,
+    and -5 not 5.
     """
     return _SIGN.sub(lambda sign: sign[0] if _counts(sign[0]) else "", text.casefold()) or text
 
