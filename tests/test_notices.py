@@ -288,6 +288,7 @@ def test_less_is_enough_at_the_end(name):
         ("de", "German", "; give de as the spoken language (--from de)"),
         ("iw", "Hebrew", "; give he as the spoken language (--from he)"),
         ("sw", "Another language", ""),
+        ("no", "Another language", ""),  # whose nearest in the table is Danish
     ],
 )
 def test_the_sentence_says_what_to_do_if_it_can_be_done(code, name, advice):

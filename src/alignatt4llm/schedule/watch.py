@@ -1,6 +1,7 @@
 """What one should know about a stream, noticed while it is fed; each kind is said once."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 
 from alignatt4llm.audio.level import Level
 from alignatt4llm.audio.samples import SAMPLE_RATE
@@ -125,8 +126,10 @@ ADVICE = "; give {0} as the spoken language (--from {0})"
 
 def _other_language(code: str, expected: Language) -> str:
     """Say what is spoken, and how to tell, if it can be told."""
-    try:
-        found = language(code)
-    except UsageError:
+    found: Language | None = None
+    nearest: list[str] = []
+    with suppress(UsageError):
+        found = language(code, nearest.append)
+    if found is None or nearest:
         return OTHER.format("Another language", expected.name, "")
     return OTHER.format(found.name, expected.name, ADVICE.format(found.code))
