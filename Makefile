@@ -45,7 +45,7 @@ $(STAMP): pyproject.toml
 	  "alignatt4llm needs Python 3.11 or newer; run: make PYTHON=python3.11 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet "torch==2.13.0"
-	$(BIN)/python -m pip install --quiet -e ".[embedded,evaluate,simulstream,heads,serve,listen,context,voxtral,dev]"
+	$(BIN)/python -m pip install --quiet -e ".[embedded,evaluate,simulstream,heads,adapt,serve,listen,context,voxtral,dev]"
 	touch $(STAMP)
 
 # vLLM pins what it needs; the vision and audio parts of torch that it brings do not fit this torch

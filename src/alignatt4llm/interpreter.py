@@ -48,7 +48,7 @@ class Interpreter:
     """
 
     def __init__(self, system: System = System(), tell: Tell = silent) -> None:
-        asked = Asked(system.model, heads=system.heads, tell=tell)
+        asked = Asked(system.model, adapter=system.taught, heads=system.heads, tell=tell)
         self.system = system
         self._loaded = load_translator(system.engine, asked)
         self.translator = self._loaded.translator
@@ -134,7 +134,7 @@ class Interpreter:
         return self._loaded.location
 
     def heads(self, pair: Pair) -> HeadSet:
-        """Return the head set for a direction: given, the engine's own, or shipped.
+        """Return the head set for a direction: given, the adapter's, the engine's, or shipped.
 
         Raises
         ------
@@ -144,6 +144,8 @@ class Interpreter:
         given = self.system.heads
         if given and given.pair == str(pair):
             return given
+        if self._loaded.adapter:
+            return self._loaded.adapter.head_set(pair)
         own = self._loaded.heads
         return replace(own, pair=str(pair)) if own else head_set_for(self.name, str(pair))
 

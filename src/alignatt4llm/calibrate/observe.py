@@ -165,12 +165,12 @@ def observe(
         rows=forced.rows[:, :, forced.columns].astype(np.float16),
         peaks=column_of[np.concatenate(peaks, axis=1)],
         words=forced.words,
-        gold=_by_token(spans, example, unit_spans(example.target, pair.target)),
+        gold=by_token(spans, example, unit_spans(example.target, pair.target)),
         frontier=example.frontier,
     )
 
 
-def _by_token(
+def by_token(
     spans: Sequence[tuple[int, int]], example: Example, units: Sequence[tuple[int, int]]
 ) -> NDArray[np.bool_]:
     """Give each token the source words of the units it overlaps."""

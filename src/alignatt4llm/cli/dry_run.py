@@ -1,6 +1,6 @@
 """What ``--dry-run`` prints: the whole configuration, without loading a model."""
 
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ from alignatt4llm.cli.system import Choice
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.machine.device import Device
 from alignatt4llm.policy.table import POLICIES
-from alignatt4llm.prompts.forms import SOURCE_MARK, STYLES, messages, prompt_form
+from alignatt4llm.prompts.forms import RAW, SOURCE_MARK, STYLES, messages, prompt_form
 from alignatt4llm.prompts.prompt import Prompt
 from alignatt4llm.settings.system import System
 from alignatt4llm.text.languages import Pair
@@ -30,12 +30,19 @@ def describe(chosen: Choice, schedule: str) -> str:
     schedule
         Name of the schedule.
     """
-    system, pair, device, cards = chosen.system, chosen.pair, _best_device(), _cards(chosen.system)
+    system, pair, taught = chosen.system, chosen.pair, chosen.system.taught
+    system = replace(system, model=taught.model, adapter=taught.folder) if taught else system
+    device, cards = _best_device(), _cards(system)
     prompt, policy = _prompt_name(system), POLICIES[system.policy].help
     lines = [
         _line("preset", f"{chosen.preset.name}: {chosen.preset.title}"),
         _line("direction", f"{pair.source.name} to {pair.target.name}"),
         _line("model", _model(system.model, TRANSLATORS, "llm")),
+        *(
+            [_line("adapter", f"{taught.folder}, taught {', '.join(taught.pairs)}")]
+            if taught
+            else []
+        ),
         _line("recogniser", _model(system.recognizer, RECOGNIZERS, "recognizer")),
         *(_line("aligner", _card(card)) for card in cards if card.name in ALIGNERS),
         _line("memory", _memory(cards, device)),
@@ -77,6 +84,8 @@ def _cards(system: System) -> list[Card]:
 
 
 def _prompt_name(system: System) -> str:
+    if system.prompt == "auto" and (taught := system.taught):
+        return taught.prompt
     card = TRANSLATORS.get(system.model)
     return card.prompt if card and system.prompt == "auto" else system.prompt
 
@@ -136,7 +145,7 @@ def _prompt(system: System, pair: Pair, name: str) -> str:
     """Render the first prompt as far as it is known without the weights."""
     words, context = _SOURCE, system.context.block("") if system.context else ""
     tokenizer = _tokenizer(system.model)
-    if name in ("few-shot", "milmmt") or tokenizer is not None:
+    if name in ("few-shot", *RAW) or tokenizer is not None:
         return _marked(prompt_form(tokenizer, pair, name)(words, context=context))
     style = STYLES["chat" if name == "auto" else name]
     said = messages(pair, style, (), context)

@@ -19,6 +19,7 @@ COMMANDS = (
     "serve_engine",
     "evaluate",
     "heads",
+    "adapt",
     "bench",
     "models",
     "doctor",

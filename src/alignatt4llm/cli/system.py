@@ -28,6 +28,10 @@ def add_models(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add_engine(parser)
     parser.add_argument(
+        "--adapter", type=Path, metavar="FOLDER",
+        help="what 'alignatt adapt' has taught the model; --model may also name it alone",
+    )  # fmt: skip
+    parser.add_argument(
         "--recognizer", metavar="NAME",
         help=f"{', '.join(names())}, a Whisper size, a folder or a hub id",
     )  # fmt: skip
@@ -89,6 +93,7 @@ def models(args: argparse.Namespace) -> System:
         model=model,
         recognizer=args.recognizer or find_engine(args.engine, model).recognizer or base.recognizer,
         engine=args.engine,
+        adapter=args.adapter,
         aligner=args.aligner,
         audio_heads=args.audio_heads,
         finality=args.finality,

@@ -19,7 +19,7 @@ class FewShotPrompt:
     pair
         Translation direction.
     header
-        First line; ``{source}`` and ``{target}`` stand for the languages' names.
+        First line; ``{source}`` and ``{target}`` stand for the languages' names. None if empty.
     shots
         How many parallel examples are shown. With any, languages are called by their own names:
         both keep a base model from copying the source. A model made for translation needs none.
@@ -63,8 +63,9 @@ class FewShotPrompt:
         )
         header = self.header.format(source=source.name, target=target.name)
         gap = "\n" if shown or context else ""
+        first = f"{header}\n{gap}" if header else ""
         return Prompt(
-            prefix=f"{header}\n{gap}{_block(context)}{shown}{asks}: ",
+            prefix=f"{first}{_block(context)}{shown}{asks}: ",
             words=tuple(words),
             suffix=f"\n{answers}:",
             accepted=f" {accepted}" if accepted else "",
@@ -193,7 +194,10 @@ def _block(context: str) -> str:
     return f"[Context]\n{context}\n\n" if context else ""
 
 
-FORMS = ("auto", "few-shot", "milmmt", *STYLES)
+RAW = {"milmmt": "Translate this from {source} to {target}:", "taught": ""}
+"""Headers of prompts without examples, by name; ``taught`` is that of ``alignatt adapt``."""
+
+FORMS = ("auto", "few-shot", *RAW, *STYLES)
 """Names of prompts."""
 
 
@@ -211,6 +215,6 @@ def prompt_form(tokenizer: Any, pair: Pair, form: str = "auto") -> PromptForm:
         form = "chat" if tokenizer.chat_template else "few-shot"
     if form == "few-shot":
         return FewShotPrompt(pair)
-    if form == "milmmt":
-        return FewShotPrompt(pair, "Translate this from {source} to {target}:", shots=0)
+    if form in RAW:
+        return FewShotPrompt(pair, RAW[form], shots=0)
     return ChatPrompt(pair, tokenizer, STYLES[form])

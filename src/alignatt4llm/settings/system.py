@@ -9,6 +9,7 @@ from alignatt4llm.prompts.context import Context
 from alignatt4llm.recognizers.table import Finality, RecognizerRunner
 from alignatt4llm.text.languages import Pair
 from alignatt4llm.translators.table import find_engine
+from alignatt4llm.weights.adapters import Adapter, find_adapter
 from alignatt4llm.weights.models import short_name
 
 
@@ -22,6 +23,8 @@ class System:
         ``embedded``, ``embedded-large``, a name from `cards.TRANSLATORS`, a folder or a hub id.
     recognizer
         As for `load_recognizer`.
+    adapter
+        Folder of an adapter for the model; none is needed where ``model`` is one.
     engine
         A name from `translators.table.ENGINES`, or the address of a served engine
         (``http://host:port``), whose model it then is.
@@ -42,6 +45,7 @@ class System:
     model: str = "embedded"
     recognizer: str = "embedded"
     engine: str = "transformers"
+    adapter: Path | None = None
     aligner: str | None = None
     audio_heads: Path | None = None
     finality: Finality = "agreement"
@@ -51,6 +55,11 @@ class System:
     prompt: str = "auto"
     policy: str = "alignatt"
     context: Context | None = None
+
+    @property
+    def taught(self) -> Adapter | None:
+        """What the model was taught; errors as for `find_adapter`."""
+        return find_adapter(self.model, self.adapter)
 
     def head_set(self, pair: Pair) -> HeadSet | None:
         """Return the head set for a direction; None if only the engine can tell.
@@ -64,5 +73,8 @@ class System:
         """
         if self.heads is None and not find_engine(self.engine, self.model).weights:
             return None
-        found = self.heads or head_set_for(short_name(self.model), str(pair))
+        if found := self.heads:
+            return found.best(self.head_count)
+        taught = self.taught
+        found = taught.head_set(pair) if taught else head_set_for(short_name(self.model), str(pair))
         return found.best(self.head_count)

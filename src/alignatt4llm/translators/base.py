@@ -9,6 +9,7 @@ from alignatt4llm.errors import Tell, silent
 from alignatt4llm.heads.headset import HeadSet, Layout
 from alignatt4llm.prompts.prompt import Prompt, PromptForm
 from alignatt4llm.text.languages import Pair
+from alignatt4llm.weights.adapters import Adapter
 
 if TYPE_CHECKING:
     from alignatt4llm.attention.packed import PackedModel
@@ -127,6 +128,8 @@ class Asked:
         As for ``--model``.
     address
         Where the engine is served, of one that is.
+    adapter
+        What the model was taught; found by itself where the model is named by its folder.
     heads
         A head set that is not shipped and will be used; some engines must know it now.
     sentences
@@ -137,6 +140,7 @@ class Asked:
 
     model: str
     address: str = ""
+    adapter: Adapter | None = None
     heads: HeadSet | None = None
     sentences: bool = False
     tell: Tell = silent
@@ -159,7 +163,9 @@ class Loaded:
     heads
         A head set for every direction, of an engine that brings its own.
     pairs
-        Directions that it translates with that, as ``en-de``.
+        Directions that it translates with that, or was taught, as ``en-de``.
+    adapter
+        What it was taught.
     """
 
     name: str
@@ -168,3 +174,4 @@ class Loaded:
     revision: str | None = None
     heads: HeadSet | None = None
     pairs: tuple[str, ...] = ()
+    adapter: Adapter | None = None

@@ -10,6 +10,7 @@ from pkgutil import resolve_name
 
 from alignatt4llm.errors import UsageError, extra
 from alignatt4llm.translators.base import Asked, Loaded
+from alignatt4llm.weights.adapters import find_adapter
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class Engine:
         The extra that installs it, and the packages without which it does not run.
     recognizer
         The recogniser that goes with it unless another is asked for; the preset's if empty.
+    adapters
+        Whether it applies adapters.
     weights
         Whether it has to be given a model. One that has not may also be asked for as a model.
     """
@@ -35,6 +38,7 @@ class Engine:
     extra: str = ""
     needs: tuple[str, ...] = ()
     recognizer: str = ""
+    adapters: bool = False
     weights: bool = True
 
 
@@ -45,7 +49,11 @@ _HERE = "alignatt4llm.translators"
 
 ENGINES: dict[str, Engine] = {
     "transformers": Engine(
-        "in this process", f"{_HERE}.transformers:load", "transformers", ("torch", "transformers")
+        "in this process",
+        f"{_HERE}.transformers:load",
+        "transformers",
+        ("torch", "transformers"),
+        adapters=True,
     ),
     "vllm": Engine("vLLM on this machine", f"{_HERE}.vllm.translator:load", "vllm", ("vllm",)),
     ADDRESS: Engine(
@@ -86,9 +94,15 @@ def load_translator(name: str, asked: Asked) -> Loaded:
     Raises
     ------
     AlignattError
-        If there is no such engine or model, packages are missing, or it does not start.
+        If there is no such engine or model, packages are missing, it does not start, or it cannot
+        apply the adapter.
     """
     engine = find_engine(name, asked.model)
+    if adapter := asked.adapter or (find_adapter(asked.model) if engine.weights else None):
+        if not engine.adapters:
+            able = ", ".join(each for each, kind in ENGINES.items() if kind.adapters)
+            raise UsageError(f"The engine '{name}' applies no adapters; take --engine {able}.")
+        asked = replace(asked, model=adapter.model, adapter=adapter)
     with extra(engine.extra, f"The engine '{name}'"):
         load: Callable[[Asked], Loaded] = resolve_name(engine.load)
     return load(replace(asked, address=name))

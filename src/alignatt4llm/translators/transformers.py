@@ -26,8 +26,10 @@ from alignatt4llm.text.prefix import common_prefix
 from alignatt4llm.translators.base import Asked, Loaded
 from alignatt4llm.translators.drafter import GreedyDrafter
 from alignatt4llm.translators.drafting import Choice, Choices, Chooser, Needed
+from alignatt4llm.translators.merging import merge
 from alignatt4llm.translators.stepper import Stepper
 from alignatt4llm.translators.vocabulary import Vocabulary
+from alignatt4llm.weights.adapters import Adapter
 from alignatt4llm.weights.models import resolve_llm
 
 BEGINNINGS = 8
@@ -49,6 +51,8 @@ class TransformersTranslator:
         Weight type; the device's by default.
     device
         Where it runs; the best there is by default.
+    adapter
+        What it was taught; added to its weights.
 
     Raises
     ------
@@ -64,6 +68,7 @@ class TransformersTranslator:
         threads: int = 0,
         dtype: str | torch.dtype | None = None,
         device: Device | None = None,
+        adapter: Adapter | None = None,
     ) -> None:
         device = device or Device.best()
         logging.disable_progress_bar()
@@ -75,6 +80,9 @@ class TransformersTranslator:
         except (OSError, ValueError) as problem:
             reason = str(problem).strip().splitlines()[0]
             raise AlignattError(f"The model '{location}' cannot be loaded: {reason}") from problem
+        self._prompt = adapter.prompt if adapter else "auto"
+        if adapter:
+            self.model = merge(self.model, adapter)
         if dtype is None and device.dtype == "float32":
             widen(self.model, device)
         self.model.to(device.name).eval().requires_grad_(False)
@@ -96,8 +104,8 @@ class TransformersTranslator:
         return Layout.of(self.model.config)
 
     def prompt_form(self, pair: Pair, form: str = "auto") -> PromptForm:
-        """Return the prompt of a name; see `prompts.prompt_form`."""
-        return prompt_form(self.tokenizer, pair, form)
+        """Return the prompt of a name, by default what it was taught; see `prompts.prompt_form`."""
+        return prompt_form(self.tokenizer, pair, self._prompt if form == "auto" else form)
 
     def open(self, pair: Pair, heads: HeadSet, beginning: str = "") -> "TransformersDrafter":
         """Start drafting for one stream, its prompts' beginning already read.
@@ -209,5 +217,15 @@ def load(asked: Asked) -> Loaded:
     """
     weights = resolve_llm(asked.model, asked.tell)
     dtype = torch.float32 if asked.sentences and not torch.cuda.is_available() else None
-    translator = TransformersTranslator(weights.location, revision=weights.revision, dtype=dtype)
-    return Loaded(weights.name, weights.location, translator, weights.revision)
+    taught = asked.adapter
+    translator = TransformersTranslator(
+        weights.location, revision=weights.revision, dtype=dtype, adapter=taught
+    )
+    return Loaded(
+        taught.name if taught else weights.name,
+        weights.location,
+        translator,
+        weights.revision,
+        pairs=taught.pairs if taught else (),
+        adapter=taught,
+    )
