@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from alignatt4llm.cli.files import WritesInto
 from alignatt4llm.cli.interrupt import Interrupt
 from alignatt4llm.cli.report import tell
 from alignatt4llm.errors import UsageError, extra
@@ -37,10 +38,10 @@ def add_parser(subparsers: Any) -> None:
         "translations; or 'name.{}.tsv', a file a pair, source tab target")  # fmt: skip
     add("--licence", action="append", default=[], metavar="TEXT",
         help="terms of each --data, in their order, for the data sheet")  # fmt: skip
-    add("--out", type=Path, required=True, metavar="FOLDER", help="the adapter")
+    add("--out", type=Path, action=WritesInto, required=True, metavar="FOLDER", help="the adapter")
     add("--test", metavar="FILES", help="other text, whose last sentences are held out")
     _add_numbers(parser)
-    add("--links", type=Path, metavar="FOLDER",
+    add("--links", type=Path, action=WritesInto, metavar="FOLDER",
         help="where word links are kept and taken from; default: the cache")  # fmt: skip
     parser.set_defaults(run=run)
 
