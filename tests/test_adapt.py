@@ -259,7 +259,7 @@ def test_without_guidance_the_model_has_the_heads_that_it_had(folder, wanted, tm
         (["--model", "{folder}/text.en.txt"], "is a file; give the folder"),
         (["--out", "{folder}/made"], "holds a finished adapter"),
         (["--out", "{folder}/no/where"], "cannot be made a folder"),
-        (["--out", "{folder}/text.en.txt"], "cannot be made a folder"),
+        (["--out", "{folder}/text.en.txt"], "is a file; name a folder"),
     ],
 )
 def test_bad_input_gets_a_sentence(folder, made, tmp_path, capsys, more, told):
