@@ -4,8 +4,10 @@ Which room may use which is held by the contracts in ``make check``.
 """
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from importlib import import_module
 from pathlib import Path
 from statistics import median
@@ -69,3 +71,13 @@ def test_public_names_are_the_objects_of_their_rooms():
         for name in names:
             home = import_module(f"alignatt4llm.{module}")
             assert getattr(alignatt4llm, name) is getattr(home, name)
+
+
+def test_make_installs_what_the_commands_of_the_readme_need():
+    root = PACKAGE.parent.parent
+    extras = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
+    makefile = (root / "Makefile").read_text("utf-8")
+    [installed] = re.findall(r'BIN\)/python .* -e "\.\[(embedded,[^"]*heads[^"]*)\]"', makefile)
+    shown = set(re.findall(r"\.venv/bin/alignatt (\w+)", (root / "README.md").read_text("utf-8")))
+    needed = shown & set(extras["project"]["optional-dependencies"])
+    assert {"listen", "serve"} <= needed <= set(installed.split(","))
