@@ -11,11 +11,12 @@ from safetensors.torch import load_file
 from tiny import save_checkpoint
 from transformers import AutoModelForCausalLM
 
-from alignatt4llm.adapt import corpus, teaching
+from alignatt4llm.adapt import teaching
 from alignatt4llm.adapt.corpus import Data
 from alignatt4llm.adapt.course import Wanted, plan
 from alignatt4llm.adapt.run import adapt
 from alignatt4llm.adapt.settings import TeachingSettings
+from alignatt4llm.calibrate import align as links
 from alignatt4llm.calibrate.align import Sentence
 from alignatt4llm.cli import adapt as command
 from alignatt4llm.cli.main import main
@@ -81,7 +82,7 @@ def surroundings(tmp_path_factory):
     patch.setenv("ALIGNATT_CACHE", str(tmp_path_factory.mktemp("cache")))
     patch.setenv("ALIGNATT_THREADS", "1")
     patch.setenv("ALIGNATT_DEVICE", "cpu")
-    patch.setattr(corpus, "align", diagonal)
+    patch.setattr(links, "align", diagonal)
     yield
     patch.undo()
 
@@ -219,7 +220,7 @@ def test_held_out_sentences_are_not_taught(folder):
 def test_links_are_made_once_and_taken_again(folder, wanted, tmp_path, monkeypatch):
     wanted = replace(wanted, links=tmp_path / "links")
     first = plan(wanted, silent)[0]
-    monkeypatch.setattr(corpus, "align", None)
+    monkeypatch.setattr(links, "align", None)
     assert plan(wanted, silent)[0].digest == first.digest
     [kept] = (tmp_path / "links").iterdir()
     kept.write_text("0-0\n")

@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from alignatt4llm.adapt.clean import clean, is_badly_linked
-from alignatt4llm.calibrate.align import Links, Sentence, align, links_of
+from alignatt4llm.calibrate.align import Sentence, aligned
 from alignatt4llm.errors import Tell, UsageError
 from alignatt4llm.files.reading import read_lines
 from alignatt4llm.text.languages import Pair
@@ -160,21 +160,5 @@ def _linked(
 ) -> list[Sentence]:
     """Align sentences, or take the links that they were given before."""
     digest = sha256(json.dumps([str(pair), every]).encode()).hexdigest()[:16]
-    path = folder / f"{pair}.{digest}.txt"
-    if path.exists():
-        found = links_of(read_lines(path))
-        if len(found) == len(every):
-            return [Sentence(*one, links) for one, links in zip(every, found, strict=True)]
-    tell(f"{pair}: aligning the words of {len(every)} sentence pairs")
     sources, targets = zip(*every, strict=True)
-    sentences = align(sources, targets, pair)
-    folder.mkdir(parents=True, exist_ok=True)
-    _write(path, [sentence.links for sentence in sentences])
-    return sentences
-
-
-def _write(path: Path, links: Sequence[Links]) -> None:
-    lines = (" ".join(f"{i}-{j}" for i, j in sorted(one)) for one in links)
-    partial = path.with_suffix(".partial")
-    partial.write_text("".join(f"{line}\n" for line in lines), "utf-8")
-    partial.replace(path)
+    return aligned(folder / f"{pair}.{digest}.txt", sources, targets, pair, tell)

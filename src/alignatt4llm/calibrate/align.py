@@ -7,8 +7,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from alignatt4llm.errors import UsageError, extra
+from alignatt4llm.errors import Tell, UsageError, extra
 from alignatt4llm.files.reading import read_json, read_lines
+from alignatt4llm.files.writing import write_whole
 from alignatt4llm.text.languages import Language, Pair
 from alignatt4llm.text.units import unit_spans
 from alignatt4llm.text.words import Span, signs, spans, word_spans
@@ -186,6 +187,24 @@ def _eflomal(sources: list[str], targets: list[str]) -> tuple[list[Links], list[
         Aligner().align(sources, targets, links_filename_fwd=files[0], links_filename_rev=files[1])
         forward, backward = (links_of(Path(name).read_text("utf-8").splitlines()) for name in files)
     return forward, backward
+
+
+def aligned(
+    path: Path, sources: Sequence[str], targets: Sequence[str], pair: Pair, tell: Tell
+) -> list[Sentence]:
+    """Align sentences, or take the links that a file keeps of them; it is written if it has none.
+
+    eflomal draws at random, so only kept links are the same again.
+    """
+    links = links_of(read_lines(path)) if path.exists() else []
+    if len(links) == len(sources):
+        return [Sentence(*each) for each in zip(sources, targets, links, strict=True)]
+    tell(f"{pair}: aligning the words of {len(sources)} sentences")
+    sentences = align(sources, targets, pair)
+    lines = (" ".join(f"{i}-{j}" for i, j in sorted(one.links)) for one in sentences)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, "".join(f"{line}\n" for line in lines))
+    return sentences
 
 
 def links_of(lines: Iterable[str]) -> list[Links]:

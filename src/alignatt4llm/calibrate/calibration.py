@@ -3,10 +3,9 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import get_args
 
-from alignatt4llm.calibrate.align import Sentence, align, links_of
+from alignatt4llm.calibrate.align import Sentence, aligned
 from alignatt4llm.calibrate.gather import Seen, gather, work_folder
 from alignatt4llm.calibrate.measure import measure
 from alignatt4llm.calibrate.model import Model
@@ -100,7 +99,9 @@ def calibrate(
         "corpus": corpus.digest,
     }
     with work_folder(key) as folder:
-        sentences = corpus.sentences or _aligned(folder, corpus, pair, tell)
+        sentences = corpus.sentences or aligned(
+            folder / "links.txt", corpus.sources, corpus.targets, pair, tell
+        )
         chosen_on, held_out = (
             sentences[: corpus.calibration],
             sentences[corpus.calibration :],
@@ -122,21 +123,6 @@ def calibrate(
         "versions": {package: installed(package) for package in _VERSIONS},
     }
     return replace(heads, origin=origin)
-
-
-def _aligned(folder: Path, corpus: Corpus, pair: Pair, tell: Tell) -> list[Sentence]:
-    """Align all sentences, or read the alignment that interrupted work has left."""
-    path = folder / "links.txt"
-    if not path.exists():
-        tell(f"{pair}: aligning {len(corpus.sources)} sentences")
-        found = align(corpus.sources, corpus.targets, pair)
-        lines = [" ".join(f"{i}-{j}" for i, j in sorted(one.links)) for one in found]
-        partial = path.with_suffix(".partial")
-        partial.write_text("\n".join(lines), "utf-8")
-        partial.replace(path)
-    links = links_of(path.read_text("utf-8").split("\n"))
-    pairs = zip(corpus.sources, corpus.targets, links, strict=True)
-    return [Sentence(*each) for each in pairs]
 
 
 def _choose(

@@ -97,10 +97,8 @@ def parse(text: str, defaults: Defaults = Defaults()) -> Message:
         fields.only(("type", "version", "from", "to", "latency", "audio", "trace"))
         _check_version(fields)
         told: list[str] = []
-        source, target = (
-            fields.text("from", defaults.source),
-            fields.text("to", defaults.target or None),
-        )
+        source = fields.text("from", defaults.source)
+        target = fields.text("to", defaults.target or None)
         return Start(
             pair_of(source, target, told.append),
             fields.choice("latency", LATENCIES, "medium"),

@@ -40,9 +40,8 @@ class _Blocks:
 
 _IN_WORDS = _Blocks(longest=24, phrase=6, ratio=4, digit=2)
 _IN_CHARACTERS = _Blocks(longest=48, phrase=12, ratio=6, digit=6)
-_IN_UNIT = _Blocks(
-    longest=12, phrase=24, ratio=12, digit=12, least=24
-)  # numbers may have many zeros
+_IN_UNIT = _Blocks(longest=12, phrase=24, ratio=12, digit=12, least=24)
+"""Numbers may have many zeros."""
 
 _GROUPED = re.compile(r"\S*\d(?:\s\d{3}(?!\d))+\S*|\S+")
 """A word; a number whose digits stand in groups of three is one."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from alignatt4llm.errors import AlignattError, UsageError
+from alignatt4llm.files.writing import write_whole
 from alignatt4llm.heads.headset import Head, HeadSet, Layout
 from alignatt4llm.heads.loading import head_set_for, load_head_set
 from alignatt4llm.text.languages import Pair
@@ -86,7 +87,7 @@ class Adapter:
             "origin": self.origin,
         }
         text = json.dumps(record, indent=1, ensure_ascii=False)
-        (self.folder / FILE).write_text(text + "\n", "utf-8")
+        write_whole(self.folder / FILE, text + "\n")
 
     @classmethod
     def read(cls, folder: Path) -> Self:
