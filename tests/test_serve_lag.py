@@ -9,6 +9,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 from long_journal import lengthen, talk_for_a_while
 from serve_harness import EVERYTHING, Client, free_port, run, serving, speech
@@ -91,8 +92,16 @@ async def speak(port):
     assert await client.finish() == EVERYTHING
 
 
+async def download(port, known):
+    """Take the whole transcript, once the session is there."""
+    address = f"http://127.0.0.1:{port}/transcripts/{known['session']}.srt"
+    async with httpx.AsyncClient(timeout=60) as http:
+        answer = await http.get(address)
+    assert answer.text.count("-->") > 1000
+
+
 async def clients(port, known):
-    await asyncio.gather(catch_up(port, known), speak(port), speak(port))
+    await asyncio.gather(catch_up(port, known), download(port, known), speak(port), speak(port))
 
 
 if __name__ == "__main__":
