@@ -2,12 +2,13 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
 from alignatt4llm.adapt.clean import clean, is_badly_linked
+from alignatt4llm.adapt.script import writing
 from alignatt4llm.calibrate.align import Sentence, aligned
 from alignatt4llm.errors import Tell, UsageError
 from alignatt4llm.files.reading import read_lines
@@ -134,7 +135,8 @@ def read_parts(
     AlignattError
         If there is too little text, a file cannot be read, or eflomal is not installed.
     """
-    kept = [(one, clean(one.read(pair)[: most or None], pair)) for one in data]
+    written = writing(pair.source), writing(pair.target)
+    kept = [(one, clean(_written(one.read(pair)[: most or None], *written), pair)) for one in data]
     kept = [(one, text) for one, text in kept if text.pairs]
     every = [found for _, text in kept for found in text.pairs]
     if len(every) < LEAST:
@@ -147,6 +149,12 @@ def read_parts(
     return [
         _part(one, pair, [next(linked) for _ in text.pairs], text.left_out) for one, text in kept
     ]
+
+
+def _written(
+    pairs: Sequence[tuple[str, str]], source: Callable[[str], str], target: Callable[[str], str]
+) -> list[tuple[str, str]]:
+    return [(source(one), target(other)) for one, other in pairs]
 
 
 def _part(data: Data, pair: Pair, linked: list[Sentence], left_out: Counter[str]) -> Part:

@@ -72,7 +72,8 @@ def adapt(
     curriculum = Curriculum([each.subjects for each in courses], settings.seed, settings.mix)
     forms = {str(pair): prompt_form(student.tokenizer, pair, PROMPT) for pair in wanted.pairs}
     teaching = Teaching(student, curriculum, courses, forms, settings, tell)
-    parts = [weights.name, weights.revision, asdict(settings), [each.digest for each in courses]]
+    digests = [each.digest for each in courses]
+    parts = [weights.name, weights.revision, asdict(settings), digests, student.is_half]
     key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
     if found := Checkpoint.load(out, key):
         teaching.restore(found)
@@ -92,6 +93,7 @@ def adapt(
             "data": data(courses),
             "lessons": lessons(curriculum, settings.steps * settings.batch),
             "settings": asdict(settings),
+            "arithmetic": "bfloat16" if student.is_half else "float32",
             "steps": teaching.step,
             "seconds": round(teaching.seconds, 1),
             "scores": teaching.scores,

@@ -14,7 +14,7 @@ from alignatt4llm.adapt.losses import Batch
 from alignatt4llm.attention.packed import attention_modules
 from alignatt4llm.errors import AlignattError, extra
 from alignatt4llm.heads.headset import Head, Layout
-from alignatt4llm.machine.device import Device
+from alignatt4llm.machine.device import Device, computes_bfloat16
 from alignatt4llm.translators.vocabulary import Vocabulary
 
 
@@ -29,6 +29,8 @@ class Student:
         A fast Hugging Face tokeniser.
     rank
         Rank of the adapters; they are scaled by 2.
+    is_half
+        Whether matrices are multiplied in bfloat16.
 
     Attributes
     ----------
@@ -36,9 +38,13 @@ class Student:
         The model as peft sees it.
     vocabulary, layout
         Its tokens, and the grid of its heads.
+    is_half
+        As given.
     """
 
-    def __init__(self, model: PreTrainedModel, tokenizer: Any, rank: int) -> None:
+    def __init__(
+        self, model: PreTrainedModel, tokenizer: Any, rank: int, is_half: bool = False
+    ) -> None:
         with extra("adapt", "Teaching a model"):
             from peft import LoraConfig, get_peft_model
         model.requires_grad_(False)
@@ -47,6 +53,7 @@ class Student:
         self.tokenizer = tokenizer
         self.vocabulary = Vocabulary(tokenizer, model.generation_config)
         self.layout = Layout.of(model.config)
+        self.is_half = is_half
         self._attention = attention_modules(model)
         config = LoraConfig(
             r=rank,
@@ -94,7 +101,7 @@ class Student:
         """
         self._wanted = batch.places
         try:
-            with self._watched({layer for layer, _ in heads}) as seen:
+            with self._watched({layer for layer, _ in heads}) as seen, self._arithmetic():
                 logits = self.model(
                     input_ids=batch.ids, attention_mask=batch.mask, use_cache=False
                 ).logits[0]
@@ -104,6 +111,10 @@ class Student:
         rows = [seen[layer][lesson, head, place] for layer, head in heads]
         none = logits.new_zeros(len(batch.rows), 0, batch.ids.shape[1])
         return logits, torch.stack(rows, 1) if rows else none
+
+    def _arithmetic(self) -> torch.autocast:
+        """Multiply in bfloat16 where that is fast; weights and sums keep their digits."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.is_half)
 
     def _select(self, _module: nn.Module, _inputs: Any, output: Any) -> Any:
         """Ask the vocabulary, which costs most, only where something is to be said."""
@@ -149,6 +160,8 @@ def linear_layers(model: PreTrainedModel) -> list[str]:
 def load_student(location: str, revision: str | None, rank: int) -> Student:
     """Load a model to be taught: in float32 on a CPU, as it is stored on a GPU.
 
+    Matrices are multiplied in bfloat16 where that is fast.
+
     Raises
     ------
     AlignattError
@@ -165,4 +178,4 @@ def load_student(location: str, revision: str | None, rank: int) -> Student:
     except (OSError, ValueError) as problem:
         reason = str(problem).strip().splitlines()[0]
         raise AlignattError(f"The model '{location}' cannot be loaded: {reason}") from problem
-    return Student(model.to(device.name), tokenizer, rank)
+    return Student(model.to(device.name), tokenizer, rank, computes_bfloat16(device.name))
