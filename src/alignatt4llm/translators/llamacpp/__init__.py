@@ -1,0 +1,1 @@
+"""Drafts by a model in a GGUF file, run by llama.cpp."""
