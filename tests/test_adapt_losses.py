@@ -23,7 +23,7 @@ from alignatt4llm.calibrate.align import Sentence
 from alignatt4llm.heads.headset import FLOOR
 from alignatt4llm.prompts.forms import prompt_form
 from alignatt4llm.text.languages import Pair
-from alignatt4llm.translators.vocabulary import Vocabulary
+from alignatt4llm.translators.vocabulary import HubVocabulary
 
 DE, ZH = Pair.parse("en-de"), Pair.parse("en-zh")
 TOKENIZERS = {"byte-level": byte_level_tokenizer(), "byte-fallback": byte_fallback_tokenizer()}
@@ -40,7 +40,7 @@ CHINESE = passage("The train leaves.", "列车离开。", "1-0 1-1 2-2 2-3", ZH)
 
 
 def encoded(lesson, tokenizer="byte-level"):
-    vocabulary = Vocabulary(TOKENIZERS[tokenizer], None)
+    vocabulary = HubVocabulary(TOKENIZERS[tokenizer], None)
     form = prompt_form(TOKENIZERS[tokenizer], lesson.pair, "taught")
     return encode(lesson, form, vocabulary)
 

@@ -9,7 +9,7 @@ from alignatt4llm.errors import AlignattError
 from alignatt4llm.prompts.forms import ChatPrompt, FewShotPrompt
 from alignatt4llm.prompts.prompt import Closed, Prompt, source_columns
 from alignatt4llm.text.languages import Pair
-from alignatt4llm.translators.vocabulary import Vocabulary
+from alignatt4llm.translators.vocabulary import HubVocabulary
 
 EN_DE, EN_ZH, ZH_EN = (Pair.parse(pair) for pair in ("en-de", "en-zh", "zh-en"))
 TOKENIZERS = {"byte-level": byte_level_tokenizer, "byte-fallback": byte_fallback_tokenizer}
@@ -17,7 +17,7 @@ TOKENIZERS = {"byte-level": byte_level_tokenizer, "byte-fallback": byte_fallback
 
 def columns(prompt, tokenizer):
     """The text of each word as its token columns spell it, and the columns."""
-    ids, offsets = Vocabulary(tokenizer, GenerationConfig()).encode(prompt.text)
+    ids, offsets = HubVocabulary(tokenizer, GenerationConfig()).encode(prompt.text)
     positions, words = source_columns(prompt, offsets)
     spelt = [
         prompt.text[offsets[own[0]][0] : offsets[own[-1]][1]].strip()
@@ -50,7 +50,7 @@ def test_every_word_has_columns_of_its_own(name, pair, words):
 @pytest.mark.parametrize("words", [list("第一班火车🚆七点，离开"), ["第一班", "火车", "離開。"]])
 def test_a_token_belongs_to_the_word_of_its_last_character(name, words):
     prompt = FewShotPrompt(ZH_EN)(words)
-    _, offsets = Vocabulary(TOKENIZERS[name](), GenerationConfig()).encode(prompt.text)
+    _, offsets = HubVocabulary(TOKENIZERS[name](), GenerationConfig()).encode(prompt.text)
     positions, of_word = source_columns(prompt, offsets)
     for position, word in zip(positions, of_word, strict=True):
         start, end = prompt.word_spans[word]
@@ -132,7 +132,7 @@ def test_a_source_that_stands_in_the_history_too_is_found_where_it_is_open():
     form = ChatPrompt(EN_DE, with_template(CHAT))
     prompt = form(["Hello."], "", [Closed("Hello.", "Hallo.")])
     _, positions, _ = columns(prompt, with_template(CHAT))
-    ids, offsets = Vocabulary(with_template(CHAT), GenerationConfig()).encode(prompt.text)
+    ids, offsets = HubVocabulary(with_template(CHAT), GenerationConfig()).encode(prompt.text)
     assert offsets[positions[0]][0] == prompt.text.rindex("Hello.")
     assert positions[-1] < len(ids)
 

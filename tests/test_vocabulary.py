@@ -8,11 +8,11 @@ from transformers import GenerationConfig, PreTrainedTokenizer
 
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.prompts.prompt import Prompt, source_columns
-from alignatt4llm.translators.vocabulary import Vocabulary
+from alignatt4llm.translators.vocabulary import HubVocabulary
 
 VOCABULARIES = {
-    "byte level": Vocabulary(byte_level_tokenizer(), GenerationConfig(eos_token_id=[1, 5])),
-    "byte fallback": Vocabulary(byte_fallback_tokenizer(), GenerationConfig(eos_token_id=1)),
+    "byte level": HubVocabulary(byte_level_tokenizer(), GenerationConfig(eos_token_id=[1, 5])),
+    "byte fallback": HubVocabulary(byte_fallback_tokenizer(), GenerationConfig(eos_token_id=1)),
 }
 TEXTS = st.text("ab ö—離開火🙂😀𝄞", min_size=1, max_size=12).map(lambda text: f"x{text}x")
 
@@ -90,7 +90,7 @@ def test_line_breaks_and_end_tokens_end_a_translation(vocabulary):
 def test_end_tokens_named_by_the_generation_config_count():
     assert VOCABULARIES["byte level"].ends(5)
     assert not VOCABULARIES["byte fallback"].ends(5)
-    assert Vocabulary(byte_level_tokenizer(), None).ends(1)
+    assert HubVocabulary(byte_level_tokenizer(), None).ends(1)
 
 
 def test_prompts_begin_with_exactly_one_start_token(vocabulary):
@@ -102,7 +102,7 @@ def test_an_end_token_that_the_tokeniser_adds_is_left_out():
     tokenizer = byte_level_tokenizer()
     tokenizer.backend_tokenizer.post_processor = _closing_post_processor()
     assert tokenizer("the").input_ids[-1] == 1
-    vocabulary = Vocabulary(tokenizer, None)
+    vocabulary = HubVocabulary(tokenizer, None)
     ids, offsets = vocabulary.encode("the")
     assert ids == VOCABULARIES["byte level"].encode("the")[0]
     assert len(offsets) == len(ids)
@@ -162,7 +162,7 @@ def test_spaces_marks_and_line_breaks_may_follow_a_word(vocabulary, text):
 def test_marks_beyond_ascii_may_follow_a_word(mark):
     tokenizer = byte_level_tokenizer()
     tokenizer.add_tokens(["—", "…", "\t", "s"])
-    vocabulary = Vocabulary(tokenizer, None)
+    vocabulary = HubVocabulary(tokenizer, None)
     assert not vocabulary.glues(first_token(vocabulary, mark))
     assert vocabulary.glues(first_token(vocabulary, "s"))
 
@@ -180,4 +180,4 @@ def test_a_tokeniser_without_offsets_is_refused():
             return {}
 
     with pytest.raises(AlignattError, match="offsets"):
-        Vocabulary(Slow(), None)
+        HubVocabulary(Slow(), None)

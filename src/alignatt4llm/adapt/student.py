@@ -15,7 +15,7 @@ from alignatt4llm.attention.packed import attention_modules
 from alignatt4llm.errors import AlignattError, extra
 from alignatt4llm.heads.headset import Head, Layout
 from alignatt4llm.machine.device import Device, computes_bfloat16
-from alignatt4llm.translators.vocabulary import Vocabulary
+from alignatt4llm.translators.vocabulary import HubVocabulary
 
 
 class Student:
@@ -51,7 +51,7 @@ class Student:
         model.set_attn_implementation("eager")  # the only one that gives its rows
         self.model = model
         self.tokenizer = tokenizer
-        self.vocabulary = Vocabulary(tokenizer, model.generation_config)
+        self.vocabulary = HubVocabulary(tokenizer, model.generation_config)
         self.layout = Layout.of(model.config)
         self.is_half = is_half
         self._attention = attention_modules(model)

@@ -12,7 +12,7 @@ from alignatt4llm.text.languages import Pair
 from alignatt4llm.weights.adapters import Adapter
 
 if TYPE_CHECKING:
-    from alignatt4llm.attention.packed import PackedModel
+    from alignatt4llm.attention.packed import Feed, PackedModel
     from alignatt4llm.translators.stepper import Stepper
     from alignatt4llm.translators.vllm.steps import Engine
     from alignatt4llm.translators.vocabulary import Vocabulary
@@ -106,7 +106,7 @@ class Stepping(Translator, Protocol):
     model: Any
     tokenizer: Any
     packed: "PackedModel"
-    stepper: "Stepper"
+    stepper: "Stepper[Feed]"
     vocabulary: "Vocabulary"
 
 
@@ -132,6 +132,8 @@ class Asked:
         What the model was taught; found by itself where the model is named by its folder.
     heads
         A head set that is not shipped and will be used; some engines must know it now.
+    streams
+        How many streams will draft at once.
     sentences
         Whether whole sentences will be read at once, rather than drafted token by token.
     tell
@@ -142,6 +144,7 @@ class Asked:
     address: str = ""
     adapter: Adapter | None = None
     heads: HeadSet | None = None
+    streams: int = 1
     sentences: bool = False
     tell: Tell = silent
 

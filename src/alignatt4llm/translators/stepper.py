@@ -5,10 +5,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Condition
-from typing import TYPE_CHECKING
+from typing import Generic, Protocol, TypeVar
 
-if TYPE_CHECKING:
-    from alignatt4llm.attention.packed import Feed
+
+class Fed(Protocol):
+    """What a stream feeds in a pass."""
+
+    @property
+    def ids(self) -> Sequence[int]:
+        """The new tokens."""
+        ...
+
+
+F = TypeVar("F", bound=Fed)
 
 PATIENCE = 0.02
 """Seconds that streams ready to step wait for one that is between two steps, from the end of the
@@ -27,14 +36,14 @@ class Counters:
 
 
 @dataclass(slots=True)
-class _Ticket:
-    feed: "Feed"
+class _Ticket(Generic[F]):
+    feed: F
     since: float
     done: bool = False
     problem: BaseException | None = None
 
 
-class Stepper:
+class Stepper(Generic[F]):
     """Brings the steps of several streams together.
 
     Every stream drafts in a thread of its own and calls `step`. The thread that finds all
@@ -46,10 +55,10 @@ class Stepper:
         Runs a pass over some feeds.
     """
 
-    def __init__(self, run: Callable[[Sequence["Feed"]], None]) -> None:
+    def __init__(self, run: Callable[[Sequence[F]], None]) -> None:
         self._run = run
         self._changed = Condition()
-        self._waiting: list[_Ticket] = []
+        self._waiting: list[_Ticket[F]] = []
         self._drafting = 0
         self._running = False
         self._ended = 0.0
@@ -67,7 +76,7 @@ class Stepper:
                 self._drafting -= 1
                 self._changed.notify_all()
 
-    def step(self, feed: "Feed") -> None:
+    def step(self, feed: F) -> None:
         """Have a feed's logits and rows computed; return when they are there.
 
         Raises
@@ -108,7 +117,7 @@ class Stepper:
                 ticket.done = True
             self._changed.notify_all()
 
-    def _next(self) -> list[_Ticket]:
+    def _next(self) -> list[_Ticket[F]]:
         count, tokens = 0, 0
         while count < len(self._waiting) and (count == 0 or tokens < MOST_TOKENS):
             tokens += len(self._waiting[count].feed.ids)
@@ -119,7 +128,7 @@ class Stepper:
         self.counters.steps += sum(len(ticket.feed.ids) == 1 for ticket in batch)
         return batch
 
-    def _serve(self, batch: list[_Ticket]) -> None:
+    def _serve(self, batch: list[_Ticket[F]]) -> None:
         """Run the pass; if it fails, each feed by itself, so that only the culprit suffers."""
         try:
             self._run([ticket.feed for ticket in batch])

@@ -55,6 +55,9 @@ ENGINES: dict[str, Engine] = {
         ("torch", "transformers"),
         adapters=True,
     ),
+    "llama.cpp": Engine(
+        "in this process, a GGUF file", f"{_HERE}.llamacpp.translator:load", "llamacpp"
+    ),
     "vllm": Engine("vLLM on this machine", f"{_HERE}.vllm.translator:load", "vllm", ("vllm",)),
     ADDRESS: Engine(
         "one that 'alignatt serve-engine' runs",

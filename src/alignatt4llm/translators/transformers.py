@@ -28,7 +28,7 @@ from alignatt4llm.translators.drafter import GreedyDrafter
 from alignatt4llm.translators.drafting import Choice, Choices, Chooser, Needed
 from alignatt4llm.translators.merging import merge
 from alignatt4llm.translators.stepper import Stepper
-from alignatt4llm.translators.vocabulary import Vocabulary
+from alignatt4llm.translators.vocabulary import HubVocabulary
 from alignatt4llm.weights.adapters import Adapter
 from alignatt4llm.weights.models import resolve_llm
 
@@ -88,7 +88,7 @@ class TransformersTranslator:
         self.model.to(device.name).eval().requires_grad_(False)
         width = self.model.config.get_text_config().hidden_size
         torch.set_num_threads(threads or best_threads(width))
-        self.vocabulary = Vocabulary(self.tokenizer, self.model.generation_config)
+        self.vocabulary = HubVocabulary(self.tokenizer, self.model.generation_config)
         self.packed = PackedModel(self.model)
         self.stepper = Stepper(self.packed.run)
         self._read = lru_cache(BEGINNINGS)(self._read_once)
@@ -181,7 +181,7 @@ class TransformersDrafter(GreedyDrafter):
 class _StreamChooser:
     """Feeds a stream what it has not seen yet."""
 
-    def __init__(self, stepper: Stepper, stream: Stream, columns: Tensor) -> None:
+    def __init__(self, stepper: Stepper[Feed], stream: Stream, columns: Tensor) -> None:
         self._stepper, self._stream, self._columns = stepper, stream, columns
 
     def choose(self, known: Sequence[int], guess: Sequence[int], needed: Needed) -> Choices:

@@ -1,5 +1,6 @@
 """What drafting needs to know of a tokeniser: offsets, ends, and text that never breaks."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,8 +12,74 @@ _CONTEXT = 8
 """Tokens decoded before a draft: enough to hold any character whole that ends the prompt."""
 
 
-class Vocabulary:
-    """A tokeniser seen from the drafter.
+class Vocabulary(ABC):
+    """A tokeniser seen from the drafter."""
+
+    @abstractmethod
+    def encode(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """Return token ids and the characters each covers.
+
+        Special tokens written out in the text (a rendered chat template) become single tokens;
+        a start token is added where the tokeniser wants one and the text has none.
+        """
+
+    @abstractmethod
+    def text(self, ids: Sequence[int]) -> str:
+        """Return the text of tokens; bytes that make no character become U+FFFD."""
+
+    @abstractmethod
+    def piece(self, token: int) -> str:
+        """Return a token as the tokeniser writes it, a space perhaps as a mark; "" for none."""
+
+    @abstractmethod
+    def is_special(self, token: int) -> bool:
+        """Whether a token ends a text, or is no text at all."""
+
+    def ends(self, token: int) -> bool:
+        """Whether a token ends a translation: an end or special token, or a line break."""
+        return self.is_special(token) or "\n" in self.text([token])
+
+    def says_something(self, token: int) -> bool:
+        """Whether an ending token also carries text, as a full stop with its line break does."""
+        return not self.is_special(token) and bool(self.text([token]).partition("\n")[0].strip())
+
+    def is_punctuation(self, token: int) -> bool:
+        """Whether a token says no letter and no digit."""
+        return not any(map(str.isalnum, self.text([token])))
+
+    def glues(self, token: int) -> bool:
+        """Whether a token would grow letters onto the word before it."""
+        if self.is_special(token) or self.piece(token).startswith(_SPACE_MARKS):
+            return False
+        first = self.text([token])[:1]
+        return first.isalnum() or first in ("'", "’", "-", "_", _REPLACEMENT)
+
+    def decode(self, before: Sequence[int], ids: Sequence[int]) -> tuple[str, list[int]]:
+        """Return the text of ``ids`` after tokens ``before``, and its complete length per token.
+
+        A character whose bytes are not all there is left out until they are, and so is what would
+        change the text before it; a line break ends the text.
+        """
+        ends: list[int] = []
+        text = ""
+        context = list(before[-_CONTEXT:])
+        base = len(self.text(context))
+        for count in range(1, len(ids) + 1):
+            whole = self.text([*context, *ids[:count]])[base:]
+            if not whole.endswith(_REPLACEMENT) and whole.startswith(text):
+                text = whole.partition("\n")[0]
+            ends.append(len(text))
+        return text, ends
+
+    def read(self, before: Sequence[int], ids: Sequence[int]) -> str:
+        """Return the text of ``ids`` after tokens ``before``, as far as characters are whole."""
+        context = list(before[-_CONTEXT:])
+        whole = self.text([*context, *ids])[len(self.text(context)) :]
+        return whole.partition("\n")[0].rstrip(_REPLACEMENT)
+
+
+class HubVocabulary(Vocabulary):
+    """The tokens of a Hugging Face tokeniser.
 
     Parameters
     ----------
@@ -28,14 +95,10 @@ class Vocabulary:
         self._tokenizer = tokenizer
         ends = generation.eos_token_id if generation is not None else None
         listed = ends if isinstance(ends, list) else [ends]
-        self._ends = {*tokenizer.all_special_ids, *(end for end in listed if end is not None)}
+        self._special = {*tokenizer.all_special_ids, *(end for end in listed if end is not None)}
 
     def encode(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
-        """Return token ids and the characters each covers.
-
-        Special tokens written out in the text (a rendered chat template) become single tokens;
-        a start token is added where the tokeniser wants one and the text has none.
-        """
+        """Return token ids and the characters each covers; see `Vocabulary.encode`."""
         start = self._tokenizer.bos_token
         encoded = self._tokenizer(
             text,
@@ -48,49 +111,15 @@ class Vocabulary:
             offsets.pop()
         return ids, offsets
 
-    def ends(self, token: int) -> bool:
-        """Whether a token ends a translation: an end or special token, or a line break."""
-        return token in self._ends or "\n" in self._text([token])
-
-    def says_something(self, token: int) -> bool:
-        """Whether an ending token also carries text, as a full stop with its line break does."""
-        return token not in self._ends and bool(self._text([token]).partition("\n")[0].strip())
-
-    def is_punctuation(self, token: int) -> bool:
-        """Whether a token says no letter and no digit."""
-        return not any(map(str.isalnum, self._text([token])))
-
-    def glues(self, token: int) -> bool:
-        """Whether a token would grow letters onto the word before it."""
-        piece = self._tokenizer.convert_ids_to_tokens(token) or ""  # models may have more tokens
-        if token in self._ends or piece.startswith(_SPACE_MARKS):
-            return False
-        first = self._text([token])[:1]
-        return first.isalnum() or first in ("'", "’", "-", "_", _REPLACEMENT)
-
-    def decode(self, before: Sequence[int], ids: Sequence[int]) -> tuple[str, list[int]]:
-        """Return the text of ``ids`` after tokens ``before``, and its complete length per token.
-
-        A character whose bytes are not all there is left out until they are, and so is what would
-        change the text before it; a line break ends the text.
-        """
-        ends: list[int] = []
-        text = ""
-        context = list(before[-_CONTEXT:])
-        base = len(self._text(context))
-        for count in range(1, len(ids) + 1):
-            whole = self._text([*context, *ids[:count]])[base:]
-            if not whole.endswith(_REPLACEMENT) and whole.startswith(text):
-                text = whole.partition("\n")[0]
-            ends.append(len(text))
-        return text, ends
-
-    def read(self, before: Sequence[int], ids: Sequence[int]) -> str:
-        """Return the text of ``ids`` after tokens ``before``, as far as characters are whole."""
-        context = list(before[-_CONTEXT:])
-        whole = self._text([*context, *ids])[len(self._text(context)) :]
-        return whole.partition("\n")[0].rstrip(_REPLACEMENT)
-
-    def _text(self, ids: Sequence[int]) -> str:
+    def text(self, ids: Sequence[int]) -> str:
+        """Return the text of tokens."""
         text: str = self._tokenizer.decode(ids, clean_up_tokenization_spaces=False)
         return text
+
+    def piece(self, token: int) -> str:
+        """Return a token as the tokeniser writes it; models may have more tokens than it."""
+        return self._tokenizer.convert_ids_to_tokens(token) or ""
+
+    def is_special(self, token: int) -> bool:
+        """Whether a token ends a text, or is no text at all."""
+        return token in self._special

@@ -7,8 +7,20 @@ which the definitions are here. They change within weeks, so they hold for exact
 
 import ctypes
 from collections import deque
-from ctypes import POINTER, Structure, c_bool, c_char_p, c_float, c_int, c_int8, c_int32, c_int64
-from ctypes import c_size_t, c_uint32, c_void_p
+from ctypes import (
+    POINTER,
+    Structure,
+    c_bool,
+    c_char_p,
+    c_float,
+    c_int,
+    c_int8,
+    c_int32,
+    c_int64,
+    c_size_t,
+    c_uint32,
+    c_void_p,
+)
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -103,7 +115,7 @@ class Tensor(Structure):
     ]
 
 
-_DEFAULTS = {
+_DEFAULTS: dict[str, dict[str, Any]] = {
     "model": {"n_gpu_layers": -1, "split_mode": 1, "main_gpu": 0, "vocab_only": False},
     "context": {
         "n_ctx": 512,
@@ -197,7 +209,8 @@ class Library:
 
     def problem(self) -> str:
         """Return what went wrong last, in its words, and forget it."""
-        said, _ = " ".join(self.problems).strip(), self.problems.clear()
+        said = " ".join(self.problems).strip().rstrip(".")
+        self.problems.clear()
         return said or "it gives no reason"
 
 

@@ -19,7 +19,7 @@ from alignatt4llm.translators.base import Asked, Loaded
 from alignatt4llm.translators.drafter import GreedyDrafter
 from alignatt4llm.translators.drafting import Choice, Choices, Chooser, Needed
 from alignatt4llm.translators.vllm.steps import Ask, Engine, Head, Step
-from alignatt4llm.translators.vocabulary import Vocabulary
+from alignatt4llm.translators.vocabulary import HubVocabulary
 from alignatt4llm.weights.models import resolve_llm
 
 
@@ -40,7 +40,7 @@ class VllmTranslator:
         self.engine = engine
         self.name = name
         self.tokenizer = tokenizer
-        self.vocabulary = Vocabulary(tokenizer, generation)
+        self.vocabulary = HubVocabulary(tokenizer, generation)
 
     @classmethod
     def local(
