@@ -56,7 +56,10 @@ ENGINES: dict[str, Engine] = {
         adapters=True,
     ),
     "llama.cpp": Engine(
-        "in this process, a GGUF file", f"{_HERE}.llamacpp.translator:load", "llamacpp"
+        "in this process, a GGUF file",
+        f"{_HERE}.llamacpp.translator:load",
+        "llamacpp",
+        adapters=True,
     ),
     "vllm": Engine("vLLM on this machine", f"{_HERE}.vllm.translator:load", "vllm", ("vllm",)),
     ADDRESS: Engine(

@@ -22,6 +22,7 @@ from alignatt4llm.translators.llamacpp.slots import Stream
 from alignatt4llm.translators.llamacpp.template import ChatTemplate
 from alignatt4llm.translators.llamacpp.vocabulary import GgufVocabulary
 from alignatt4llm.translators.stepper import Stepper
+from alignatt4llm.weights.merged import merged
 from alignatt4llm.weights.models import resolve_gguf
 
 
@@ -194,7 +195,19 @@ def _choice(logits: NDArray[np.float32], token: np.int64) -> Choice:
 
 
 def load(asked: Asked) -> Loaded:
-    """Load a GGUF file into this process."""
-    weights = resolve_gguf(asked.model, asked.tell)
-    translator = LlamaTranslator(Path(weights.location), streams=asked.streams)
-    return Loaded(weights.name, weights.location, translator, weights.revision)
+    """Load a GGUF file into this process, with what it was taught added."""
+    weights, taught = resolve_gguf(asked.model, asked.tell), asked.adapter
+    file = Path(weights.location)
+    translator = LlamaTranslator(
+        merged(file, taught, asked.tell) if taught else file,
+        streams=asked.streams,
+        prompt=taught.prompt if taught else "auto",
+    )
+    return Loaded(
+        taught.name if taught else weights.name,
+        weights.location,
+        translator,
+        weights.revision,
+        pairs=taught.pairs if taught else (),
+        adapter=taught,
+    )
