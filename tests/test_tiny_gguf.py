@@ -1,6 +1,7 @@
 """The tiny GGUF files are what the tiny checkpoints are: the same tokens, the same logits."""
 
 import ctypes
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,16 +53,27 @@ CHANGES: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-def with_merges() -> PreTrainedTokenizerFast:
-    """Metaspace pieces of several letters, whose order of merging matters."""
-    tokenizer = byte_fallback_tokenizer()
-    merges = [("h", "i"), ("t", "h"), ("i", "n"), ("th", "e"), ("in", "g"), ("▁", "the")]
-    vocabulary = tokenizer.backend_tokenizer.get_vocab(with_added_tokens=False)
-    joined = {"".join(merge): len(vocabulary) + 10 + rank for rank, merge in enumerate(merges)}
+def taught(tokenizer: PreTrainedTokenizerFast, *merges: str) -> PreTrainedTokenizerFast:
+    """Let a tokeniser join further pairs, each written with a space."""
+    bpe = json.loads(tokenizer.backend_tokenizer.to_str())["model"]
+    pairs = [tuple(merge) for merge in (*bpe["merges"], *(merge.split(" ") for merge in merges))]
+    vocabulary = {**bpe["vocab"]}
+    for pair in merges:
+        vocabulary.setdefault(pair.replace(" ", ""), len(vocabulary) + 10)
     tokenizer.backend_tokenizer.model = models.BPE(
-        {**vocabulary, **joined}, merges, unk_token="<unk>", byte_fallback=True
+        vocabulary, pairs, unk_token=bpe["unk_token"], byte_fallback=bpe["byte_fallback"]
     )
     return tokenizer
+
+
+def joined_pieces() -> PreTrainedTokenizerFast:
+    """Metaspace pieces of several letters, whose order of joining matters."""
+    return taught(byte_fallback_tokenizer(), "h i", "t h", "i n", "th e", "in g", "▁ the")
+
+
+def crossing_words() -> PreTrainedTokenizerFast:
+    """Byte-level pairs that only some ways of splitting a text into words let join."""
+    return taught(byte_level_tokenizer(), "1 2", "( a", "Ċ Ċ", "Ġ Ġ", "' s", ". Ċ", "ĠĠ a", "Ġ 1")
 
 
 def with_turns() -> PreTrainedTokenizerFast:
@@ -149,7 +161,13 @@ def test_what_would_differ_is_refused(family: str, changes: dict[str, Any], tmp_
         save_gguf(tmp_path / "tiny.gguf", family, **changes)
 
 
-TOKENIZERS = (byte_level_tokenizer, byte_fallback_tokenizer, with_merges, with_turns)
+TOKENIZERS = (
+    byte_level_tokenizer,
+    byte_fallback_tokenizer,
+    joined_pieces,
+    crossing_words,
+    with_turns,
+)
 
 
 @pytest.fixture(scope="module", params=TOKENIZERS, ids=lambda make: make.__name__)
@@ -163,7 +181,13 @@ def both(
 
 
 @pytest.mark.parametrize(
-    "text", [*PROMPTS, "thing, then in the thin night", "<|im_start|>user\nHi <think> so</think>"]
+    "text",
+    [
+        *PROMPTS,
+        "thing, then in the thin night",
+        "<|im_start|>user\nHi <think> so</think>",
+        "(a 12123   a's.\n\n\n  12",
+    ],
 )
 def test_tokens_are_the_tokenisers(both: tuple[PreTrainedTokenizerFast, int], text: str) -> None:
     tokenizer, loaded = both
