@@ -166,7 +166,7 @@ def _write_vocabulary(writer: GGUFWriter, tokenizer: PreTrainedTokenizerFast, si
     writer.add_token_list(tokens)
     writer.add_token_types([_kind(tokenizer, token) for token in range(size)])
     if bpe["byte_fallback"]:
-        ranks = {"".join(merge): rank for rank, merge in reversed([*enumerate(bpe["merges"])])}
+        ranks = {"".join(merge): rank for rank, merge in enumerate(bpe["merges"])}
         writer.add_token_scores([-float(ranks.get(token, len(ranks))) for token in tokens])
         writer.add_add_space_prefix(False)
     else:
