@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from tiny import save_checkpoint
+from tiny_gguf import save_gguf
 
 from alignatt4llm.attention.packed import Feed, Stream
 from alignatt4llm.draft import TokenEvidence
@@ -18,6 +19,7 @@ from alignatt4llm.prompts.prompt import Prompt
 from alignatt4llm.text.languages import Pair
 from alignatt4llm.translators import stepper as stepping
 from alignatt4llm.translators.drafting import Choices, Drafting
+from alignatt4llm.translators.llamacpp.translator import LlamaTranslator
 from alignatt4llm.translators.stepper import Stepper
 from alignatt4llm.translators.transformers import TransformersTranslator
 
@@ -25,10 +27,32 @@ WORDS = ("the", "first", "train", "leaves", "at", "seven", "we", "found", "that"
 PAIR = Pair.parse("en-de")
 
 
-@pytest.fixture(scope="module", params=["llama", "gemma3", "gemma4"])
-def translator(request, tmp_path_factory):
-    folder = save_checkpoint(tmp_path_factory.mktemp(request.param), request.param)
+def in_transformers(folder, family):
+    save_checkpoint(folder, family)
     return TransformersTranslator(folder, threads=1, dtype=torch.float32)
+
+
+def in_llama_cpp(folder, family):
+    save_gguf(folder / "tiny.gguf", family)
+    return LlamaTranslator(folder / "tiny.gguf", streams=5, threads=1, guess=10, precise=True)
+
+
+ENGINES = [
+    *(
+        pytest.param((in_transformers, family), id=family)
+        for family in ("llama", "gemma3", "gemma4")
+    ),
+    *(
+        pytest.param((in_llama_cpp, family), id=f"gguf-{family}")
+        for family in ("llama", "gemma3", "qwen3")
+    ),
+]
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def translator(request, tmp_path_factory):
+    load, family = request.param
+    return load(tmp_path_factory.mktemp(family), family)
 
 
 def head_set(row="predicting"):

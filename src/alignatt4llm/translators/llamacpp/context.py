@@ -117,6 +117,10 @@ class LlamaContext:
             for some, count in _rounds(sorted(together, key=lambda feed: feed.slot.number)):
                 self._decode(some, count)
 
+    def stream(self, heads: Sequence[Head] = ()) -> Stream:
+        """Return a new stream of which the rows of some heads are read."""
+        return self._slots.stream(heads)
+
     def free(self, stream: Stream) -> None:
         """Give up the place of a stream."""
         self._slots.free(stream)

@@ -41,7 +41,8 @@ class Feed:
     tokens
         Everything that it will have been fed; what its sequence holds already is not fed again.
     wanted
-        Of how many of the last tokens something is wanted, N; these are fed in any case.
+        Of how many of the last tokens something is wanted, N; these are fed in any case. With 0
+        the others are only read.
     columns
         Positions of the keys over which rows are wanted, shape [S]; none for no rows.
     asks

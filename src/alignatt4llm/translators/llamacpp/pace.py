@@ -47,7 +47,7 @@ def fit(context: LlamaContext, threads: int = 0) -> Pace:
     threads
         CPU threads; by default ``ALIGNATT_THREADS``, or else the number that is fastest.
     """
-    stream = Stream()
+    stream = context.stream()
     context.run([Feed(stream, range(_LENGTH), asks=False)])
     given = threads or chosen_threads()
     tried = [given] if given else candidates(available_cpus())

@@ -39,12 +39,14 @@ class Slot:
 
 
 class Stream:
-    """A stream as a context knows it.
+    """A stream as a context knows it; `Slots.stream` makes them.
 
     Parameters
     ----------
     heads
         The alignment heads whose rows are read, in the order in which rows are returned.
+    alike
+        Says how many tokens, from the first on, some sequence holds already.
 
     Attributes
     ----------
@@ -52,13 +54,14 @@ class Stream:
         Its sequence, if it has one now.
     """
 
-    def __init__(self, heads: Sequence[Head] = ()) -> None:
+    def __init__(self, heads: Sequence[Head], alike: Callable[[Sequence[int]], int]) -> None:
         self.heads = list(heads)
         self.slot: Slot | None = None
+        self._alike = alike
 
     def held(self, ids: Sequence[int]) -> int:
-        """Count how many of these tokens, from the first on, its sequence holds."""
-        return common_prefix(self.slot.ids, ids) if self.slot else 0
+        """Count how many of these tokens, from the first on, it need not feed."""
+        return common_prefix(self.slot.ids, ids) if self.slot else self._alike(ids)
 
 
 class Slots:
@@ -76,6 +79,15 @@ class Slots:
         self._slots = [Slot(number) for number in range(count)]
         self._copy = copy
         self._time = 0
+
+    def stream(self, heads: Sequence[Head] = ()) -> Stream:
+        """Return a new stream; it gets a sequence when it needs one."""
+        return Stream(heads, self.alike)
+
+    def alike(self, ids: Sequence[int]) -> int:
+        """Count how many tokens, from the first on, the likest sequence holds; 0 if too few."""
+        most = max(common_prefix(slot.ids, ids) for slot in self._slots)
+        return most if most >= WORTH else 0
 
     def take(self, stream: Stream, ids: Sequence[int], busy: Collection[Stream]) -> Slot:
         """Return a stream's sequence; if it has none, one that begins like its tokens if possible.

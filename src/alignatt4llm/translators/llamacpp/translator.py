@@ -127,7 +127,7 @@ class LlamaDrafter(GreedyDrafter):
         translator.inside.check(heads.heads)
         super().__init__(translator.vocabulary, translator.context, pair, heads)
         self._translator = translator
-        self._stream = Stream(heads.heads)
+        self._stream = translator.inside.stream(heads.heads)
 
     @contextmanager
     def _choosing(self, columns: NDArray[np.int64], longest: int) -> Iterator[Chooser]:
@@ -138,8 +138,7 @@ class LlamaDrafter(GreedyDrafter):
     def begin(self, text: str) -> None:
         """Read what prompts begin with, or take it over from a stream that has."""
         ids, _ = self._translator.vocabulary.encode(text)
-        if ids[:-1]:
-            self._step(Feed(self._stream, ids[:-1], asks=False))
+        self._step(Feed(self._stream, ids[:-1], wanted=0))
 
     def force(self, prompt: Prompt) -> Forced:
         """Read the rows of a given translation, the prompt's accepted text, in one pass."""
