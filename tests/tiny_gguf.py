@@ -10,12 +10,14 @@ import torch
 from gguf import (
     MODEL_ARCH,
     MODEL_ARCH_NAMES,
+    GGUFReader,
     GGUFWriter,
     LlamaFileType,
     RopeScalingType,
     TokenType,
     get_tensor_name_map,
 )
+from gguf.quants import dequantize
 from tiny import byte_level_tokenizer, tiny_model
 from transformers import GptOssConfig, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
@@ -242,3 +244,23 @@ def _unturned(model: PreTrainedModel) -> torch.Tensor:
     half = max(layer.self_attn.head_dim for layer in model.model.layers) // 2
     turning = int(half * rope["partial_rotary_factor"])
     return torch.tensor([1.0] * turning + [1e30] * (half - turning))
+
+
+def widened(source: str | Path, target: Path) -> Path:
+    """Write a GGUF file's weights in F32, rounded to bfloat16 as converted models have them."""
+    if target.exists():
+        return target
+    reader = GGUFReader(source)
+    writer = GGUFWriter(target, reader.fields["general.architecture"].contents())
+    for field in reader.fields.values():
+        if not field.name.startswith("GGUF.") and field.name != "general.architecture":
+            inner = field.types[-1] if len(field.types) > 1 else None
+            writer.add_key_value(field.name, field.contents(), field.types[0], inner)
+    for tensor in reader.tensors:
+        whole = torch.from_numpy(dequantize(tensor.data, tensor.tensor_type).astype(np.float32))
+        writer.add_tensor(tensor.name, whole.bfloat16().float().numpy())
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return target
