@@ -1,7 +1,8 @@
-"""Prove the vLLM engine on this machine: identity, exactness, concurrency, speed.
+"""Prove an engine on this machine: identity, exactness, concurrency, speed.
 
     python scripts/prove_on_gpu.py                  Gemma 4 E4B with its shipped heads, on a GPU
     python scripts/prove_on_gpu.py --tiny           tiny models, on anything
+    python scripts/prove_on_gpu.py --engine llama.cpp --model FILE.gguf
 
 Every arrangement of vLLM (eager, compiled, full CUDA graphs, both model runners, tensor parallel
 where there are two GPUs) runs in a process of its own. Prints a table and writes JSON; the exit
@@ -70,6 +71,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--engine", choices=("vllm", "llama.cpp"), default="vllm")
     parser.add_argument("--model", default="google/gemma-4-E4B-it", help="a folder or a hub id")
     parser.add_argument("--heads", metavar="FILE", help="head set, if none is shipped for en-de")
     parser.add_argument("--tiny", action="store_true", help="tiny random models instead")
@@ -79,12 +81,26 @@ def main() -> int:
     if args.one:
         print(json.dumps(prove(**json.loads(args.one))))
         return 0
+    if args.engine == "llama.cpp":
+        return llamacpp(args)
     with TemporaryDirectory() as folder:
         found = [run(job) for job in jobs(args, Path(folder))]
     args.out.write_text(json.dumps({"machine": machine(), "results": found}, indent=1) + "\n")
     table(found)
     print(f"\nwritten to {args.out}")
     return 0 if all(result.get("holds") for result in found) else 1
+
+
+def llamacpp(args: argparse.Namespace) -> int:
+    """Prove the llama.cpp engine; print a line for each number of layers on the GPU."""
+    from prove_llamacpp import run as prove_all
+
+    with TemporaryDirectory() as folder:
+        found = prove_all(args.model, args.heads, args.tiny, Path(folder))
+    args.out.write_text(json.dumps({"machine": platform.platform(), "results": found}, indent=1))
+    for line in found:
+        print(", ".join(f"{name} {value}" for name, value in line.items()))
+    return 0 if all(line["holds"] for line in found) else 1
 
 
 def jobs(args: argparse.Namespace, folder: Path) -> list[dict]:
@@ -248,10 +264,10 @@ def figure_prompts(location: str) -> list[Asked]:
 
     from alignatt4llm.prompts.forms import prompt_form
     from alignatt4llm.text.languages import Pair
-    from alignatt4llm.translators.vocabulary import Vocabulary
+    from alignatt4llm.translators.vocabulary import HubVocabulary
 
     tokenizer = AutoTokenizer.from_pretrained(location)
-    return prompts(Vocabulary(tokenizer, None), prompt_form(tokenizer, Pair.parse("en-de")))
+    return prompts(HubVocabulary(tokenizer, None), prompt_form(tokenizer, Pair.parse("en-de")))
 
 
 def both(location: str, heads: list, options: dict, asked: list) -> tuple[list, list]:
