@@ -6,8 +6,7 @@ it: scale, softcap, window, sinks. Its shape, in the order of numpy, is [streams
 stand where their positions are. Copying changes no bit of the computation.
 """
 
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from numpy.lib.stride_tricks import as_strided
 from alignatt4llm.translators.llamacpp.binding import Tensor
 from alignatt4llm.translators.llamacpp.feed import Feed
 
-_NAME = re.compile(rb"kq_soft_max-(\d+)")
+_NAME = b"kq_soft_max-"
 _FLOAT = 4
 """Bytes of a number."""
 
@@ -39,6 +38,7 @@ class Watch:
 
     def __init__(self, call: Any) -> None:
         self._call = call
+        self._name: Callable[[int], bytes] = call.ggml_get_name
         self._feeds: Sequence[Feed] = ()
         self._count = 0
         self._seen: dict[int, int] = {}
@@ -58,26 +58,21 @@ class Watch:
     def __call__(self, tensor: int, ask: bool, _data: Any) -> bool:
         """Say whether a tensor is wanted, or take it; stop the pass when that fails."""
         try:
-            if ask:
-                return (bool(self._seen) or self._every) and self._wants(self._layer(tensor))
-            self._take(tensor)
+            if ask:  # hundreds of times a pass
+                return (bool(self._seen) or self._every) and self._wants(self._name(tensor))
+            self._take(tensor, int(self._name(tensor)[len(_NAME) :]))
         except BaseException as problem:
             self.problem = problem
             return False
         return True
 
-    def _layer(self, tensor: int) -> int | None:
-        """Return the layer whose rows a tensor is."""
-        found = _NAME.fullmatch(self._call.ggml_get_name(tensor))
-        return int(found[1]) if found else None
+    def _wants(self, name: bytes) -> bool:
+        if not name.startswith(_NAME) or not (layer := name[len(_NAME) :]).isdigit():
+            return False
+        return self._every or int(layer) in self._seen
 
-    def _wants(self, layer: int | None) -> bool:
-        return layer is not None and (self._every or layer in self._seen)
-
-    def _take(self, address: int) -> None:
+    def _take(self, address: int, layer: int) -> None:
         """Copy the rows of a layer; a graph may have only some of the streams, in their order."""
-        layer = self._layer(address)
-        assert layer is not None
         self.layers.add(layer)
         tensor = Tensor.from_address(address)
         begin = self._seen.get(layer, 0)
