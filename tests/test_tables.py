@@ -124,13 +124,14 @@ def test_presets_say_where_a_head_set_is_missing(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "1000")
     assert PRESETS["embedded"].pairs == ("en-de", "en-it", "en-zh")
     unready = {name for name, preset in PRESETS.items() if not preset.pairs}
-    assert unready == {"qwen3-4b", "hy-mt-1.8b", "tower-7b"}
+    assert unready == {"qwen3-4b", "hy-mt-1.8b", "tower-7b", "laptop-small"}
     with pytest.raises(SystemExit):
         main(["translate", "--help"])
     shown = capsys.readouterr().out
     doctor._tables()
     found = capsys.readouterr().out
-    page = (Path(__file__).parent.parent / "docs" / "gpu.md").read_text("utf-8")
+    docs = Path(__file__).parent.parent / "docs"
+    page = "".join((docs / name).read_text("utf-8") for name in ("gpu.md", "gguf.md"))
     for name, preset in PRESETS.items():
         assert (f"{name} (needs --heads)" in shown) == (name in unready)
         [line] = [line for line in found.splitlines() if f" {name}: " in line]

@@ -20,8 +20,8 @@ from alignatt4llm import interpreter
 from alignatt4llm.audio.decode import read
 from alignatt4llm.cli.main import main
 from alignatt4llm.heads.headset import HeadSet
-from alignatt4llm.weights import models, wheels
-from alignatt4llm.weights.models import Embedded
+from alignatt4llm.weights import embedded, wheels
+from alignatt4llm.weights.embedded import Embedded
 from alignatt4llm.weights.wheels import WheelFile
 
 SAMPLES = Path(__file__).parent.parent / "samples"
@@ -180,7 +180,7 @@ def test_weights_that_are_not_what_they_should_be_are_refused(tmp_path, capsys, 
     (tmp_path / "some_weights" / "data" / "a").write_bytes(b"tampered with")
     file = WheelFile("model.gguf", "0" * 64, ("some_weights/data/a",))
     model = Embedded("embedded", "llm", "Mine", "gemma-3-270m", "MIT", "here", "embedded", (file,))
-    monkeypatch.setattr(models, "EMBEDDED", (model,))
+    monkeypatch.setattr(embedded, "EMBEDDED", (model,))
     assert translate(RECORDING, "--to", "de") == 1
     assert_one_sentence(capsys.readouterr().err, "model.gguf is not the file it should be")
 

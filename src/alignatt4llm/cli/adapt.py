@@ -30,8 +30,9 @@ def add_parser(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
+    cards = ", ".join(name for name, card in TRANSLATORS.items() if not card.file)
     add("--model", default="embedded", metavar="NAME",
-        help=f"embedded, embedded-large, {', '.join(TRANSLATORS)}, a folder, a hub id")  # fmt: skip
+        help=f"embedded, embedded-large, {cards}, a folder, a hub id")  # fmt: skip
     add("--pair", nargs="+", required=True, metavar="PAIR", help="directions, such as en-de en-it")
     add("--data", nargs="+", required=True, metavar="FILES",
         help="parallel text: 'name.{}.txt', a file a language, {} its code, line by line "

