@@ -98,7 +98,7 @@ def test_an_interrupted_conversion_leaves_nothing(gguf, monkeypatch, interruptio
         gguf.join()
     with pytest.raises(interruption):
         gguf.prepare()
-    assert leftovers() == (["mine-gguf"] if joined else [])
+    assert leftovers() == (["mine.gguf"] if joined else [])
     assert gguf.state == ("cached" if joined else "ready")
 
 
@@ -147,7 +147,7 @@ def test_what_is_joined_is_what_is_converted_and_both_stay(gguf, package, conver
     joined = gguf.join()
     (package / "a").unlink()  # the wheels may be gone by then
     converted = gguf.prepare()
-    assert conversions == [("mine-gguf", CONTENT)]
+    assert conversions == [("mine.gguf", CONTENT)]
     assert files(joined) == ["manifest.json", "model.gguf"]
     assert files(converted) == ["manifest.json", "model.safetensors"]
     assert gguf.prepared == {"GGUF": joined, "safetensors": converted}
@@ -163,7 +163,7 @@ def test_what_is_converted_cannot_be_joined_without_the_wheels(gguf, package, co
 
 
 @pytest.mark.usefixtures("conversions")
-@pytest.mark.parametrize("changed", ["mine-gguf/model.gguf", "mine/model.safetensors"])
+@pytest.mark.parametrize("changed", ["mine.gguf/model.gguf", "mine/model.safetensors"])
 def test_verify_compares_all_that_is_prepared(gguf, changed):
     gguf.join(), gguf.prepare()
     verify_model(gguf)
@@ -181,7 +181,7 @@ def test_an_embedded_gguf_is_found_by_both_names(gguf, monkeypatch, tmp_path):
     )
     for name in ("mine", gguf.model):
         found = models.resolve_gguf(name)
-        assert found.location == str(cache.cache_root() / "mine-gguf" / "model.gguf")
+        assert found.location == str(cache.cache_root() / "mine.gguf" / "model.gguf")
         assert (found.name, models.is_gguf(name)) == (gguf.model, False)
 
 

@@ -100,7 +100,7 @@ class Embedded:
     @property
     def _joined(self) -> str:
         """Name of the folder with the files as they are."""
-        return f"{self.model}-gguf" if self.is_gguf else self.model
+        return f"{self.model}.gguf" if self.is_gguf else self.model
 
     @property
     def _installed(self) -> bool:

@@ -216,17 +216,3 @@ def _local(name: str, needed: str) -> Path | None:
     if name.startswith(("/", ".", "~")):
         raise UsageError(f"There is no folder '{name}'.")
     return None
-
-
-def resolve_gguf(name: str, progress: Tell | None = None) -> Weights:
-    """Find a model as a GGUF file; see `resolve_llm`."""
-    known = _embedded(name, "llm")
-    if known is None:
-        raise UsageError(f"There is no GGUF file '{name}'.")
-    first = known.files[0]
-
-    def fill(folder: Path) -> None:
-        first.join(folder)
-
-    folder = prepare(f"{known.model}.gguf", known.source, fill)
-    return Weights(known.model, str(folder / first.name))
