@@ -1,20 +1,20 @@
 """Published models: tiny checkpoints of their architectures, as the hub has them, at work."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from tiny import EVERY_HEAD, LAYERS, VOCABULARY, byte_level_tokenizer, tiny_model
+from tiny import EVERY_HEAD, byte_level_tokenizer, tiny_model
+from tiny_gguf import save_gguf
 from transformers import (
     AutoModelForCausalLM,
     Gemma3Config,
     Gemma3ForConditionalGeneration,
     Gemma4Config,
     Gemma4ForConditionalGeneration,
-    HunYuanDenseV1Config,
-    HunYuanDenseV1ForCausalLM,
 )
 
 from alignatt4llm.attention.packed import Feed, PackedModel, Stream
@@ -74,21 +74,12 @@ def gemma3():
     return Gemma3ForConditionalGeneration(config)
 
 
-def hunyuan():
-    config = HunYuanDenseV1Config(
-        vocab_size=VOCABULARY, hidden_size=64, intermediate_size=96, num_hidden_layers=LAYERS,
-        num_attention_heads=4, num_key_value_heads=2, head_dim=16, max_position_embeddings=512,
-        bos_token_id=0, eos_token_id=1, pad_token_id=2, initializer_range=0.3,
-    )  # fmt: skip
-    return HunYuanDenseV1ForCausalLM(config)
-
-
 ARCHITECTURES = {
     "gemma-4-e4b": gemma4,
     "qwen3-1.7b": lambda: tiny_model("qwen3", max_position_embeddings=2048),
     "qwen3-4b": lambda: tiny_model("qwen3", max_position_embeddings=2048),
     "milmmt-4b": gemma3,
-    "hy-mt-1.8b": hunyuan,
+    "hy-mt-1.8b": lambda: tiny_model("hunyuan"),
     "tower-7b": lambda: tiny_model("llama"),
 }
 
@@ -116,24 +107,40 @@ def test_every_translator_has_its_architecture_here():
     assert set(ARCHITECTURES) == {name for name, card in TRANSLATORS.items() if not card.file}
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
-def test_a_translator_drafts_with_rows_over_what_it_is_told(checkpoint, name):
-    folder = checkpoint(name)
-    interpreter = Interpreter(System(str(folder)))
+def translated(system, prompt, heads):
+    """What a system says of two sentences: the closes, and every token that was drafted."""
+    interpreter = Interpreter(system)
+    spoken = spread("We saw it. The train leaves now.", 0, 4, PAIR.source)
     session = interpreter.open(
-        PAIR,
-        heads=HeadSet(folder.name, "en-de", ((1, 0), (3, 2))),
-        prompt=TRANSLATORS[name].prompt,
-        recognizer=TimedTextRecognizer(
-            spread("We saw it. The train leaves now.", 0, 4, PAIR.source)
-        ),
+        PAIR, heads=heads, prompt=prompt, recognizer=TimedTextRecognizer(spoken)
     )
     events = [e for _ in range(5) for e in session.feed(np.zeros(SAMPLE_RATE, np.float32))]
     events += session.finish()
-    closes = [event for event in events if isinstance(event, Close)]
-    assert [event.source for event in closes] == ["We saw it.", "The train leaves now."]
     drafted = [token for event in events if isinstance(event, Trace) for token in event.tokens]
     assert drafted and all(0 <= token.source_mass <= 1 for token in drafted)
+    closes = [event.source for event in events if isinstance(event, Close)]
+    assert closes == ["We saw it.", "The train leaves now."]
+    return interpreter
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_translator_drafts_with_rows_over_what_it_is_told(checkpoint, name):
+    folder = checkpoint(name)
+    heads = HeadSet(folder.name, "en-de", ((1, 0), (3, 2)))
+    translated(System(str(folder)), TRANSLATORS[name].prompt, heads)
+
+
+@pytest.mark.parametrize(("name", "family"), [("laptop", "gemma4"), ("laptop-small", "hunyuan")])
+def test_a_preset_for_laptops_drafts_from_a_file_of_its_name(tmp_path, name, family):
+    card = TRANSLATORS[preset(name).system.model]
+    tokenizer = byte_level_tokenizer()
+    tokenizer.chat_template = TEMPLATE
+    config = {"max_position_embeddings": 2048, "initializer_range": 0.2}
+    save_gguf(tmp_path / card.file, family, tokenizer, **config)
+    system = replace(preset(name).system, model=str(tmp_path / card.file))
+    heads = HeadSet(card.model, "en-de", ((1, 0), (3, 2)))
+    interpreter = translated(system, "auto", heads)
+    assert (interpreter.name, interpreter.pairs) == (card.model, preset(name).pairs)
 
 
 @pytest.mark.parametrize("name", ["gemma-4-e4b", "milmmt-4b", "hy-mt-1.8b"])

@@ -13,6 +13,8 @@ from transformers import (
     Gemma4TextConfig,
     GptOssConfig,
     GptOssForCausalLM,
+    HunYuanDenseV1Config,
+    HunYuanDenseV1ForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
     MistralConfig,
@@ -59,6 +61,7 @@ FAMILIES = {
     "llama": (LlamaForCausalLM, LlamaConfig, {}),
     "mistral": (MistralForCausalLM, MistralConfig, {"sliding_window": WINDOW}),
     "qwen3": (Qwen3ForCausalLM, Qwen3Config, {}),
+    "hunyuan": (HunYuanDenseV1ForCausalLM, HunYuanDenseV1Config, {}),
     "gemma2": (
         Gemma2ForCausalLM,
         Gemma2Config,

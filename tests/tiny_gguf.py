@@ -25,6 +25,7 @@ FAMILIES = {
     "llama": MODEL_ARCH.LLAMA,
     "mistral": MODEL_ARCH.LLAMA,
     "qwen3": MODEL_ARCH.QWEN3,
+    "hunyuan": MODEL_ARCH.HUNYUAN_DENSE,
     "gemma2": MODEL_ARCH.GEMMA2,
     "gemma3": MODEL_ARCH.GEMMA3,
     "gemma4": MODEL_ARCH.GEMMA4,
