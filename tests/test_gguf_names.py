@@ -61,31 +61,35 @@ def test_names_of_files_without_their_quantisation(name):
 KNOWN = ["gemma-3-270m", "gemma-4-E4B-it", "Qwen3-1.7B", "qwen2.5-coder-1.5b-instruct"]
 NAMES = [
     # the file's name, whatever the spelling; publishers and downloaders write before it
-    ("Gemma-3-270M-Q8_0.gguf", [], "gemma-3-270m"),
-    ("gemma_3_270m.gguf", [], "gemma-3-270m"),
-    ("google_gemma-4-E4B-it-Q4_K_M.gguf", [], "gemma-4-E4B-it"),
-    ("google.gemma-4-E4B-it.Q4_K_M.gguf", [], "gemma-4-E4B-it"),
-    ("ggml-org_gemma-4-E4B-it-GGUF_gemma-4-e4b-it-Q4_K_M.gguf", [], "gemma-4-E4B-it"),
+    ("Gemma-3-270M-Q8_0.gguf", "", "models", "gemma-3-270m"),
+    ("gemma_3_270m.gguf", "", "models", "gemma-3-270m"),
+    ("google_gemma-4-E4B-it-Q4_K_M.gguf", "", "models", "gemma-4-E4B-it"),
+    ("google.gemma-4-E4B-it.Q4_K_M.gguf", "", "models", "gemma-4-E4B-it"),
+    ("ggml-org_gemma-4-E4B-it-GGUF_gemma-4-e4b-it-Q4_K_M.gguf", "", "x", "gemma-4-E4B-it"),
+    ("gemma-3-270m.gguf", "Qwen3 1.7B", "models", "gemma-3-270m"),
     # the name inside, where the file's is of no use or nobody's
-    ("sha256-0f1e.gguf", ["Gemma 3 270m", "gemma-3-270M"], "gemma-3-270m"),
-    ("sha256-0f1e", ["Qwen2.5 Coder 1.5B Instruct GGUF"], "qwen2.5-coder-1.5b-instruct"),
-    ("talk-model.gguf", ["Models", "Qwen3-1.7B"], "Qwen3-1.7B"),
-    ("ggml-model-q4_0.gguf", ["google/gemma-4-E4B-it"], "gemma-4-E4B-it"),
-    ("Q4_K_M.gguf", ["unsloth/Qwen3-1.7B-GGUF"], "Qwen3-1.7B"),
+    ("sha256-0f1e.gguf", "Gemma 3 270m", "blobs", "gemma-3-270m"),
+    ("sha256-0f1e", "Qwen2.5 Coder 1.5B Instruct GGUF", "x", "qwen2.5-coder-1.5b-instruct"),
+    ("talk-model.gguf", "Qwen3-1.7B", "models", "Qwen3-1.7B"),
+    ("ggml-model-q4_0.gguf", "google/gemma-4-E4B-it", "models", "gemma-4-E4B-it"),
+    # the place, where neither tells anything
+    ("Q4_K_M.gguf", "", "unsloth/Qwen3-1.7B-GGUF", "Qwen3-1.7B"),
+    ("model.gguf", "Models", "gemma-3-270m", "gemma-3-270m"),
+    ("sha256-0f1e", "", "gemma3:270m", "gemma3-270m"),
     # what is not known keeps its name; a relative is another model
-    ("gemma-3-270m-it-Q8_0.gguf", ["Gemma 3 270M It"], "gemma-3-270m-it"),
-    ("Qwen3-1.7B-Base.gguf", ["Qwen3 1.7B Base"], "Qwen3-1.7B-Base"),
-    ("Qwen3-11.7B.gguf", [], "Qwen3-11.7B"),
-    ("talk-model-f16.gguf", ["Something Else"], "talk-model"),
-    ("sha256-0f1e", ["Something Else"], "Something-Else"),
-    ("model.gguf", ["", "gemma3:270m"], "gemma3-270m"),
-    ("model.gguf", [], "model"),
+    ("gemma-3-270m-it-Q8_0.gguf", "Gemma 3 270M It", "gemma-3-270m", "gemma-3-270m-it"),
+    ("gemma-3-270m-it-Q8_0.gguf", "", "gemma-3-270m", "gemma-3-270m-it"),
+    ("Qwen3-1.7B-Base.gguf", "Qwen3 1.7B Base", "Qwen3-1.7B-GGUF", "Qwen3-1.7B-Base"),
+    ("Qwen3-11.7B.gguf", "", "models", "Qwen3-11.7B"),
+    ("talk-model-f16.gguf", "Something Else", "models", "talk-model"),
+    ("sha256-0f1e", "Something Else", "blobs", "Something-Else"),
+    ("model.gguf", "", "", "model"),
 ]
 
 
-@pytest.mark.parametrize(("file", "said", "name"), NAMES)
-def test_a_model_has_one_name_whatever_its_quantisation(file, said, name):
-    assert model_name(file, said, KNOWN) == name
+@pytest.mark.parametrize(("file", "inside", "place", "name"), NAMES)
+def test_a_model_has_one_name_whatever_its_quantisation(file, inside, place, name):
+    assert model_name(file, inside, place, KNOWN) == name
 
 
 @pytest.mark.parametrize(("file", "made_for"), [

@@ -23,36 +23,37 @@ def stem(name: str) -> str:
     return _QUANTISATION.sub("", _PART.sub("", bare))
 
 
-def names_in_header(header: Header) -> list[str]:
-    """Return the names by which a file itself knows its model, the likeliest first."""
-    keys = ("basename", "size_label", "finetune")
-    pieces = (header.text(f"general.{key}") for key in keys)
-    found = (header.text("general.name"), "-".join(filter(None, pieces)))
-    return [name for name in found if name]
+def name_in_header(header: Header) -> str:
+    """Return the name by which a file itself knows its model; empty if there is none."""
+    pieces = (header.text(f"general.{key}") for key in ("basename", "size_label", "finetune"))
+    return header.text("general.name") or "-".join(filter(None, pieces))
 
 
-def model_name(file: str, said: Iterable[str], known: Iterable[str]) -> str:
+def model_name(file: str, inside: str, place: str, known: Iterable[str]) -> str:
     """Return the name of the model in a GGUF file, as head sets know it.
 
     It is the first that is known of: the file's name, the same without what publishers write before
-    it (``google_gemma-3-270m``), other names. If none is known, it is the file's own name, or the
-    first of the others where a file's name tells nothing.
+    it (``google_gemma-3-270m``), the name inside, and that of the place if the file's own tells
+    nothing. If none is known, it is the file's own name unless that tells nothing.
 
     Parameters
     ----------
     file
         Name of the file.
-    said
-        Other names, the likeliest first: those in its header, or that of where it is.
+    inside
+        The name in its header; may be empty.
+    place
+        The name of its folder or repository, or by which another program knows it.
     known
         Names for which there are head sets or cards; capitals are no difference.
     """
-    own, others = stem(file), [_slug(name) for name in said]
+    own = stem(file)
+    others = [_slug(inside), *([_slug(place)] if _NAMELESS.fullmatch(own) else [])]
     spelt = {_folded(name): name for name in known}
     for candidate in (*_endings(own), *others):
         if match := spelt.get(_folded(candidate)):
             return match
-    return next(iter(filter(None, others)), own) if _NAMELESS.fullmatch(own) else own
+    return next(filter(None, others), own) if _NAMELESS.fullmatch(own) else own
 
 
 def _endings(name: str) -> Iterator[str]:

@@ -9,7 +9,7 @@ from alignatt4llm.weights.cards import TRANSLATORS
 from alignatt4llm.weights.embedded import EMBEDDED, find_embedded
 from alignatt4llm.weights.gguf import is_gguf_file
 from alignatt4llm.weights.gguf_files import SUFFIX, gguf_files, only_model, read_model
-from alignatt4llm.weights.gguf_names import model_name, names_in_header
+from alignatt4llm.weights.gguf_names import model_name, name_in_header
 from alignatt4llm.weights.hub import HubFile, hub_gguf, hub_model, hub_whisper
 from alignatt4llm.weights.lmstudio import PREFIX as LMSTUDIO
 from alignatt4llm.weights.lmstudio import lmstudio_file
@@ -184,11 +184,10 @@ def _gguf_name(name: str) -> str:
     """Return the name of the model in a GGUF file; one on the hub is not read for it."""
     if wanted := _on_hub(name):
         wanted.check()
-        return model_name(wanted.file, [wanted.repository], _known_names())
+        return model_name(wanted.file, "", wanted.repository, _known_names())
     header = read_model(_gguf_here(name))
-    called = name if name.startswith(OLLAMA) else header.path.parent.name
-    said = [*names_in_header(header), called.removeprefix(OLLAMA)]
-    return model_name(header.path.name, said, _known_names())
+    place = name.removeprefix(OLLAMA) if name.startswith(OLLAMA) else header.path.parent.name
+    return model_name(header.path.name, name_in_header(header), place, _known_names())
 
 
 def _known_names() -> list[str]:
