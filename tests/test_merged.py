@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from gguf import GGUFReader, GGUFWriter
 from peft import LoraConfig, get_peft_model
 from safetensors.numpy import load_file, save_file
 from tiny_gguf import save_gguf
@@ -68,6 +69,32 @@ def test_it_is_made_once_and_anew_when_the_adapter_changes(tmp_path):
     save_file({name: 2 * weight for name, weight in load_file(file).items()}, file)
     assert np.abs(logits(merged(tmp_path / "tiny.gguf", adapter, told.append)) - before).max() > 0.1
     assert len(told) == 2
+
+
+def split(source, target):
+    """Write a GGUF file anew in several parts; return the first."""
+    reader = GGUFReader(source)
+    writer = GGUFWriter(
+        target, reader.fields["general.architecture"].contents(), split_max_tensors=12
+    )
+    for field in reader.fields.values():
+        if not field.name.startswith("GGUF.") and field.name != "general.architecture":
+            inner = field.types[-1] if len(field.types) > 1 else None
+            writer.add_key_value(field.name, field.contents(), field.types[0], inner)
+    for tensor in reader.tensors:
+        writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return next(target.parent.glob(f"{target.stem}-00001-of-*.gguf"))
+
+
+def test_a_model_in_several_files_is_merged_into_one(tmp_path):
+    _, adapter = taught(tmp_path, "qwen3")
+    whole = logits(merged(tmp_path / "tiny.gguf", adapter, silent))
+    first = split(tmp_path / "tiny.gguf", tmp_path / "parts.gguf")
+    np.testing.assert_array_equal(logits(merged(first, adapter, silent)), whole)
 
 
 def drop(weights):

@@ -82,7 +82,7 @@ def test_what_a_system_says_holds_for_its_sessions():
 def test_engines_are_found_by_name_by_address_and_by_a_model_that_needs_none():
     assert find_engine("https://gpu:8000").extra == "remote"
     assert find_engine("transformers", "scripted") is ENGINES["scripted"]
-    with pytest.raises(UsageError, match=r"There is no engine 'x'\. There are: transformers, llama\.cpp"):
+    with pytest.raises(UsageError, match=r"no engine 'x'\. There are: transformers, llama\.cpp"):
         find_engine("x")
     with pytest.raises(UsageError, match="There is no engine 'x'"):
         find_engine("x", "scripted")

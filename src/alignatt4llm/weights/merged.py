@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from alignatt4llm.errors import AlignattError, Tell, extra
 from alignatt4llm.weights.adapters import Adapter
 from alignatt4llm.weights.cache import prepare
+from alignatt4llm.weights.gguf_files import part_names
 from alignatt4llm.weights.wheels import sha256_of
 
 _WEIGHTS, _CONFIG = "adapter_model.safetensors", "adapter_config.json"
@@ -41,7 +42,8 @@ def merged(file: Path, adapter: Adapter, tell: Tell) -> Path:
         If the adapter does not fit the model, or packages are missing.
     """
     source = hashlib.sha256()
-    for part in (file, adapter.folder / _WEIGHTS, adapter.folder / _CONFIG):
+    parts = [file.with_name(name) for name in part_names(file.name)]
+    for part in (*parts, adapter.folder / _WEIGHTS, adapter.folder / _CONFIG):
         if not part.is_file():
             raise _unfit(adapter)
         source.update(sha256_of(part).encode())
@@ -78,15 +80,15 @@ def _write(file: Path, added: dict[str, Float], target: Path, adapter: Adapter) 
     """Copy a GGUF file, some of its weights changed."""
     with extra("llamacpp", f"The adapter '{adapter.folder}'"):
         import gguf
-    reader = gguf.GGUFReader(file)
-    architecture = reader.fields["general.architecture"].contents()
-    left = _named(reader, architecture, added)
+    readers = [gguf.GGUFReader(file.with_name(name)) for name in part_names(file.name)]
+    architecture = readers[0].fields["general.architecture"].contents()
+    left = _named(readers[0], architecture, added)
     writer = gguf.GGUFWriter(target, architecture)
-    for field in reader.fields.values():
-        if not field.name.startswith("GGUF.") and field.name != "general.architecture":
+    for field in readers[0].fields.values():
+        if not field.name.startswith(_OWN):
             inner = field.types[-1] if len(field.types) > 1 else None
             writer.add_key_value(field.name, field.contents(), field.types[0], inner)
-    for tensor in reader.tensors:
+    for tensor in (tensor for reader in readers for tensor in reader.tensors):
         data, kind = tensor.data, tensor.tensor_type
         if (change := left.pop(tensor.name, None)) is not None:
             whole = gguf.quants.dequantize(data, kind)
@@ -103,6 +105,8 @@ def _write(file: Path, added: dict[str, Float], target: Path, adapter: Adapter) 
     writer.close()
 
 
+_OWN = ("GGUF.", "general.architecture", "split.")
+"""What a file says of itself alone."""
 _PLAIN = (0, 1, 30)
 """Types without blocks: F32, F16, BF16."""
 
