@@ -1,5 +1,7 @@
 """Streams in llama.cpp: what they say, what they refuse, and what they cost in memory."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from test_drafting import PAIR, assert_same, drafts, head_set, prompt
 from tiny import byte_fallback_tokenizer, byte_level_tokenizer
 from tiny_gguf import save_gguf, widened
 
-from alignatt4llm.errors import AlignattError
+from alignatt4llm.errors import AlignattError, PromptTooLong
 from alignatt4llm.events import Close, Commit, Trace
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.heads.loading import head_set_for
@@ -15,7 +17,8 @@ from alignatt4llm.policy.alignatt import AlignAtt
 from alignatt4llm.recognizers.timed import TimedTextRecognizer, spread
 from alignatt4llm.session import Session
 from alignatt4llm.text.languages import Pair
-from alignatt4llm.translators.llamacpp import binding
+from alignatt4llm.translators.llamacpp import binding, context
+from alignatt4llm.translators.llamacpp.feed import Feed
 from alignatt4llm.translators.llamacpp.pace import fit
 from alignatt4llm.translators.llamacpp.template import ChatTemplate
 from alignatt4llm.translators.llamacpp.translator import LlamaTranslator
@@ -145,6 +148,40 @@ def test_files_that_cannot_be_loaded_are_named(tmp_path, tiny_file, kind):
     bad.write_bytes(BAD[kind](tiny_file.read_bytes()))
     with pytest.raises(AlignattError, match=r"bad\.gguf' cannot be loaded: .{10}"):
         tiny(bad)
+
+
+def test_a_model_larger_than_the_memory_is_refused_before_it_is_loaded(tiny_file, monkeypatch):
+    monkeypatch.setattr(context, "free_bytes", lambda: 100_000)
+    with pytest.raises(AlignattError, match=r"needs 0\.\d GB of memory .* 0\.0 GB are free"):
+        tiny(tiny_file)
+
+
+def test_a_feed_that_llama_cpp_refuses_harms_only_its_stream(tiny_file):
+    translator = tiny(tiny_file, streams=3)
+    good, bad = translator.inside.stream([(1, 2)]), translator.inside.stream([(1, 2)])
+    problems = []
+
+    def step(stream, tokens):
+        with translator.stepper.drafting():
+            try:
+                translator.stepper.step(feed := Feed(stream, tokens, 1, np.arange(2)))
+                return feed.logits[0]
+            except AlignattError as problem:
+                problems.append(str(problem))
+
+    with ThreadPoolExecutor(2) as pool:
+        found = [pool.submit(step, good, [5, 6, 7]), pool.submit(step, bad, [5, 10**6])]
+        logits = found[0].result()
+    np.testing.assert_allclose(logits, step(translator.inside.stream(), [5, 6, 7]), atol=1e-4)
+    assert len(problems) == 1 and "llama.cpp has failed" in problems[0]
+    assert step(bad, [5, 6]).shape == logits.shape
+
+
+def test_prompts_longer_than_the_context_are_refused(tiny_file):
+    drafter = tiny(tiny_file, context=128).open(PAIR, head_set())
+    with pytest.raises(PromptTooLong, match="context is 128"):
+        drafter.draft(prompt(["word"] * 100), 8)
+    assert drafter.draft(prompt(["word"]), 4).ids
 
 
 def test_heads_that_do_not_fit_are_refused(tiny_file):

@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.heads.headset import Head, Layout
+from alignatt4llm.machine.memory import free_bytes, gigabytes
 from alignatt4llm.translators.llamacpp.binding import Library, library
 from alignatt4llm.translators.llamacpp.feed import Feed, Token
 from alignatt4llm.translators.llamacpp.slots import Slots, Stream
 from alignatt4llm.translators.llamacpp.watch import Watch
+from alignatt4llm.weights.gguf_files import part_names
 
 CONTEXT = 4096
 """Longest prompt and draft of a stream unless told otherwise, in tokens."""
@@ -190,8 +192,8 @@ class LlamaContext:
         handle: int = self._call.llama_init_from_model(self.model, params)
         if not handle:
             raise AlignattError(
-                f"'{self._file}' cannot be used for {streams} streams of {self.context} tokens: "
-                f"{self.library.problem()}."
+                f"'{self._file}' cannot be used for {streams} streams of {self.context} tokens, "
+                f"{gigabytes(free_bytes())} of memory being free: {self.library.problem()}."
             )
         return handle
 
@@ -218,14 +220,28 @@ def _rounds(feeds: Sequence[Feed]) -> Iterator[tuple[list[Feed], int]]:
         yield pending, min(room, *(feed.left for feed in pending))
 
 
+def _check_memory(file: Path) -> None:
+    """Raise AlignattError if a model's weights alone need more memory than there is."""
+    parts = [file.with_name(name) for name in part_names(file.name)]
+    needed, there = sum(part.stat().st_size for part in parts if part.exists()), free_bytes()
+    if needed > there:
+        raise AlignattError(
+            f"'{file}' needs {gigabytes(needed)} of memory for its weights alone, and "
+            f"{gigabytes(there)} are free; close other programs, or take a smaller model or "
+            "quantisation."
+        )
+
+
 def _load(library: Library, file: Path, gpu_layers: int | None) -> int:
     """Return the model in a file.
 
     Raises
     ------
     AlignattError
-        If it cannot be loaded.
+        If it cannot be loaded, or not enough memory is free.
     """
+    if gpu_layers == 0 or not library.call.llama_supports_gpu_offload():
+        _check_memory(file)
     params: Any = library.call.llama_model_default_params()
     if gpu_layers is not None:
         params.n_gpu_layers = gpu_layers
