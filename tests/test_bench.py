@@ -8,10 +8,10 @@ from importlib.metadata import distributions
 import numpy as np
 import pytest
 import torch
+from alignatt4llm.bench.arms import Packed, Plain
 from tiny import EVERY_HEAD, save_checkpoint, tiny_model
 
 from alignatt4llm.attention.half_linear import FBGEMM, widen
-from alignatt4llm.bench.arms import Packed, Plain
 from alignatt4llm.bench.engine import STREAMS, crowded, prompts
 from alignatt4llm.bench.measure import bytes_per_second, interleaved
 from alignatt4llm.bench.run import _weight_bytes
