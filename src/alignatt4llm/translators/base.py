@@ -118,7 +118,10 @@ class Passed:
 
 
 class Lane(Protocol):
-    """Bare passes of one stream; nothing is decided by them, so that they can be timed."""
+    """Bare passes of one stream, which holds nothing at first.
+
+    Nothing is decided by them, so that they can be timed.
+    """
 
     def feed(
         self, ids: Sequence[int], wanted: int = 1, columns: NDArray[np.int64] | None = None

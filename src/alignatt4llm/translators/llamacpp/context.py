@@ -125,6 +125,10 @@ class LlamaContext:
         """Return a new stream of which the rows of some heads are read."""
         return self._slots.stream(heads)
 
+    def keep(self, stream: Stream, count: int) -> None:
+        """Have a stream hold its first ``count`` tokens only; it has a place afterwards."""
+        del self._slots.take(stream, (), ()).ids[count:]
+
     def free(self, stream: Stream) -> None:
         """Give up the place of a stream."""
         self._slots.free(stream)

@@ -115,7 +115,7 @@ class LlamaTranslator:
     def lane(self, heads: Sequence[Head]) -> "_Lane":
         """Start bare passes of one stream; see `Stepping.lane`."""
         self.inside.check(heads)
-        return _Lane(self, Stream(heads))
+        return _Lane(self, self.inside.stream(heads))
 
     def close(self) -> None:
         """Free the model."""
@@ -193,10 +193,11 @@ class _StreamChooser:
 
 
 class _Lane:
-    """Bare passes of one stream; see `Lane`."""
+    """Bare passes of one stream, which takes nothing over from others; see `Lane`."""
 
     def __init__(self, translator: LlamaTranslator, stream: Stream) -> None:
         self._translator, self._stream = translator, stream
+        self.keep(0)
 
     def feed(
         self, ids: Sequence[int], wanted: int = 1, columns: NDArray[np.int64] | None = None
@@ -208,8 +209,7 @@ class _Lane:
 
     def keep(self, count: int) -> None:
         """Forget all but the first ``count`` tokens."""
-        if slot := self._stream.slot:
-            del slot.ids[count:]
+        self._translator.inside.keep(self._stream, count)
 
     def close(self) -> None:
         """Give up the place of this stream."""
