@@ -18,7 +18,7 @@ from alignatt4llm.bench.beside_llamacpp import Stock
 from alignatt4llm.bench.beside_transformers import Plain, load
 from alignatt4llm.bench.crowd import Crowd
 from alignatt4llm.bench.figures import FIGURES
-from alignatt4llm.bench.measurements import draft
+from alignatt4llm.bench.measurements import Talk, draft
 from alignatt4llm.bench.plan import Item, Plan, Stage, quick, whole
 from alignatt4llm.bench.run import run
 from alignatt4llm.bench.streamed import Bench, excerpt, replay, talk
@@ -158,6 +158,25 @@ def test_a_replay_accounts_for_every_chunk(bench):
     assert len(done.memory) == len(done.chunks)
     assert 0 < done.memory[-1] <= peak_memory_mb() + 1
     assert replay(bench, words).text == done.text
+
+
+def test_a_talk_that_is_cut_off_is_not_translated_to_its_end(bench):
+    words = excerpt(talk(), 0.0, 60.0)
+    cut = Talk(bench, words)
+    for _ in range(12):
+        cut.turn()
+    found = cut.figures()
+    whole = replay(bench, words)
+    assert whole.text.startswith(cut.stream.text)
+    asked = len(cut.stream.prompts)
+    assert 0 < asked < len(whole.prompts) / 2
+    assert found["passes_per_chunk"] >= asked / 12
+    cost = found["passes_per_chunk"], found["tokens_per_chunk"]
+    again = Talk(bench, excerpt(talk(), 0.0, 9.0))
+    for _ in range(12):
+        again.turn()
+    same = again.figures()
+    assert (same["passes_per_chunk"], same["tokens_per_chunk"]) == cost
 
 
 def test_a_crowd_says_what_its_streams_say_alone(bench):

@@ -92,11 +92,12 @@ class Plain:
 
     def keep(self, count: int) -> None:
         """Forget all but the first ``count`` tokens."""
-        if count:
-            self._cache.crop(count)
-            del self._ids[count:]
-        else:
-            self._cache, self._ids = DynamicCache(), []
+        dropped = len(self._ids) - count
+        if count == 0:
+            self._cache = DynamicCache()
+        elif dropped > 0:
+            self._cache.crop(-dropped)
+        del self._ids[count:]
 
     def close(self) -> None:
         """Free the keys and values of this stream."""

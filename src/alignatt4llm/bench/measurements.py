@@ -141,7 +141,7 @@ class Talk:
 
     def figures(self) -> Figures:
         """Return what a chunk costs."""
-        self.stream.end()
+        self.stream.close()
         after = asdict(self._bench.translator.stepper.counters)
         done = {name: count - self._before[name] for name, count in after.items()}
         said = self._bench.translator.vocabulary.encode(self.stream.text)[0]
@@ -238,7 +238,7 @@ class Long:
 
     def figures(self) -> Figures:
         """Compare its end with its beginning."""
-        self._stream.end()
+        self._stream.close()
         early, late = first_and_last_tenth(self._stream.chunks)
         less, more = first_and_last_tenth(self._stream.memory)
         return {"last_over_first_tenth": late / early, "memory_growth_mb": more - less}

@@ -142,8 +142,12 @@ class Replay:
         return len(self.chunks) < self._count
 
     def end(self) -> None:
-        """End the stream where it is."""
+        """End the stream; what has not been heard by then is translated too."""
         self._say(self._session.finish())
+
+    def close(self) -> None:
+        """Leave the stream where it is."""
+        self._drafter.close()
 
     def _say(self, events: Iterable[Event]) -> None:
         self.text += "".join(event.text for event in events if isinstance(event, Commit))
