@@ -143,10 +143,10 @@ def quick() -> Plan:
     """Measure what two minutes suffice for."""
     items = (
         STEPS.times(4, 10),
-        SEVERAL.times(3, 15),
-        PROMPT.times(2, 15),
-        TALK.times(40, 40),
-        LIBRARY.times(3, 15),
+        SEVERAL.times(3, 12),
+        PROMPT.times(2, 12),
+        TALK.times(40, 35),
+        LIBRARY.times(3, 12),
     )
     measured = {name for item in items for name in item.figures}
     return Plan((Stage(items),), left_out={n: "--quick" for n in FIGURES if n not in measured})

@@ -103,7 +103,8 @@ def _work(pipe: Connection, make: Callable[..., Trial], tried: Tried) -> None:
     except EOFError:
         return
     except Exception as problem:
-        pipe.send(("failed", _sendable(problem)))
+        with suppress(OSError):
+            pipe.send(("failed", _sendable(problem)))
 
 
 def _sendable(problem: Exception) -> Exception:
