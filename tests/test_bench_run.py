@@ -161,6 +161,14 @@ def test_engines_are_compared_with_the_first_that_has_the_model():
     }
 
 
+FACTS = {
+    "threads": 2,
+    "hardware": "x86_64",
+    "weights": "float32",
+    "versions": {"torch": "2.1", "other": "3"},
+}
+
+
 def test_tables_stand_side_by_side():
     found = [
         Found("transformers", "embedded", {"step_ms": 50.25, "row_error": 0.0123}),
@@ -170,7 +178,7 @@ def test_tables_stand_side_by_side():
             {"step_ms": 12.5625},
             {"row_error": "one way", "same_text": "no"},
         ),
-        Found("transformers", "large", {"chunk_ms": 1234.5}),
+        Found("transformers", "large", {"chunk_ms": 1234.5}, facts=FACTS),
     ]
     text = tables(found)
     assert [" ".join(line.split()) for line in text.splitlines() if line] == [
@@ -180,6 +188,7 @@ def test_tables_stand_side_by_side():
         "largest difference between a row and the library's own 0.0123 - -",
         "large transformers",
         "a chunk of the talk, ms 1234",
+        "transformers, large: threads 2, hardware x86_64, weights float32, torch 2.1, other 3.",
         "left out (one way): largest difference between a row and the library's own.",
         "left out (no): share of streams that say in the crowd what they say alone.",
     ]

@@ -9,14 +9,15 @@ _MEANING, _WIDTH = 64, 16
 
 
 def tables(found: Sequence[Found]) -> str:
-    """Return a table for every model, and why figures are missing."""
+    """Return a table for every model, how each engine ran it, and why figures are missing."""
     compared = ratios(found)
     models = dict.fromkeys(each.model for each in found)
     tables = (
         _table(model, [each for each in found if each.model == model], compared.get(model, {}))
         for model in models
     )
-    return "\n\n".join(filter(None, (*tables, _left_out(found))))
+    facts = "\n".join(_facts(each) for each in found if each.facts)
+    return "\n\n".join(filter(None, (*tables, facts, _left_out(found))))
 
 
 def _table(model: str, found: Sequence[Found], shares: Mapping[str, Figures]) -> str:
@@ -41,6 +42,13 @@ def _number(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _facts(found: Found) -> str:
+    """Return how an engine ran a model: threads, hardware, weights, versions."""
+    versions = ", ".join(f"{name} {number}" for name, number in found.facts["versions"].items())
+    told = (f"{name} {found.facts[name]}" for name in ("threads", "hardware", "weights"))
+    return f"{found.engine}, {found.model}: {', '.join(told)}, {versions}."
 
 
 def _left_out(found: Sequence[Found]) -> str:
