@@ -1,5 +1,6 @@
 """Both engines are measured by the same passes, which compute what the models compute."""
 
+import json
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -23,6 +24,7 @@ from alignatt4llm.bench.plan import Item, Plan, Stage, quick, whole
 from alignatt4llm.bench.run import run
 from alignatt4llm.bench.streamed import Bench, excerpt, replay, talk
 from alignatt4llm.bench.trial import MEASUREMENTS, Trial, Tried
+from alignatt4llm.cli.main import main
 from alignatt4llm.delays import peak_memory_mb
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.heads.headset import HeadSet
@@ -281,6 +283,26 @@ def test_every_figure_is_there_or_has_a_reason(files, short, monkeypatch):
     assert found[0].figures["row_error"] < 1e-4
     again = sum(one == other for one, other in pairwise(Here.turns))
     assert again <= 1  # the rows, which only one of them has
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_command_measures_in_processes_and_writes_all(files, engine, tmp_path, capsys):
+    model = dict(zip(ENGINES, map(str, files), strict=True))[engine]
+    heads, path = tmp_path / "heads.json", tmp_path / "bench.json"
+    HEADS.save(heads)
+    options = ["--quick", "--engine", engine, "--model", model, "--heads", str(heads)]
+    assert main(["bench", *options, "--json", str(path)]) == 0
+    record = json.loads(path.read_text("utf-8"))
+    [found] = record["systems"]
+    assert (found["engine"], found["model"]) == (engine, model)
+    assert found["figures"].keys() | found["left_out"].keys() == FIGURES.keys()
+    assert {"step_ms", "peak_memory_mb", "step_over_library"} <= found["figures"].keys()
+    assert found["facts"]["threads"] >= 1
+    assert record["ratios"] == {}
+    said = capsys.readouterr()
+    assert "a decode step, ms" in said.out
+    told = (line.partition(",")[0] for line in said.err.splitlines() if " of 6" in line)
+    assert list(dict.fromkeys(told)) == [f"measuring: {n} of 6" for n in range(1, 7)]
 
 
 def test_more_streams_are_asked_of_the_engine(files, monkeypatch):
