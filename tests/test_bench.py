@@ -8,24 +8,15 @@ from importlib.metadata import distributions
 import numpy as np
 import pytest
 import torch
-from tiny import EVERY_HEAD, save_checkpoint, tiny_model
+from tiny import save_checkpoint, tiny_model
 
 from alignatt4llm.attention.half_linear import FBGEMM, widen
-from alignatt4llm.bench.arms import Packed, Plain
+from alignatt4llm.bench.beside_transformers import weight_bytes
 from alignatt4llm.bench.engine import STREAMS, crowded, prompts
-from alignatt4llm.bench.measure import bytes_per_second, interleaved
-from alignatt4llm.bench.run import _weight_bytes
-from alignatt4llm.bench.streamed import (
-    Bench,
-    crowd,
-    excerpt,
-    first_and_last_tenth,
-    repeated,
-    replay,
-    talk,
-)
+from alignatt4llm.bench.figures import FIGURES
+from alignatt4llm.bench.measure import Bursts, bytes_per_second
+from alignatt4llm.bench.streamed import Bench, chunks, excerpt, first_and_last_tenth, repeated
 from alignatt4llm.cli.main import main
-from alignatt4llm.delays import peak_memory_mb
 from alignatt4llm.events import SourceWord
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.machine.device import Device
@@ -49,23 +40,17 @@ def bench(folder):
     return Bench(translator, Pair.parse("en-de"), heads, LATENCIES["medium"])
 
 
-def test_every_arm_drafts_the_same_tokens_and_rows(bench, folder):
-    prompt = bench.translator.vocabulary.encode("English: the first train\nDeutsch:")[0]
-    eager, packed = Plain(str(folder), "eager"), Packed(bench.translator, EVERY_HEAD)
-    said = eager(prompt, 6)
-    assert said == Plain(str(folder), "sdpa")(prompt, 6) == packed(prompt, 6)
-    assert said == Packed(bench.translator, [])(prompt, 6)
-    assert len(eager.rows) == len(packed.rows) == 6
-    for own, rows in zip(eager.rows, packed.rows, strict=True):
-        expected = torch.stack([own[layer, head, -1, : len(prompt)] for layer, head in EVERY_HEAD])
-        torch.testing.assert_close(rows, expected, atol=1e-4, rtol=1e-3)
-
-
-def test_excerpts_and_repetitions_keep_words_on_the_clock():
+def test_excerpts_keep_words_on_the_clock():
     words = [SourceWord("a", 0.5, 1.0), SourceWord("b", 1.5, 2.5), SourceWord("c", 3.0, 3.5)]
     assert excerpt(words, 1.0, 2.0) == [SourceWord("b", 0.5, 1.5)]
-    again = repeated(words[:1], 4.0, 3)
-    assert [(word.start, word.end) for word in again] == [(0.5, 1.0), (4.5, 5.0), (8.5, 9.0)]
+
+
+def test_a_long_stream_is_its_beginning_again_and_again():
+    once, thrice = repeated(1), repeated(3)
+    assert len(thrice) == 3 * len(once)
+    moved = [(word.start - 120, word.end - 120) for word in thrice[-len(once) :]]
+    np.testing.assert_allclose(moved, [(word.start, word.end) for word in once])
+    assert chunks(thrice, 0.7) == int(thrice[-1].end / 0.7) + 1
 
 
 def test_the_end_is_compared_with_the_beginning():
@@ -73,11 +58,19 @@ def test_the_end_is_compared_with_the_beginning():
     assert first_and_last_tenth([2.0, 1.0]) == (2.0, 1.0)
 
 
-def test_medians_leave_out_the_first_run():
+def test_bursts_leave_out_the_first_run_and_take_turns_in_who_is_first():
     calls = []
-    taken = interleaved({"one": lambda: calls.append(1), "two": lambda: calls.append(2)}, 3)
-    assert calls == [1, 2] * 4
-    assert set(taken) == {"one", "two"}
+    bursts = Bursts({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 3)
+    assert bursts.turn() and bursts.turn()
+    assert "".join(calls) == "ab" + "abbaab" + "ba" + "baabba"
+    assert {name: len(taken) for name, taken in bursts.taken.items()} == {"a": 6, "b": 6}
+
+
+def test_bursts_compare_what_ran_one_after_the_other():
+    bursts = Bursts({"a": int, "b": int})
+    bursts.taken = {"a": [2.0, 20.0, 6.0], "b": [1.0, 10.0, 1.0]}
+    assert bursts.ms("a") == 6000
+    assert bursts.ratio("a", "b") == 2
 
 
 @pytest.mark.skipif(not FBGEMM, reason="torch is without FBGEMM")
@@ -86,29 +79,11 @@ def test_a_step_reads_16_bits_of_linear_layers_and_no_embeddings():
     numbers = sum(part.weight.numel() for part in model.modules() if type(part) is torch.nn.Linear)
     norms = [part for name, part in model.named_parameters() if "norm" in name]
     widen(model, Device("cpu", "float32"))
-    assert _weight_bytes(model) == 2 * numbers + 4 * sum(part.numel() for part in norms)
+    assert weight_bytes(model) == 2 * numbers + 4 * sum(part.numel() for part in norms)
 
 
 def test_memory_has_a_speed():
-    assert bytes_per_second(torch.device("cpu")) > 1e8
-
-
-def test_a_replay_accounts_for_every_chunk(bench):
-    words = excerpt(talk(), 0.0, 12.0)
-    prompts = []
-    done = replay(bench, words, prompts)
-    assert len(done.chunks) == int(words[-1].end / bench.latency.chunk) + 1
-    assert 0 < [bool(seconds) for seconds in done.chunks].count(True) <= len(prompts)
-    assert len(done.memory) == len(done.chunks)
-    assert 0 < done.memory[-1] <= peak_memory_mb() + 1
-    assert replay(bench, words).text == done.text
-
-
-def test_a_crowd_says_what_its_streams_say_alone(bench):
-    found = crowd(bench, [excerpt(talk(), begin, 8.0) for begin in (0.0, 10.0, 20.0)])
-    assert found.same_text == 1.0
-    assert found.together_over_in_turn > 0
-    assert found.chunk_over_share > 0
+    assert all(bytes_per_second(threads) > 1e8 for threads in (1, 2, 3))
 
 
 class CountingEngine:
@@ -158,18 +133,41 @@ def test_vllm_is_asked_for_where_it_is_missing(capsys):
     assert "alignatt4llm[vllm" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("wrong", [["--minutes", "3"], ["--repeats", "0"]])
-def test_impossible_lengths_are_refused(wrong, capsys):
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--minutes", "3"],
+        ["--repeats", "0"],
+        ["--engine", "transformers", "vllm"],
+        ["--engine", "llama.cpp", "http://host:1"],
+        ["--engine", "scripted", "--model", "embedded", "embedded-large"],
+        ["--engine", "transformers", "llama.cpp", "--schedules", __file__],
+        ["--model", "embedded", "embedded-large", "--schedules", __file__],
+        ["--engine", "nonsense", "transformers"],
+        ["--quick", "--model", "./nowhere"],
+        ["--quick", "--model", "scripted"],
+    ],
+)
+def test_what_cannot_be_measured_is_refused(wrong, capsys):
     assert main(["bench", *wrong]) == 2
-    assert "alignatt: error:" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.splitlines()[-1].startswith("alignatt: error:")
+    assert "Traceback" not in said
 
 
 @pytest.mark.slow
 def test_the_benchmark_runs_with_the_embedded_model(tmp_path, capsys):
     path = tmp_path / "bench.json"
-    assert main(["bench", "--repeats", "1", "--json", str(path)]) == 0
+    engines = ["transformers", "llama.cpp"]
+    assert main(["bench", "--quick", "--engine", *engines, "--json", str(path)]) == 0
     record = json.loads(path.read_text())
-    assert record["capture_overhead"] > 0.5
-    assert record["row_error"] < 0.05
-    assert record["decode_steps_per_committed_token"] < 4
-    assert "per token said" in capsys.readouterr().out
+    assert [each["engine"] for each in record["systems"]] == engines
+    for each in record["systems"]:
+        assert each["figures"]["capture_overhead"] > 0.5
+        assert each["figures"].keys() | each["left_out"].keys() == FIGURES.keys()
+    assert record["ratios"]["embedded"]["llama.cpp"].keys() == {
+        name for name, figure in FIGURES.items() if figure.unit
+    }
+    shown = capsys.readouterr()
+    assert "per token said" in shown.out
+    assert "measuring: 1 of 6, loading" in shown.err

@@ -35,6 +35,8 @@ class Interpreter:
         Which models, and what sessions have in common; the embedded ones by default.
     tell
         Is told what is being prepared, when that takes long.
+    streams
+        How many sessions will be open at once; more share what is kept for these.
 
     Attributes
     ----------
@@ -47,8 +49,10 @@ class Interpreter:
         If weights or packages are missing, or the engine does not start.
     """
 
-    def __init__(self, system: System = System(), tell: Tell = silent) -> None:
-        asked = Asked(system.model, adapter=system.taught, heads=system.heads, tell=tell)
+    def __init__(self, system: System = System(), tell: Tell = silent, *, streams: int = 1) -> None:
+        asked = Asked(
+            system.model, adapter=system.taught, heads=system.heads, streams=streams, tell=tell
+        )
         self.system = system
         self._loaded = load_translator(system.engine, asked)
         self.translator = self._loaded.translator

@@ -3,10 +3,11 @@
 import os
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 
-import torch
+import numpy as np
 
 from alignatt4llm.delays import peak_memory_mb
 
@@ -14,23 +15,52 @@ _BYTES = 1 << 28
 _READS = 7
 
 
-def interleaved(arms: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Run every arm once, unmeasured, then all in turn so many times; return median seconds."""
-    for run in arms.values():
-        run()
-    taken: dict[str, list[float]] = {name: [] for name in arms}
-    for _ in range(repeats):
-        for name, run in arms.items():
-            taken[name].append(seconds(run))
-    return {name: median(times) for name, times in taken.items()}
+class Bursts:
+    """Some ways of doing something, each run several times in turn.
+
+    Parameters
+    ----------
+    arms
+        The ways, by name.
+    each
+        How often each is run and timed in a burst; before it, each is run once untimed.
+
+    Attributes
+    ----------
+    taken
+        Seconds of every run that was timed.
+    """
+
+    def __init__(self, arms: Mapping[str, Callable[[], object]], each: int = 1) -> None:
+        self._arms, self._each = dict(arms), each
+        self.taken: dict[str, list[float]] = {name: [] for name in arms}
+
+    def turn(self) -> bool:
+        """Run a burst, each arm first as often as last; there could always be another."""
+        for run in self._arms.values():
+            run()
+        for _ in range(self._each):
+            for name, run in self._arms.items():
+                self.taken[name].append(seconds(run))
+            self._arms = dict(reversed(self._arms.items()))
+        return True
+
+    def ms(self, name: str) -> float:
+        """Return the median milliseconds of an arm."""
+        return 1000 * median(self.taken[name])
+
+    def ratio(self, one: str, other: str) -> float:
+        """Return the median ratio of runs that followed each other.
+
+        A machine that changes its speed blurs it less than a ratio of medians.
+        """
+        return median(a / b for a, b in zip(self.taken[one], self.taken[other], strict=True))
 
 
 def seconds(run: Callable[[], object]) -> float:
     """Return how long a call takes."""
     begin = time.perf_counter()
     run()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
     return time.perf_counter() - begin
 
 
@@ -43,7 +73,13 @@ def resident_mb() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def bytes_per_second(device: torch.device) -> float:
-    """Return how fast this device reads its memory, by summing a large tensor."""
-    large = torch.ones(_BYTES // 4, device=device)
-    return _BYTES / median(seconds(large.sum) for _ in range(_READS))
+def bytes_per_second(threads: int = 1) -> float:
+    """Return how fast so many threads read memory together."""
+    parts = np.array_split(np.ones(_BYTES // 8), threads)
+    with ThreadPoolExecutor(threads) as pool:
+        return speed(lambda: list(pool.map(np.max, parts)), _BYTES)
+
+
+def speed(read: Callable[[], object], size: int) -> float:
+    """Return the bytes per second of something that reads so many."""
+    return size / median(seconds(read) for _ in range(_READS))

@@ -1,19 +1,18 @@
 """A streamed talk replayed through sessions: what a chunk costs, alone, for long, in a crowd."""
 
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
-from statistics import mean, median
+from statistics import mean
 
 import numpy as np
 
 from alignatt4llm.audio.samples import SAMPLE_RATE
 from alignatt4llm.bench.measure import resident_mb
 from alignatt4llm.draft import Draft, Judge
-from alignatt4llm.events import Commit, SourceWord
+from alignatt4llm.events import Commit, Event, SourceWord
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.policy.alignatt import AlignAtt
 from alignatt4llm.prompts.prompt import Prompt
@@ -23,6 +22,13 @@ from alignatt4llm.session import Session
 from alignatt4llm.settings.latency import Latency
 from alignatt4llm.text.languages import LANGUAGES, Pair
 from alignatt4llm.translators.base import Drafter, Stepping
+
+EXCERPT = 60.0
+"""Seconds of the talk that a long stream repeats."""
+EACH = 30.0
+"""Seconds of the talk that a stream of a crowd has."""
+OFFSET = 20.0
+"""Seconds between the beginnings of a crowd's streams in the talk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +41,10 @@ class Bench:
     latency: Latency
 
 
-@dataclass(slots=True)
-class Replay:
-    """A replayed stream: each chunk's seconds of drafting, megabytes after it, what was said."""
-
-    chunks: list[float] = field(default_factory=list)
-    memory: list[float] = field(default_factory=list)
-    text: str = ""
-
-
 class _Watched:
-    """A drafter whose time is written down, and its prompts if there is a list for them."""
+    """A drafter whose time and prompts are written down."""
 
-    def __init__(self, drafter: Drafter, prompts: list[Prompt] | None) -> None:
+    def __init__(self, drafter: Drafter, prompts: list[Prompt]) -> None:
         self._drafter = drafter
         self._prompts = prompts
         self.seconds = 0.0
@@ -63,8 +60,7 @@ class _Watched:
         begin = time.perf_counter()
         draft = self._drafter.draft(prompt, budget, judge, guess)
         self.seconds += time.perf_counter() - begin
-        if self._prompts is not None:
-            self._prompts.append(prompt)
+        self._prompts.append(prompt)
         return draft
 
     def close(self) -> None:
@@ -85,34 +81,89 @@ def excerpt(words: Sequence[SourceWord], begin: float, seconds: float) -> list[S
     return [replace(word, start=word.start - begin, end=word.end - begin) for word in kept]
 
 
-def repeated(words: Sequence[SourceWord], period: float, times: int) -> list[SourceWord]:
-    """Return the words again and again, every ``period`` seconds."""
-    moves = (period * n for n in range(times))
+def repeated(minutes: float) -> list[SourceWord]:
+    """Return the talk's beginning again and again, for so long."""
+    words = excerpt(talk(), 0.0, EXCERPT)
+    moves = (EXCERPT * n for n in range(round(60 * minutes / EXCERPT)))
     return [replace(w, start=w.start + by, end=w.end + by) for by in moves for w in words]
 
 
-def replay(
-    bench: Bench, words: Sequence[SourceWord], prompts: list[Prompt] | None = None
-) -> Replay:
-    """Run a session over timed text as fast as it goes; its prompts are added to the list."""
-    drafter = _Watched(bench.translator.open(bench.pair, bench.heads), prompts)
-    session = Session(
-        HeardTextRecognizer(words, bench.latency.hold_back),
-        drafter,
-        AlignAtt(bench.heads, bench.latency.policy),
-        bench.translator.prompt_form(bench.pair),
-        bench.pair,
-        bench.latency.session,
-    )
-    done = Replay()
-    silence = np.zeros(round(bench.latency.chunk * SAMPLE_RATE), np.float32)
-    steps = (session.feed(silence) for _ in range(int(words[-1].end / bench.latency.chunk) + 1))
-    for events in steps:
-        before = drafter.seconds
-        done.text += "".join(event.text for event in events if isinstance(event, Commit))
-        done.chunks.append(drafter.seconds - before)
-        done.memory.append(resident_mb())
-    done.text += "".join(event.text for event in session.finish() if isinstance(event, Commit))
+def crowded(streams: int) -> list[list[SourceWord]]:
+    """Return stretches of the talk, a stream each."""
+    return [excerpt(talk(), OFFSET * n, EACH) for n in range(streams)]
+
+
+class Replay:
+    """A session over timed text, which is run as fast as it goes.
+
+    Parameters
+    ----------
+    bench
+        What all replays share.
+    words
+        The timed text.
+
+    Attributes
+    ----------
+    chunks
+        Seconds of drafting in each chunk so far.
+    memory
+        Megabytes of this process after each.
+    prompts
+        What was asked.
+    text
+        What was said.
+    """
+
+    def __init__(self, bench: Bench, words: Sequence[SourceWord]) -> None:
+        self.chunks: list[float] = []
+        self.memory: list[float] = []
+        self.prompts: list[Prompt] = []
+        self.text = ""
+        drafter = bench.translator.open(bench.pair, bench.heads)
+        self._drafter = _Watched(drafter, self.prompts)
+        self._session = Session(
+            HeardTextRecognizer(words, bench.latency.hold_back),
+            self._drafter,
+            AlignAtt(bench.heads, bench.latency.policy),
+            bench.translator.prompt_form(bench.pair),
+            bench.pair,
+            bench.latency.session,
+        )
+        self._count = chunks(words, bench.latency.chunk)
+        self._silence = np.zeros(round(bench.latency.chunk * SAMPLE_RATE), np.float32)
+
+    def turn(self) -> bool:
+        """Run a chunk and return whether there are more."""
+        before = self._drafter.seconds
+        self._say(self._session.feed(self._silence))
+        self.chunks.append(self._drafter.seconds - before)
+        self.memory.append(resident_mb())
+        return len(self.chunks) < self._count
+
+    def end(self) -> None:
+        """End the stream; what has not been heard by then is translated too."""
+        self._say(self._session.finish())
+
+    def close(self) -> None:
+        """Leave the stream where it is."""
+        self._drafter.close()
+
+    def _say(self, events: Iterable[Event]) -> None:
+        self.text += "".join(event.text for event in events if isinstance(event, Commit))
+
+
+def chunks(words: Sequence[SourceWord], chunk: float) -> int:
+    """Return how many chunks of so many seconds hold the words."""
+    return int(words[-1].end / chunk) + 1
+
+
+def replay(bench: Bench, words: Sequence[SourceWord]) -> Replay:
+    """Run a session over all of a timed text."""
+    done = Replay(bench, words)
+    while done.turn():
+        pass
+    done.end()
     return done
 
 
@@ -120,39 +171,3 @@ def first_and_last_tenth(figures: Sequence[float]) -> tuple[float, float]:
     """Return the means at the beginning of a stream and at its end."""
     tenth = max(1, len(figures) // 10)
     return mean(figures[:tenth]), mean(figures[-tenth:])
-
-
-@dataclass(frozen=True, slots=True)
-class Crowd:
-    """Sessions run together against the same run one after another.
-
-    Attributes
-    ----------
-    together_over_in_turn
-        Throughput.
-    chunk_over_share
-        Largest ratio, over streams, of the median time of a chunk together to the number of
-        streams times its median alone.
-    same_text
-        Share of streams that said the same.
-    """
-
-    together_over_in_turn: float
-    chunk_over_share: float
-    same_text: float
-
-
-def crowd(bench: Bench, streams: Sequence[Sequence[SourceWord]]) -> Crowd:
-    """Run streams in turn, then together."""
-    begin = time.perf_counter()
-    alone = [replay(bench, words) for words in streams]
-    middle = time.perf_counter()
-    with ThreadPoolExecutor(len(streams)) as pool:
-        together = list(pool.map(lambda words: replay(bench, words), streams))
-    end = time.perf_counter()
-    shares = [
-        median(filter(None, crowded.chunks)) / (len(streams) * median(filter(None, solo.chunks)))
-        for solo, crowded in zip(alone, together, strict=True)
-    ]
-    same = [solo.text == other.text for solo, other in zip(alone, together, strict=True)]
-    return Crowd((middle - begin) / (end - middle), max(shares), sum(same) / len(same))

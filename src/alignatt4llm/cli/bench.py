@@ -3,8 +3,9 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +14,12 @@ from alignatt4llm.cli.files import Named, Writes
 from alignatt4llm.errors import UsageError
 from alignatt4llm.files.writing import write_whole
 from alignatt4llm.settings.latency import LATENCIES
+from alignatt4llm.settings.system import System
 from alignatt4llm.text.languages import Pair
-from alignatt4llm.translators.base import Serving, Stepping, Translator
+from alignatt4llm.translators.base import Serving
 
 if TYPE_CHECKING:
     from alignatt4llm.interpreter import Interpreter
-
-Measure = Callable[["Interpreter", Pair, argparse.Namespace], dict[str, Any]]
-"""Measures, prints and returns the record that ``--json`` writes."""
 
 SHORTEST = 10
 """Minutes of the long stream, at least."""
@@ -28,23 +27,13 @@ SHORTEST = 10
 EXAMPLES = """\
 examples:
   alignatt bench                              ten minutes of talk, the embedded model
+  alignatt bench --quick                      what a minute or two suffices for
+  alignatt bench --engine transformers llama.cpp --model embedded embedded-large
+                                              each engine with each model, side by side
   alignatt bench --schedules talk.ogg         recogniser and translator in turn, or beside
   alignatt bench --minutes 120 --json bench.json
   alignatt bench --engine vllm                what rows cost in vLLM, for 1 to 16 streams
 """
-
-FIGURES = {
-    "capture_overhead": "reading rows, against the same pass without",
-    "eager_over_stream_per_chunk": "eager drafts from scratch, against a session, per chunk",
-    "decode_steps_per_committed_token": "tokens decoded one by one, per token said",
-    "last_over_first_tenth": "a chunk at the end of the long stream, against the beginning",
-    "memory_growth_mb": "megabytes at the end of the long stream, more than at the beginning",
-    "together_over_in_turn": "throughput of eight streams together, against in turn",
-    "chunk_over_share": "a chunk in the crowd, against its fair share of the time alone",
-    "same_text": "share of streams that say in the crowd what they say alone",
-    "step_over_floor": "a decode step, against reading the weights once",
-    "row_error": "largest difference between a row and eager attention",
-}
 
 
 def add_parser(subparsers: Any) -> None:
@@ -55,13 +44,17 @@ def add_parser(subparsers: Any) -> None:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    system.add_models(parser)
+    system.add_models(parser, several=True)
     parser.add_argument("--pair", default="en-de", help="direction, such as en-de")
     parser.add_argument("--latency", choices=LATENCIES, default="medium")
     parser.add_argument(
         "--minutes", type=float, default=10, metavar="N", help="length of the long stream"
     )
-    parser.add_argument("--repeats", type=int, default=5, metavar="N", help="of fixed drafts")
+    parser.add_argument("--repeats", type=int, default=5, metavar="N", help="of what is short")
+    parser.add_argument(
+        "--quick", action="store_true",
+        help="steps, passes and some chunks only: under three minutes an engine and model",
+    )  # fmt: skip
     parser.add_argument(
         "--schedules", type=Named, metavar="RECORDING",
         help="measure the latency of every schedule on speech instead",
@@ -80,42 +73,64 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(
             f"--minutes is {args.minutes:g}; the long stream needs {SHORTEST} minutes at least."
         )
-    from alignatt4llm.interpreter import Interpreter
+    from alignatt4llm.bench.yardsticks import YARDSTICKS
 
-    pair, interpreter = Pair.parse(args.pair, _tell), Interpreter(system.models(args), _tell)
-    measured = _schedules if args.schedules else _measure(interpreter.translator, args.engine)
-    record = measured(interpreter, pair, args)
+    pair = Pair.parse(args.pair, _tell)
+    systems = [
+        system.models(argparse.Namespace(**{**vars(args), "engine": engine, "model": model}))
+        for model in dict.fromkeys(args.model or [None])
+        for engine in dict.fromkeys(args.engine)
+    ]
+    together = not args.schedules and all(each.engine in YARDSTICKS for each in systems)
+    record = _beside(systems, pair, args) if together else _alone(systems, pair, args)
     if args.json:
         write_whole(args.json, json.dumps(record, indent=1) + "\n")
     return 0
 
 
-def _measure(translator: Translator, engine: str) -> Measure:
-    """Return how the drafts of an engine are measured."""
-    if isinstance(translator, Stepping):
-        return _drafts
-    if isinstance(translator, Serving):
-        return _served
+def _alone(systems: Sequence[System], pair: Pair, args: argparse.Namespace) -> dict[str, Any]:
+    """Measure and print what can only be measured of one system."""
+    from alignatt4llm.interpreter import Interpreter
+
+    if len(systems) > 1:
+        what = "--schedules" if args.schedules else f"--engine {' '.join(args.engine)}"
+        raise UsageError(f"{what} is measured by itself; give one engine and one model.")
+    interpreter = Interpreter(systems[0], _tell)
+    if args.schedules:
+        return _schedules(interpreter, pair, args)
+    if isinstance(interpreter.translator, Serving):
+        return _served(interpreter, pair, args)
     raise UsageError(
-        f"The drafts of the engine '{engine}' cannot be measured: it can neither be stepped pass "
-        "by pass nor asked without rows; take another with --engine."
+        f"The drafts of the engine '{systems[0].engine}' cannot be measured: it can neither be "
+        "stepped pass by pass nor asked without rows; take another with --engine."
     )
 
 
-def _drafts(interpreter: "Interpreter", pair: Pair, args: argparse.Namespace) -> dict[str, Any]:
-    """Measure and print what drafts cost in this process."""
+def _beside(systems: Sequence[System], pair: Pair, args: argparse.Namespace) -> dict[str, Any]:
+    """Measure and print what drafts cost in these systems, side by side."""
+    from alignatt4llm.bench.plan import quick, whole
+    from alignatt4llm.bench.run import ratios
     from alignatt4llm.bench.run import run as measure
+    from alignatt4llm.bench.tables import tables
+    from alignatt4llm.bench.trial import Tried
 
-    record: dict[str, Any] = measure(
-        interpreter, pair, args.latency, args.minutes, args.repeats, _tell
-    )
-    print(_table(record))
-    return record
+    chunk = LATENCIES[args.latency].chunk
+    plan = quick() if args.quick else whole(chunk, args.minutes, args.repeats)
+    tried = [Tried(each, pair, args.latency, plan.minutes) for each in systems]
+    found = measure(tried, plan, _tell)
+    print(tables(found))
+    asked = {name: getattr(args, name) for name in ("pair", "latency", "quick")}
+    return {
+        "systems": [asdict(each) for each in found],
+        "ratios": ratios(found),
+        "settings": {**asked, "minutes": plan.minutes, "version": version("alignatt4llm")},
+    }
 
 
 def _served(interpreter: "Interpreter", pair: Pair, args: argparse.Namespace) -> dict[str, Any]:
     """Measure and print what rows cost in a served engine."""
     from alignatt4llm.bench.engine import run as measure
+    from alignatt4llm.bench.figures import FIGURES
 
     record = measure(interpreter, pair, args.repeats, _tell)
     print(f"{'streams':>8}{'ms per token':>14}{'with rows':>12}{'ratio':>8}{'tokens per s':>14}")
@@ -123,7 +138,7 @@ def _served(interpreter: "Interpreter", pair: Pair, args: argparse.Namespace) ->
         plain, rows = found["plain"], found["rows"]
         ratio, speed = found["ratio"], 1000 / rows
         print(f"{streams:>8}{plain:14.2f}{rows:12.2f}{ratio:8.3f}{speed:14.1f}")
-    print(f"{record['capture_overhead']:.3g}  {FIGURES['capture_overhead']}")
+    print(f"{record['capture_overhead']:.3g}  {FIGURES['capture_overhead'].meaning}")
     return record
 
 
@@ -141,21 +156,6 @@ def _schedules(interpreter: "Interpreter", pair: Pair, args: argparse.Namespace)
     for name, late in found.items():
         print(f"{name:18}{late.delay:12.0f}{late.elapsed:12.0f}{late.computation:12.0f}")
     return {name: asdict(late) for name, late in found.items()}
-
-
-def _table(record: dict[str, Any]) -> str:
-    arms = list(next(iter(record["ms_per_token"].values())))
-    lines = ["", f"{'ms per token':18}" + "".join(f"{arm:>10}" for arm in arms)]
-    for prompt, times in record["ms_per_token"].items():
-        lines.append(f"{prompt:18}" + "".join(f"{times[arm]:10.1f}" for arm in arms))
-    lines += ["", "ms per chunk      " + _listed(record["ms_per_chunk"], ".1f")]
-    lines += ["work per chunk    " + _listed(record["per_chunk"], ".2f"), ""]
-    lines += [f"{record[name]:10.3g}  {meaning}" for name, meaning in FIGURES.items()]
-    return "\n".join(lines)
-
-
-def _listed(figures: dict[str, float], form: str) -> str:
-    return ", ".join(f"{name} {value:{form}}" for name, value in figures.items())
 
 
 def _tell(message: str) -> None:

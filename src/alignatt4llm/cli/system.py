@@ -21,14 +21,17 @@ from alignatt4llm.weights.cards import ALIGNERS, TRANSLATORS
 from alignatt4llm.weights.models import GGUF_NAMES
 
 
-def add_models(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which models translate, and by which heads and prompt."""
+def add_models(parser: argparse.ArgumentParser, several: bool = False) -> None:
+    """Add the options that say which models translate, and by which heads and prompt.
+
+    With ``several``, engine and model are lists.
+    """
     parser.add_argument(
-        "--model", metavar="NAME",
+        "--model", metavar="NAME", nargs="+" if several else None,
         help=f"embedded, embedded-large, {', '.join(TRANSLATORS)}, a folder or a hub id; for "
         f"llama.cpp also {GGUF_NAMES}",
     )  # fmt: skip
-    add_engine(parser)
+    add_engine(parser, several)
     parser.add_argument(
         "--adapter", type=Path, metavar="FOLDER",
         help="what 'alignatt adapt' has taught the model; --model may also name it alone",

@@ -4,15 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from alignatt4llm.draft import Draft, Forced, Judge
+import numpy as np
+from numpy.typing import NDArray
+
+from alignatt4llm.draft import Draft, Forced, Judge, Rows
 from alignatt4llm.errors import Tell, silent
-from alignatt4llm.heads.headset import HeadSet, Layout
+from alignatt4llm.heads.headset import Head, HeadSet, Layout
 from alignatt4llm.prompts.prompt import Prompt, PromptForm
 from alignatt4llm.text.languages import Pair
 from alignatt4llm.weights.adapters import Adapter
 
 if TYPE_CHECKING:
-    from alignatt4llm.attention.packed import Feed, PackedModel
     from alignatt4llm.translators.stepper import Stepper
     from alignatt4llm.translators.vllm.steps import Engine
     from alignatt4llm.translators.vocabulary import Vocabulary
@@ -99,15 +101,70 @@ class Forcing(Translator, Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What a pass has computed.
+
+    Attributes
+    ----------
+    best
+        The likeliest token after the last one.
+    rows
+        Attention of each wanted token over the columns, shape [N, H, S]; none if none were asked.
+    """
+
+    best: int
+    rows: Rows | None = None
+
+
+class Lane(Protocol):
+    """Bare passes of one stream, which holds nothing at first.
+
+    Nothing is decided by them, so that they can be timed.
+    """
+
+    def feed(
+        self, ids: Sequence[int], wanted: int = 1, columns: NDArray[np.int64] | None = None
+    ) -> Passed:
+        """Compute tokens in one pass.
+
+        Parameters
+        ----------
+        ids
+            Everything that the stream will hold; what it holds already is not computed again.
+        wanted
+            After how many of the last tokens it is wanted what follows, N; these are computed in
+            any case.
+        columns
+            Positions over which rows are wanted, shape [S]; none for no rows.
+        """
+        ...
+
+    def keep(self, count: int) -> None:
+        """Forget all but the first ``count`` tokens."""
+        ...
+
+    def close(self) -> None:
+        """Free what is kept for this stream."""
+        ...
+
+
 @runtime_checkable
 class Stepping(Translator, Protocol):
     """A translator whose model is in this process and can be stepped pass by pass."""
 
-    model: Any
-    tokenizer: Any
-    packed: "PackedModel"
-    stepper: "Stepper[Feed]"
     vocabulary: "Vocabulary"
+    stepper: "Stepper[Any]"
+
+    def lane(self, heads: Sequence[Head]) -> Lane:
+        """Start bare passes of one stream, whose rows are those of the heads.
+
+        Raises
+        ------
+        AlignattError
+            If the model has no such heads.
+        """
+        ...
 
 
 @runtime_checkable

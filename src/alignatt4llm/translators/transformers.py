@@ -16,14 +16,14 @@ from alignatt4llm.attention.half_linear import widen
 from alignatt4llm.attention.packed import Feed, PackedModel, Stream
 from alignatt4llm.draft import Forced
 from alignatt4llm.errors import AlignattError
-from alignatt4llm.heads.headset import HeadSet, Layout
+from alignatt4llm.heads.headset import Head, HeadSet, Layout
 from alignatt4llm.machine.device import Device
 from alignatt4llm.machine.threads import best_threads
 from alignatt4llm.prompts.forms import prompt_form
 from alignatt4llm.prompts.prompt import Prompt, PromptForm, source_columns
 from alignatt4llm.text.languages import Pair
 from alignatt4llm.text.prefix import common_prefix
-from alignatt4llm.translators.base import Asked, Loaded
+from alignatt4llm.translators.base import Asked, Loaded, Passed
 from alignatt4llm.translators.drafter import GreedyDrafter
 from alignatt4llm.translators.drafting import Choice, Choices, Chooser, Needed
 from alignatt4llm.translators.merging import merge
@@ -124,6 +124,11 @@ class TransformersTranslator:
         """Start saying given translations; see `Forcing.forcer`."""
         return self.open(pair, heads)
 
+    def lane(self, heads: Sequence[Head]) -> "_Lane":
+        """Start bare passes of one stream; see `Stepping.lane`."""
+        self.packed.check(heads)
+        return _Lane(self, Stream(heads))
+
     def _read_once(self, text: str) -> Stream:
         """Return a stream that holds a text."""
         stream = Stream()
@@ -207,6 +212,33 @@ class _StreamChooser:
         logits = self._logits[0]
         found = (logits - logits.logsumexp(-1)).topk(min(count, len(logits)))
         return list(zip(found.indices.tolist(), found.values.tolist(), strict=True))
+
+
+class _Lane:
+    """Bare passes of one stream; see `Lane`."""
+
+    def __init__(self, translator: TransformersTranslator, stream: Stream) -> None:
+        self._translator, self._stream = translator, stream
+
+    def feed(
+        self, ids: Sequence[int], wanted: int = 1, columns: NDArray[np.int64] | None = None
+    ) -> Passed:
+        """Compute tokens in one pass."""
+        device, held = self._translator.model.device, self._stream.ids
+        self.keep(min(common_prefix(held, ids), len(ids) - wanted))
+        places = None if columns is None else torch.from_numpy(columns).to(device)
+        feed = Feed(self._stream, ids[len(held) :], wanted, places)
+        self._translator.stepper.step(feed)
+        rows = None if columns is None else feed.rows.cpu().numpy()
+        return Passed(int(feed.logits[-1].argmax()), rows)
+
+    def keep(self, count: int) -> None:
+        """Forget all but the first ``count`` tokens."""
+        self._stream.keep(count)
+
+    def close(self) -> None:
+        """Free the keys and values of this stream."""
+        self._stream.clear()
 
 
 def load(asked: Asked) -> Loaded:

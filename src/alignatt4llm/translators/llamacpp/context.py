@@ -42,6 +42,8 @@ class LlamaContext:
 
     Attributes
     ----------
+    file
+        The file.
     model
         llama.cpp's handle.
     layout
@@ -64,7 +66,7 @@ class LlamaContext:
     ) -> None:
         self.library = library()
         self._call = call = self.library.call
-        self._file = file
+        self.file = file
         self.model = _load(self.library, file, gpu_layers)
         self.layout = Layout(
             call.llama_model_n_layer(self.model), call.llama_model_n_head(self.model)
@@ -122,6 +124,10 @@ class LlamaContext:
     def stream(self, heads: Sequence[Head] = ()) -> Stream:
         """Return a new stream of which the rows of some heads are read."""
         return self._slots.stream(heads)
+
+    def keep(self, stream: Stream, count: int) -> None:
+        """Have a stream hold its first ``count`` tokens only; it has a place afterwards."""
+        del self._slots.take(stream, (), ()).ids[count:]
 
     def free(self, stream: Stream) -> None:
         """Give up the place of a stream."""
@@ -192,7 +198,7 @@ class LlamaContext:
         handle: int = self._call.llama_init_from_model(self.model, params)
         if not handle:
             raise AlignattError(
-                f"'{self._file}' cannot be used for {streams} streams of {self.context} tokens, "
+                f"'{self.file}' cannot be used for {streams} streams of {self.context} tokens, "
                 f"{gigabytes(free_bytes())} of memory being free: {self.library.problem()}."
             )
         return handle
@@ -204,7 +210,7 @@ class LlamaContext:
         self._call.llama_memory_seq_rm(self._memory, 0, 0, -1)
         if not self._watch.layers:
             raise AlignattError(
-                f"'{self._file}' is a model without attention rows (recurrent, or with compressed "
+                f"'{self.file}' is a model without attention rows (recurrent, or with compressed "
                 "attention); families such as Llama, Mistral, Qwen 2 and 3, Gemma 2, 3 and 4 have "
                 "them."
             )

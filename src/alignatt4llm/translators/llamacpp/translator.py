@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alignatt4llm.draft import Forced
-from alignatt4llm.heads.headset import HeadSet, Layout
+from alignatt4llm.heads.headset import Head, HeadSet, Layout
 from alignatt4llm.prompts.forms import prompt_form
 from alignatt4llm.prompts.prompt import Prompt, PromptForm, source_columns
 from alignatt4llm.text.languages import Pair
-from alignatt4llm.translators.base import Asked, Loaded
+from alignatt4llm.translators.base import Asked, Loaded, Passed
 from alignatt4llm.translators.drafter import GreedyDrafter
 from alignatt4llm.translators.drafting import Choice, Choices, Chooser, Needed
 from alignatt4llm.translators.llamacpp.context import CONTEXT, LlamaContext
@@ -112,6 +112,11 @@ class LlamaTranslator:
         """Start saying given translations; see `Forcing.forcer`."""
         return self.open(pair, heads)
 
+    def lane(self, heads: Sequence[Head]) -> "_Lane":
+        """Start bare passes of one stream; see `Stepping.lane`."""
+        self.inside.check(heads)
+        return _Lane(self, self.inside.stream(heads))
+
     def close(self) -> None:
         """Free the model."""
         self.inside.close()
@@ -185,6 +190,30 @@ class _StreamChooser:
         best = np.argpartition(-logits, count - 1)[:count]
         best = best[np.argsort(-logits[best], kind="stable")]
         return [_choice(logits, token) for token in best]
+
+
+class _Lane:
+    """Bare passes of one stream, which takes nothing over from others; see `Lane`."""
+
+    def __init__(self, translator: LlamaTranslator, stream: Stream) -> None:
+        self._translator, self._stream = translator, stream
+        self.keep(0)
+
+    def feed(
+        self, ids: Sequence[int], wanted: int = 1, columns: NDArray[np.int64] | None = None
+    ) -> Passed:
+        """Compute tokens in one pass."""
+        feed = Feed(self._stream, ids, wanted, columns)
+        self._translator.stepper.step(feed)
+        return Passed(int(feed.logits[-1].argmax()), None if columns is None else feed.rows)
+
+    def keep(self, count: int) -> None:
+        """Forget all but the first ``count`` tokens."""
+        self._translator.inside.keep(self._stream, count)
+
+    def close(self) -> None:
+        """Give up the place of this stream."""
+        self._translator.inside.free(self._stream)
 
 
 def _choice(logits: NDArray[np.float32], token: np.int64) -> Choice:
