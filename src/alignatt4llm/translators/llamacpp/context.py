@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from weakref import finalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,9 +76,11 @@ class LlamaContext:
         self._vocabulary: int = call.llama_vocab_n_tokens(self.words)
         self._watch = Watch(call)
         self._watcher = self.library.watcher(self._watch)
-        self._handle: int | None = self._open(streams, F32 if precise else F16)
+        self._handle = self._open(streams, F32 if precise else F16)
         self._memory = call.llama_get_memory(self._handle)
         self._batch = call.llama_batch_init(PASS, 0, 1)
+        self._free = finalize(self, _free, call, self._batch, self._handle, self.model)
+        self._free.atexit = False  # threads may still be inside
         self._streams, self._slots = streams, Slots(streams, self._copy)
         self._probe()
 
@@ -138,12 +141,8 @@ class LlamaContext:
         self._call.llama_set_n_threads(self._handle, count, count)
 
     def close(self) -> None:
-        """Free the model."""
-        if self._handle:
-            self._call.llama_batch_free(self._batch)
-            self._call.llama_free(self._handle)
-            self._call.llama_model_free(self.model)
-            self._handle = None
+        """Free the model; nothing else may be called after it."""
+        self._free()
 
     def _prepare(self, feed: Feed, busy: Sequence[Stream]) -> None:
         """Find a feed's sequence, and forget what it holds beyond what is kept."""
@@ -214,6 +213,12 @@ class LlamaContext:
                 "attention); families such as Llama, Mistral, Qwen 2 and 3, Gemma 2, 3 and 4 have "
                 "them."
             )
+
+
+def _free(call: Any, batch: Any, handle: int, model: int) -> None:
+    call.llama_batch_free(batch)
+    call.llama_free(handle)
+    call.llama_model_free(model)
 
 
 def _rounds(feeds: Sequence[Feed]) -> Iterator[tuple[list[Feed], int]]:

@@ -8,6 +8,7 @@ begin alike, and all prompts of a direction do.
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from threading import Lock
 
 from alignatt4llm.heads.headset import Head
 from alignatt4llm.text.prefix import common_prefix
@@ -79,6 +80,7 @@ class Slots:
         self._slots = [Slot(number) for number in range(count)]
         self._copy = copy
         self._time = 0
+        self._lock = Lock()  # streams are closed while others step
 
     def stream(self, heads: Sequence[Head] = ()) -> Stream:
         """Return a new stream; it gets a sequence when it needs one."""
@@ -101,18 +103,20 @@ class Slots:
         busy
             Streams whose sequences may not be taken away now.
         """
-        slot = stream.slot or self._given(ids, busy)
-        if slot.owner is not None:
-            slot.owner.slot = None
-        self._time += 1
-        slot.owner, stream.slot, slot.used = stream, slot, self._time
-        return slot
+        with self._lock:
+            slot = stream.slot or self._given(ids, busy)
+            if slot.owner is not None:
+                slot.owner.slot = None
+            self._time += 1
+            slot.owner, stream.slot, slot.used = stream, slot, self._time
+            return slot
 
     def free(self, stream: Stream) -> None:
         """Give a stream's sequence back; what it holds may serve another."""
-        if stream.slot:
-            stream.slot.owner = None
-        stream.slot = None
+        with self._lock:
+            if stream.slot:
+                stream.slot.owner = None
+            stream.slot = None
 
     def _given(self, ids: Sequence[int], busy: Collection[Stream]) -> Slot:
         """Return a free sequence, or the one whose owner has waited longest."""
