@@ -8,7 +8,7 @@ from threading import Lock
 from alignatt4llm.errors import Tell, silent
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.heads.loading import head_set_for, shipped_pairs
-from alignatt4llm.machine.threads import best_threads
+from alignatt4llm.machine.threads import beside
 from alignatt4llm.policy.base import Policy
 from alignatt4llm.policy.table import make_policy
 from alignatt4llm.prompts.context import Context
@@ -16,6 +16,7 @@ from alignatt4llm.prompts.prompt import PromptForm
 from alignatt4llm.recognizers.base import Recognizer, RecognizerEngine
 from alignatt4llm.recognizers.loading import load_recognizer
 from alignatt4llm.session import Session, SessionSettings
+from alignatt4llm.settings.fitting import fitted
 from alignatt4llm.settings.latency import LATENCIES, Latency
 from alignatt4llm.settings.system import System
 from alignatt4llm.text.languages import Language, Pair
@@ -32,7 +33,8 @@ class Interpreter:
     Parameters
     ----------
     system
-        Which models, and what sessions have in common; the embedded ones by default.
+        Which models, and what sessions have in common; by default those that come with the package
+        and that this computer runs live at medium latency (see `fitting.fitted` for others).
     tell
         Is told what is being prepared, when that takes long.
     streams
@@ -50,10 +52,10 @@ class Interpreter:
     """
 
     def __init__(self, system: System = System(), tell: Tell = silent, *, streams: int = 1) -> None:
+        self.system = system = fitted(system, tell=tell)
         asked = Asked(
             system.model, adapter=system.taught, heads=system.heads, streams=streams, tell=tell
         )
-        self.system = system
         self._loaded = load_translator(system.engine, asked)
         self.translator = self._loaded.translator
         self._tell = tell
@@ -169,7 +171,7 @@ class Interpreter:
                     audio_heads=self.system.audio_heads,
                     finality=self.system.finality,
                     engine=self.system.recognizer_engine,
-                    threads=best_threads(),
+                    threads=beside(self._loaded.threads),
                     tell=self._tell,
                 )
         return self._ears.open(spoken, hold_back)

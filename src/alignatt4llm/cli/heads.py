@@ -277,7 +277,7 @@ def _plot_draft(heads: HeadSet, args: argparse.Namespace) -> None:
         raise UsageError("--text must hold two words or more.")
     settings = LATENCIES[args.latency]
     frontier = len(words) - settings.session.source.margin
-    interpreter = Interpreter(System(args.model or heads.model), tell)
+    interpreter = Interpreter(System(args.model or heads.model, engine="transformers"), tell)
     translator = interpreter.translator
     prompt = interpreter.prompt_form(pair, args.prompt)(words, "", ())
     draft = translator.open(pair, heads).draft(prompt, settings.session.budget)
