@@ -78,22 +78,35 @@ def test_models_list(monkeypatch, capsys):
 
 def test_doctor(monkeypatch, capsys):
     monkeypatch.setenv("ALIGNATT_THREADS", "1")
-    assert doctor.run(argparse.Namespace()) == 0
+    assert doctor.run(argparse.Namespace(measure=False)) == 0
     text = capsys.readouterr().out
     for subject in ("Python", "torch", "FFmpeg", "CUDA", "CPU threads", "cache", "Whisper base"):
         assert subject in text
     assert "Speech can be translated." in text
 
 
-def test_doctor_says_what_to_install(monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("gone", "told"),
+    [
+        (["xllamacpp", "llama-cpp-python"], None),
+        (["torch"], None),
+        (["torch", "transformers", "gguf", "accelerate", "safetensors"], None),
+        (["faster-whisper"], "whisper"),
+        (["torch", "xllamacpp", "llama-cpp-python"], "llamacpp"),
+        (["accelerate", "jinja2"], "llamacpp"),
+    ],
+)
+def test_doctor_says_what_to_install(monkeypatch, capsys, gone, told):
     found = doctor.installed
-    gone = {"torch": None, "gguf": None}
-    monkeypatch.setattr(doctor, "installed", lambda package: gone.get(package, found(package)))
-    monkeypatch.setitem(doctor.EXTRAS, "transformers", ("torch-that-is-missing",))
-    assert doctor.run(argparse.Namespace()) == 1
+    monkeypatch.setattr(
+        doctor, "installed", lambda package: None if package in gone else found(package)
+    )
+    assert doctor.run(argparse.Namespace(measure=False)) == (1 if told else 0)
     text = capsys.readouterr().out
-    assert "to do: pip install 'alignatt4llm[transformers]'" in text
-    assert "cannot be translated yet" in text
+    if told:
+        assert f"to do: pip install 'alignatt4llm[{told}]'" in text
+        assert "cannot be translated yet" in text
+    assert "missing (extra" in text
 
 
 def test_threads(monkeypatch):

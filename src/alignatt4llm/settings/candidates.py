@@ -49,7 +49,9 @@ class Candidate:
         return [name for name in names if _is_installed(name) and self._is_ready(name)]
 
     def _is_ready(self, engine: str) -> bool:
-        return engine == HERE[0] or self.known.folder is not None
+        if engine != HERE[0]:
+            return self.known.folder is not None
+        return "GGUF" in self.known.prepared or all(file.installed for file in self.known.files)
 
     def __str__(self) -> str:
         return self.known.title

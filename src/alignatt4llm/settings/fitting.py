@@ -91,7 +91,7 @@ def fit(
         return _plain(system, each, engine, "the best" if len(able) > 1 else "the only")
     if options := _options(system, able, chunk, speeds, tell):
         return _compared(system, able, options, chunk)
-    return _plain(system, *ways[-1], "the fastest")
+    return _unknown(system, able[-1])
 
 
 def candidates(system: System, pairs: Collection[str] = ()) -> Sequence[Candidate]:
@@ -164,6 +164,13 @@ def _compared(
     if not best.speed.is_live(chunk):
         why += ", more than leaves room for hearing it, so it will lag"
     return Fit(_with(system, named[best.model], best.engine), f"{why}.")
+
+
+def _unknown(system: System, least: Candidate) -> Fit:
+    """Take the smallest model; if it fails as well, loading it tells why."""
+    engine = least.engines(system.engine)[0]
+    why = f"{least} in {engine}, until it is measured what this computer does live."
+    return Fit(_with(system, least, engine), why)
 
 
 def _with(system: System, each: Candidate, engine: str) -> System:
