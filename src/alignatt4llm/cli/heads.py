@@ -174,7 +174,8 @@ def _audio(args: argparse.Namespace) -> None:
 
 
 def _calibrate(args: argparse.Namespace) -> None:
-    from alignatt4llm.calibrate.calibration import calibrate
+    with extra("heads", "Calibrating"):
+        from alignatt4llm.calibrate.calibration import calibrate
     from alignatt4llm.calibrate.model import load
 
     pair = Pair.parse(args.pair, tell)

@@ -11,7 +11,7 @@ from alignatt4llm.settings.candidates import HERE, RANKED, Candidate
 from alignatt4llm.settings.latency import LATENCIES
 from alignatt4llm.settings.speeds import speed
 from alignatt4llm.settings.system import System
-from alignatt4llm.translators.table import AUTO, engine_name, find_engine
+from alignatt4llm.translators.table import AUTO, find_engine
 from alignatt4llm.weights.embedded import Embedded
 
 MEDIUM = LATENCIES["medium"].chunk
@@ -86,12 +86,13 @@ def fit(
         return Fit(replace(system, model=taught.model))
     able = candidates(system, pairs)
     ways = [(each, engine) for each in able for engine in each.engines(system.engine)]
+    if not ways:  # what is missing is told when the model is loaded
+        return Fit(_with(system, (able or RANKED)[-1], system.engine))
     if not live or len(ways) < 2 or system.engine not in (AUTO, *HERE):
-        each, engine = (ways or [_last_resort(system)])[0]
-        return _plain(system, each, engine, "the best" if len(able) > 1 else "the only")
+        return _plain(system, *ways[0], "the best" if len(able) > 1 else "the only")
     if options := _options(system, able, chunk, speeds, tell):
         return _compared(system, able, options, chunk)
-    return _unknown(system, able[-1])
+    return _unknown(system, ways[-1][0])
 
 
 def candidates(system: System, pairs: Collection[str] = ()) -> Sequence[Candidate]:
@@ -103,11 +104,6 @@ def candidates(system: System, pairs: Collection[str] = ()) -> Sequence[Candidat
     else:
         suited = [each for each in there if wanted <= set(each.pairs)]
     return suited or there
-
-
-def _last_resort(system: System) -> tuple[Candidate, str]:
-    """Return the model that needs least; what is missing for it is told when it is loaded."""
-    return RANKED[-1], engine_name(system.engine, RANKED[-1].model)
 
 
 def _options(

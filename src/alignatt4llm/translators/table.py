@@ -161,6 +161,8 @@ def load_translator(name: str, asked: Asked) -> Loaded:
         raise UsageError(f"The engine '{name}' applies no adapters; take --engine {able}.")
     asked = replace(asked, model=model, adapter=adapter)
     with extra(engine.extra, f"The engine '{name}'"):
+        for package in lacking(engine.needs):
+            raise ModuleNotFoundError(name=package)
         load: Callable[[Asked], Loaded] = resolve_name(engine.load)
     return load(replace(asked, address=name))
 
