@@ -137,7 +137,7 @@ def test_presets_say_where_a_head_set_is_missing(capsys, monkeypatch):
         [line] = [line for line in found.splitlines() if f" {name}: " in line]
         assert ("alignatt heads calibrate" in line) == (name in unready)
         assert preset.title in line
-        [row] = [row for row in page.splitlines() if row.startswith(f"| `{name}` |")]
+        [row] = [row for row in page.splitlines() if row.startswith(f"| `{name}` ")]
         assert row.endswith(f"| {', '.join(preset.pairs) or 'needs `--heads`'} |")
     assert main(["translate", str(SAMPLE), "--to", "de", "--preset", "tower-7b"]) == 2
     assert "alignatt heads calibrate" in capsys.readouterr().err
