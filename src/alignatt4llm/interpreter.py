@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Lock
 
@@ -101,9 +102,16 @@ class Interpreter:
         chosen = LATENCIES[latency] if isinstance(latency, str) else latency
         read = (heads or self.heads(pair)).best(self.system.head_count)
         form = self.prompt_form(pair, prompt)
+        with ThreadPoolExecutor(1) as beside_it:  # what prompts begin with is read meanwhile
+            opening = beside_it.submit(self.translator.open, pair, read, form(()).prefix)
+            try:
+                hearing = recognizer or self._listen(pair.source, chosen.hold_back)
+            except BaseException:
+                opening.result().close()
+                raise
         return Session(
-            recognizer or self._listen(pair.source, chosen.hold_back),
-            self.translator.open(pair, read, form(()).prefix),
+            hearing,
+            opening.result(),
             policy or make_policy(self.system.policy, read, chosen.policy, pair.target),
             form,
             pair,
