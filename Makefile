@@ -14,7 +14,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: $(DEMO) ## Translate a recording as if it were live (INPUT=file TO=language)
-	$(BIN)/alignatt translate "$(INPUT)" --to $(TO)
+	$(BIN)/alignatt translate "$(INPUT)" --to $(TO) --realtime
 
 test: $(STAMP) ## Run the tests, except those that take minutes
 	$(BIN)/pytest -m "not slow"

@@ -8,7 +8,9 @@ import pytest
 
 from alignatt4llm.cli import doctor, main
 from alignatt4llm.errors import AlignattError, UsageError
+from alignatt4llm.machine.live import Speed
 from alignatt4llm.machine.threads import best_threads, candidates, fastest
+from alignatt4llm.settings import speeds
 
 
 def raising(monkeypatch, error):
@@ -83,6 +85,25 @@ def test_doctor(monkeypatch, capsys):
     for subject in ("Python", "torch", "FFmpeg", "CUDA", "CPU threads", "cache", "Whisper base"):
         assert subject in text
     assert "Speech can be translated." in text
+    assert "Gemma 3 270M in llama.cpp: not measured" in text
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_doctor_measures_when_asked_and_tells_what_fails(monkeypatch, capsys, fails):
+    measured = []
+
+    def measure(model, engine, tell):
+        measured.append((model.name, engine))
+        if fails:
+            raise AlignattError("There is no memory.")
+        return Speed(0.07, 0.01)
+
+    monkeypatch.setattr(speeds, "measure", measure)
+    assert doctor.run(argparse.Namespace(measure=True)) == 0
+    text = capsys.readouterr().out
+    told = "There is no memory." if fails else "0.19 s of computing a second of speech"
+    assert f"Gemma 3 270M in llama.cpp: {told}" in text
+    assert ("embedded", "llama.cpp") in measured
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from alignatt4llm.cli.system import models
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.files.writing import write_whole
 from alignatt4llm.heads.headset import HeadSet
+from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.machine.live import Speed
 from alignatt4llm.settings import fitting, speeds
 from alignatt4llm.settings.candidates import RANKED
@@ -298,3 +299,18 @@ def test_a_file_that_holds_no_speeds_is_as_good_as_none(cache, content):
 def test_what_cannot_be_kept_is_used_all_the_same(cache):
     (cache / FILE).mkdir()
     assert measure(SMALL, LLAMA).read > 0
+
+
+@pytest.mark.parametrize(
+    ("system", "model", "engine"),
+    [
+        (System("scripted", "scripted"), "scripted", "scripted"),
+        (System("embedded"), "embedded", LLAMA),
+        (System(), "embedded", LLAMA),
+    ],
+)
+def test_an_interpreter_says_which_model_and_engine_it_has(system, model, engine):
+    found = Interpreter(system)
+    assert (found.system.model, found.system.engine) == (model, engine)
+    assert found.system == replace(system, model=model, engine=engine)
+    assert bool(found.threads) == (engine == LLAMA)

@@ -45,6 +45,8 @@ class Interpreter:
     ----------
     translator
         The LLM in its engine.
+    system
+        What it was made for, with the model and the engine that were chosen.
 
     Raises
     ------
@@ -53,11 +55,12 @@ class Interpreter:
     """
 
     def __init__(self, system: System = System(), tell: Tell = silent, *, streams: int = 1) -> None:
-        self.system = system = fitted(system, tell=tell)
+        system = fitted(system, tell=tell)
         asked = Asked(
             system.model, adapter=system.taught, heads=system.heads, streams=streams, tell=tell
         )
         self._loaded = load_translator(system.engine, asked)
+        self.system = replace(system, engine=self._loaded.engine)
         self.translator = self._loaded.translator
         self._tell = tell
         self._ears: RecognizerEngine | None = None
@@ -141,6 +144,11 @@ class Interpreter:
         """Directions for which there is a head set, as ``en-de``."""
         given = (self.system.heads.pair,) if self.system.heads else ()
         return tuple(dict.fromkeys((*given, *self._loaded.pairs, *shipped_pairs(self.name))))
+
+    @property
+    def threads(self) -> int:
+        """CPU threads of the LLM; 0 if they were not measured."""
+        return self._loaded.threads
 
     @property
     def location(self) -> str:

@@ -6,7 +6,9 @@ import shutil
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from alignatt4llm.errors import AlignattError
 from alignatt4llm.machine.packages import OR, installed, lacking
 from alignatt4llm.outputs.table import OUTPUTS
 from alignatt4llm.policy.table import POLICIES
@@ -14,8 +16,11 @@ from alignatt4llm.recognizers.table import KINDS
 from alignatt4llm.settings.presets import PRESETS
 from alignatt4llm.translators.table import ENGINES
 
+if TYPE_CHECKING:
+    from alignatt4llm.weights.embedded import Embedded
+
 EXTRAS = {
-    "llamacpp": ("xllamacpp or llama-cpp-python", "jinja2"),
+    "llamacpp": ("xllamacpp or llama-cpp-python", "jinja2", "psutil"),
     "whisper": ("faster-whisper", "ctranslate2"),
     "transformers": ("torch", "transformers", "safetensors", "accelerate", "gguf"),
 }
@@ -143,20 +148,30 @@ def _models() -> list[str]:
 
 def _live(anew: bool) -> None:
     """Print what was measured of the models that come with the package, and what is chosen."""
-    from alignatt4llm.cli.report import tell
     from alignatt4llm.settings.candidates import RANKED
-    from alignatt4llm.settings.fitting import MEDIUM, fit
-    from alignatt4llm.settings.speeds import known_speed, measure
+    from alignatt4llm.settings.fitting import fit
+    from alignatt4llm.settings.speeds import known_speed
     from alignatt4llm.settings.system import System
 
-    if anew:
-        fit(System(), speeds=measure, tell=tell)
     for each in RANKED:
         for engine in each.engines():
-            found = known_speed(each.known, engine)
-            takes = f"{found.load(MEDIUM):.2g} s of computing a second of speech" if found else ""
-            _line("speed", f"{each} in {engine}: {takes or 'not measured'}")
+            _line("speed", f"{each} in {engine}: {_takes(each.known, engine, anew)}")
     _line("auto", fit(System(), speeds=lambda model, engine, _: known_speed(model, engine)).why)
+
+
+def _takes(model: "Embedded", engine: str, anew: bool) -> str:
+    """Say what a model costs in an engine, measuring it first if that is asked for."""
+    from alignatt4llm.cli.report import tell
+    from alignatt4llm.settings.fitting import MEDIUM
+    from alignatt4llm.settings.speeds import known_speed, measure
+
+    try:
+        found = measure(model, engine, tell) if anew else known_speed(model, engine)
+    except AlignattError as problem:
+        return str(problem)
+    return (
+        f"{found.load(MEDIUM):.2g} s of computing a second of speech" if found else "not measured"
+    )
 
 
 def _tables() -> None:

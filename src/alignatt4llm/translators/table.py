@@ -75,7 +75,7 @@ ENGINES: dict[str, Engine] = {
         "in this process, a GGUF file",
         f"{_HERE}.llamacpp.translator:load",
         "llamacpp",
-        ("llama_cpp or xllamacpp", "jinja2"),
+        ("llama_cpp or xllamacpp", "jinja2", "psutil"),
         ("llama-cpp-python", "xllamacpp"),
         adapters=True,
     ),
@@ -164,7 +164,7 @@ def load_translator(name: str, asked: Asked) -> Loaded:
         for package in lacking(engine.needs):
             raise ModuleNotFoundError(name=package)
         load: Callable[[Asked], Loaded] = resolve_name(engine.load)
-    return load(replace(asked, address=name))
+    return replace(load(replace(asked, address=name)), engine=name)
 
 
 def _own_adapter(engine: str, model: str) -> Adapter | None:
