@@ -131,16 +131,19 @@ def test_only_models_that_translate_the_direction_are_chosen_from(monkeypatch):
 
 
 def test_what_is_named_is_taken_and_nothing_is_measured(monkeypatch):
-    for system in (
-        System("embedded"),
-        System("embedded", engine=HUB),
-        System("org/model"),
-        System("scripted"),
-        System(engine="scripted"),
-        System(engine="http://gpu:8000"),
+    monkeypatch.setattr(fitting, "RANKED", BOTH)
+    for system, engine in (
+        (System("embedded"), LLAMA),
+        (System("embedded", engine=HUB), HUB),
+        (System("org/model"), HUB),
+        (System("org/model", engine="vllm"), "vllm"),
+        (System("talk.gguf"), LLAMA),
+        (System("scripted"), "scripted"),
+        (System("scripted", engine=HUB), "scripted"),
+        (System(engine="scripted"), "scripted"),
+        (System(engine="http://gpu:8000"), "http://gpu:8000"),
     ):
-        monkeypatch.setattr(fitting, "RANKED", BOTH)
-        assert fit(system, speeds=None) == fitting.Fit(system)
+        assert fit(system, speeds=None) == fitting.Fit(replace(system, engine=engine))
     assert fits(monkeypatch, EVERY, {}, System(engine="vllm"))[1] == []
     costs = {("small", HUB): FAST, ("large", HUB): FAIR}
     chosen, asked, _ = fits(monkeypatch, EVERY, costs, System(engine=HUB))
@@ -223,12 +226,11 @@ def test_adapters_are_applied_by_an_engine_that_can(monkeypatch):
 
 def test_figures_do_not_depend_on_the_machine():
     """What measures names its model and engine; what translates takes what fits."""
-    for command in (
-        ["bench"],
-        ["evaluate", "run", "--data", "d", "--pair", "en-de", "--out", "o"],
-    ):
-        system = models(parser().parse_args(command))
-        assert (system.model, system.engine) == ("embedded", HUB)
+    run = ["evaluate", "run", "--data", "d", "--pair", "en-de", "--out", "o"]
+    system = models(parser().parse_args(run))
+    assert (system.model, system.engine) == ("embedded", HUB)
+    args = parser().parse_args(["bench"])
+    assert (args.preset, args.model, args.engine) == ("embedded", None, [HUB])
     for command in (["translate", "a", "--to", "de"], ["listen", "--to", "de"], ["serve"]):
         system = models(parser().parse_args(command))
         assert (system.model, system.engine) == ("auto", "auto")

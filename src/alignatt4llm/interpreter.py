@@ -55,12 +55,11 @@ class Interpreter:
     """
 
     def __init__(self, system: System = System(), tell: Tell = silent, *, streams: int = 1) -> None:
-        system = fitted(system, tell=tell)
+        self.system = system = fitted(system, tell=tell)
         asked = Asked(
             system.model, adapter=system.taught, heads=system.heads, streams=streams, tell=tell
         )
         self._loaded = load_translator(system.engine, asked)
-        self.system = replace(system, engine=self._loaded.engine)
         self.translator = self._loaded.translator
         self._tell = tell
         self._ears: RecognizerEngine | None = None

@@ -11,7 +11,7 @@ from alignatt4llm.settings.candidates import HERE, RANKED, Candidate
 from alignatt4llm.settings.latency import LATENCIES
 from alignatt4llm.settings.speeds import speed
 from alignatt4llm.settings.system import System
-from alignatt4llm.translators.table import AUTO, find_engine
+from alignatt4llm.translators.table import AUTO, engine_name, find_engine
 from alignatt4llm.weights.embedded import Embedded
 
 MEDIUM = LATENCIES["medium"].chunk
@@ -44,7 +44,7 @@ def fitted(
     live: bool = True,
     tell: Tell = silent,
 ) -> System:
-    """Return a system whose model is not ``auto``, and tell what was chosen; see `fit`."""
+    """Return a system of which nothing is ``auto``, and tell which model was chosen; see `fit`."""
     found = fit(system, chunk, pairs=pairs, live=live, tell=tell)
     if found.why:
         tell(found.why)
@@ -60,7 +60,7 @@ def fit(
     speeds: Speeds = speed,
     tell: Tell = silent,
 ) -> Fit:
-    """Choose a model, and the engine that runs it, where a system leaves the model open.
+    """Choose a model and the engine that runs it, where a system leaves them open.
 
     Models are considered that are installed, translate what is asked for, and need no conversion
     first. Where there are several, they are measured, once on every computer.
@@ -80,10 +80,13 @@ def fit(
     tell
         Is told what is being measured.
     """
-    if system.model != AUTO or not find_engine(system.engine).weights:
-        return Fit(system)
-    if taught := system.taught:
-        return Fit(replace(system, model=taught.model))
+    engine = find_engine(system.engine, system.model)
+    taught = system.taught if engine.weights else None
+    base = taught.model if taught else system.model
+    if base != AUTO or not engine.weights:
+        model = base if system.model == AUTO else system.model
+        name = engine_name(system.engine, base, bool(taught))
+        return Fit(replace(system, model=model, engine=name))
     able = candidates(system, pairs)
     ways = [(each, engine) for each in able for engine in each.engines(system.engine)]
     if not ways:  # what is missing is told when the model is loaded

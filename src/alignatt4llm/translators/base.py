@@ -228,8 +228,6 @@ class Loaded:
         What it was taught.
     threads
         CPU threads with which it is fastest here; 0 if that was not measured.
-    engine
-        Name or address of the engine that has it.
     """
 
     name: str
@@ -240,4 +238,3 @@ class Loaded:
     pairs: tuple[str, ...] = ()
     adapter: Adapter | None = None
     threads: int = 0
-    engine: str = ""

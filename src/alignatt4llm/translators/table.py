@@ -164,7 +164,7 @@ def load_translator(name: str, asked: Asked) -> Loaded:
         for package in lacking(engine.needs):
             raise ModuleNotFoundError(name=package)
         load: Callable[[Asked], Loaded] = resolve_name(engine.load)
-    return replace(load(replace(asked, address=name)), engine=name)
+    return load(replace(asked, address=name))
 
 
 def _own_adapter(engine: str, model: str) -> Adapter | None:
