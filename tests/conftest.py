@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from alignatt4llm.machine.live import Speed
+from alignatt4llm.settings import speeds
 from alignatt4llm.weights.models import resolve_llm, resolve_recognizer
 
 settings.register_profile("untimed", deadline=None)
@@ -19,3 +21,16 @@ def embedded_llm() -> Path:
 @pytest.fixture(scope="session")
 def embedded_whisper() -> Path:
     return resolve_recognizer("embedded")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def measured():
+    """What ``auto`` takes: the small model in llama.cpp, however fast this computer is just now."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(speeds, "measure", _as_on_a_slow_laptop)
+        patch.setattr(speeds, "known_speed", lambda model, engine: None)
+        yield
+
+
+def _as_on_a_slow_laptop(model, engine, tell=None):
+    return Speed(0.2, 0.02) if engine == "llama.cpp" else Speed(0.3, 0.05)

@@ -8,7 +8,9 @@ import pytest
 
 from alignatt4llm.cli import doctor, main
 from alignatt4llm.errors import AlignattError, UsageError
+from alignatt4llm.machine.live import Speed
 from alignatt4llm.machine.threads import best_threads, candidates, fastest
+from alignatt4llm.settings import speeds
 
 
 def raising(monkeypatch, error):
@@ -78,22 +80,54 @@ def test_models_list(monkeypatch, capsys):
 
 def test_doctor(monkeypatch, capsys):
     monkeypatch.setenv("ALIGNATT_THREADS", "1")
-    assert doctor.run(argparse.Namespace()) == 0
+    assert doctor.run(argparse.Namespace(measure=False)) == 0
     text = capsys.readouterr().out
     for subject in ("Python", "torch", "FFmpeg", "CUDA", "CPU threads", "cache", "Whisper base"):
         assert subject in text
     assert "Speech can be translated." in text
+    assert "Gemma 3 270M in llama.cpp: not measured" in text
 
 
-def test_doctor_says_what_to_install(monkeypatch, capsys):
-    found = doctor.installed
-    gone = {"torch": None, "gguf": None}
-    monkeypatch.setattr(doctor, "installed", lambda package: gone.get(package, found(package)))
-    monkeypatch.setitem(doctor.EXTRAS, "transformers", ("torch-that-is-missing",))
-    assert doctor.run(argparse.Namespace()) == 1
+@pytest.mark.parametrize("fails", [False, True])
+def test_doctor_measures_when_asked_and_tells_what_fails(monkeypatch, capsys, fails):
+    measured = []
+
+    def measure(model, engine, tell):
+        measured.append((model.name, engine))
+        if fails:
+            raise AlignattError("There is no memory.")
+        return Speed(0.07, 0.01)
+
+    monkeypatch.setattr(speeds, "measure", measure)
+    assert doctor.run(argparse.Namespace(measure=True)) == 0
     text = capsys.readouterr().out
-    assert "to do: pip install 'alignatt4llm[transformers]'" in text
-    assert "cannot be translated yet" in text
+    told = "There is no memory." if fails else "0.19 s of computing a second of speech"
+    assert f"Gemma 3 270M in llama.cpp: {told}" in text
+    assert ("embedded", "llama.cpp") in measured
+
+
+@pytest.mark.parametrize(
+    ("gone", "told"),
+    [
+        (["xllamacpp", "llama-cpp-python"], None),
+        (["torch"], None),
+        (["torch", "transformers", "gguf", "accelerate", "safetensors"], None),
+        (["faster-whisper"], "whisper"),
+        (["torch", "xllamacpp", "llama-cpp-python"], "llamacpp"),
+        (["accelerate", "jinja2"], "llamacpp"),
+    ],
+)
+def test_doctor_says_what_to_install(monkeypatch, capsys, gone, told):
+    found = doctor.installed
+    monkeypatch.setattr(
+        doctor, "installed", lambda package: None if package in gone else found(package)
+    )
+    assert doctor.run(argparse.Namespace(measure=False)) == (1 if told else 0)
+    text = capsys.readouterr().out
+    if told:
+        assert f"to do: pip install 'alignatt4llm[{told}]'" in text
+        assert "cannot be translated yet" in text
+    assert "missing (extra" in text
 
 
 def test_threads(monkeypatch):

@@ -14,6 +14,7 @@ from alignatt4llm.audio.decode import read
 from alignatt4llm.audio.samples import SAMPLE_RATE
 from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.settings.latency import LATENCIES
+from alignatt4llm.settings.system import System
 from alignatt4llm.translators.transformers import TransformersTranslator
 
 pytestmark = pytest.mark.slow
@@ -35,7 +36,7 @@ async def in_step(client, audio):
 def test_eight_clients_say_what_they_say_alone(tmp_path):
     speech = s16le(np.concatenate(list(read("samples/lj001.ogg"))))
     clips = [speech[CHUNK * STEPS * i : CHUNK * STEPS * (i + 1)] for i in range(5)]
-    interpreter = Interpreter()
+    interpreter = Interpreter(System("embedded", engine="transformers"))
     interpreter.translator = TransformersTranslator(  # a batch rounds differently in bfloat16
         interpreter.location, threads=1, dtype=torch.float32
     )

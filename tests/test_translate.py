@@ -26,7 +26,7 @@ from alignatt4llm.weights.wheels import WheelFile
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 RECORDING = str(SAMPLES / "fleurs-en-000.ogg")
-COMMAND = [sys.executable, "-m", "alignatt4llm.cli.main", "translate"]
+COMMAND = [sys.executable, "-m", "alignatt4llm.cli.main", "translate", "--model", "embedded"]
 
 
 @pytest.fixture(scope="session")

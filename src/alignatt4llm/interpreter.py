@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Lock
 
 from alignatt4llm.errors import Tell, silent
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.heads.loading import head_set_for, shipped_pairs
-from alignatt4llm.machine.threads import best_threads
+from alignatt4llm.machine.threads import beside
 from alignatt4llm.policy.base import Policy
 from alignatt4llm.policy.table import make_policy
 from alignatt4llm.prompts.context import Context
@@ -16,6 +17,7 @@ from alignatt4llm.prompts.prompt import PromptForm
 from alignatt4llm.recognizers.base import Recognizer, RecognizerEngine
 from alignatt4llm.recognizers.loading import load_recognizer
 from alignatt4llm.session import Session, SessionSettings
+from alignatt4llm.settings.fitting import fitted
 from alignatt4llm.settings.latency import LATENCIES, Latency
 from alignatt4llm.settings.system import System
 from alignatt4llm.text.languages import Language, Pair
@@ -32,7 +34,8 @@ class Interpreter:
     Parameters
     ----------
     system
-        Which models, and what sessions have in common; the embedded ones by default.
+        Which models, and what sessions have in common; by default those that come with the package
+        and that this computer runs live at medium latency (see `fitting.fitted` for others).
     tell
         Is told what is being prepared, when that takes long.
     streams
@@ -42,6 +45,8 @@ class Interpreter:
     ----------
     translator
         The LLM in its engine.
+    system
+        What it was made for, with the model and the engine that were chosen.
 
     Raises
     ------
@@ -50,10 +55,10 @@ class Interpreter:
     """
 
     def __init__(self, system: System = System(), tell: Tell = silent, *, streams: int = 1) -> None:
+        self.system = system = fitted(system, tell=tell)
         asked = Asked(
             system.model, adapter=system.taught, heads=system.heads, streams=streams, tell=tell
         )
-        self.system = system
         self._loaded = load_translator(system.engine, asked)
         self.translator = self._loaded.translator
         self._tell = tell
@@ -99,9 +104,16 @@ class Interpreter:
         chosen = LATENCIES[latency] if isinstance(latency, str) else latency
         read = (heads or self.heads(pair)).best(self.system.head_count)
         form = self.prompt_form(pair, prompt)
+        with ThreadPoolExecutor(1) as beside_it:  # what prompts begin with is read meanwhile
+            opening = beside_it.submit(self.translator.open, pair, read, form(()).prefix)
+            try:
+                hearing = recognizer or self._listen(pair.source, chosen.hold_back)
+            except BaseException:
+                opening.result().close()
+                raise
         return Session(
-            recognizer or self._listen(pair.source, chosen.hold_back),
-            self.translator.open(pair, read, form(()).prefix),
+            hearing,
+            opening.result(),
             policy or make_policy(self.system.policy, read, chosen.policy, pair.target),
             form,
             pair,
@@ -131,6 +143,11 @@ class Interpreter:
         """Directions for which there is a head set, as ``en-de``."""
         given = (self.system.heads.pair,) if self.system.heads else ()
         return tuple(dict.fromkeys((*given, *self._loaded.pairs, *shipped_pairs(self.name))))
+
+    @property
+    def threads(self) -> int:
+        """CPU threads of the LLM; 0 if they were not measured."""
+        return self._loaded.threads
 
     @property
     def location(self) -> str:
@@ -169,7 +186,7 @@ class Interpreter:
                     audio_heads=self.system.audio_heads,
                     finality=self.system.finality,
                     engine=self.system.recognizer_engine,
-                    threads=best_threads(),
+                    threads=beside(self._loaded.threads),
                     tell=self._tell,
                 )
         return self._ears.open(spoken, hold_back)

@@ -13,6 +13,7 @@ from alignatt4llm.cli import system
 from alignatt4llm.cli.files import Named, Writes
 from alignatt4llm.errors import UsageError
 from alignatt4llm.files.writing import write_whole
+from alignatt4llm.settings.fitting import fitted
 from alignatt4llm.settings.latency import LATENCIES
 from alignatt4llm.settings.system import System
 from alignatt4llm.text.languages import Pair
@@ -77,7 +78,10 @@ def run(args: argparse.Namespace) -> int:
 
     pair = Pair.parse(args.pair, _tell)
     systems = [
-        system.models(argparse.Namespace(**{**vars(args), "engine": engine, "model": model}))
+        fitted(
+            system.models(argparse.Namespace(**{**vars(args), "engine": engine, "model": model})),
+            tell=_tell,
+        )
         for model in dict.fromkeys(args.model or [None])
         for engine in dict.fromkeys(args.engine)
     ]

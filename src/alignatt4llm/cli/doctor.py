@@ -5,23 +5,28 @@ import platform
 import shutil
 from collections.abc import Sequence
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alignatt4llm.machine.packages import installed
+from alignatt4llm.errors import AlignattError
+from alignatt4llm.machine.packages import OR, installed, lacking
 from alignatt4llm.outputs.table import OUTPUTS
 from alignatt4llm.policy.table import POLICIES
 from alignatt4llm.recognizers.table import KINDS
 from alignatt4llm.settings.presets import PRESETS
 from alignatt4llm.translators.table import ENGINES
 
+if TYPE_CHECKING:
+    from alignatt4llm.weights.embedded import Embedded
+
 EXTRAS = {
-    "transformers": ("torch", "transformers", "safetensors"),
+    "llamacpp": ("xllamacpp or llama-cpp-python", "jinja2", "psutil"),
     "whisper": ("faster-whisper", "ctranslate2"),
-    "embedded": ("gguf",),
+    "transformers": ("torch", "transformers", "safetensors", "accelerate", "gguf"),
 }
-NEEDED = ("transformers", "whisper")
-"""The extras without which nothing can be translated."""
+"""Packages that matter most, by the extra that installs them."""
+NEEDED = {"llamacpp": ("llamacpp", "transformers"), "whisper": ("whisper",)}
+"""The extras without which nothing can be translated, and those of which one is enough."""
 UNREADY = "needs a head set: 'alignatt heads calibrate', then --heads FILE"
 SPACE = 2.0
 """GB of free disk below which models may not fit."""
@@ -35,10 +40,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Say what is installed, what is missing and what to do about it. "
         "The exit code is 0 if speech can be translated, else 1.",
     )
+    parser.add_argument(
+        "--measure", action="store_true", help="measure anew what this computer can do live"
+    )
     parser.set_defaults(run=run)
 
 
-def run(_: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Print the findings, then what to do; return 0 if one can translate."""
     _line("alignatt4llm", version("alignatt4llm"))
     _line("Python", f"{platform.python_version()}, {platform.system()} {platform.machine()}")
@@ -47,12 +55,13 @@ def run(_: argparse.Namespace) -> int:
     if "transformers" not in missing:
         _compute()
     space = _cache()
-    lacking = _models()
+    needed = [extra for extra, ways in NEEDED.items() if set(ways) <= set(missing)] + _models()
+    _live(args.measure)
     _tables()
-    advice = [f"pip install 'alignatt4llm[{extra}]'" for extra in dict.fromkeys(missing + lacking)]
+    advice = [f"pip install 'alignatt4llm[{extra}]'" for extra in dict.fromkeys(needed)]
     if space:
         advice.append(space)
-    able = not lacking and not any(extra in missing for extra in NEEDED)
+    able = not needed
     print("\nSpeech can be translated." if able else "\nSpeech cannot be translated yet.")
     for step in advice:
         print(f"  to do: {step}")
@@ -67,12 +76,19 @@ def _packages() -> list[str]:
     """Print the versions of packages; return the extras that are not whole."""
     missing = []
     for extra, packages in EXTRAS.items():
-        found = {package: installed(package) for package in packages}
+        found = {package: _version(package) for package in packages}
         for package, number in found.items():
-            _line(package, number or f"missing (extra '{extra}')")
+            _line(package.split(OR)[0], number or f"missing (extra '{extra}')")
         if None in found.values():
             missing.append(extra)
     return missing
+
+
+def _version(package: str) -> str | None:
+    """Return the version of a package, or of another that will do as well."""
+    first, *others = package.split(OR)
+    named = (f"none, but {other} {number}" for other in others if (number := installed(other)))
+    return installed(first) or next(named, None)
 
 
 def _ffmpeg() -> None:
@@ -88,7 +104,7 @@ def _ffmpeg() -> None:
 
 
 def _compute() -> None:
-    """Print what there is to compute with."""
+    """Print what torch has to compute with."""
     import torch
 
     from alignatt4llm.machine.threads import available_cpus, chosen_threads, fastest, measure
@@ -130,6 +146,34 @@ def _models() -> list[str]:
     return [] if there == {"llm", "recognizer"} else ["embedded"]
 
 
+def _live(anew: bool) -> None:
+    """Print what was measured of the models that come with the package, and what is chosen."""
+    from alignatt4llm.settings.candidates import RANKED
+    from alignatt4llm.settings.fitting import fit
+    from alignatt4llm.settings.speeds import known_speed
+    from alignatt4llm.settings.system import System
+
+    for each in RANKED:
+        for engine in each.engines():
+            _line("speed", f"{each} in {engine}: {_takes(each.known, engine, anew)}")
+    _line("auto", fit(System(), speeds=lambda model, engine, _: known_speed(model, engine)).why)
+
+
+def _takes(model: "Embedded", engine: str, anew: bool) -> str:
+    """Say what a model costs in an engine, measuring it first if that is asked for."""
+    from alignatt4llm.cli.report import tell
+    from alignatt4llm.settings.fitting import MEDIUM
+    from alignatt4llm.settings.speeds import known_speed, measure
+
+    try:
+        found = measure(model, engine, tell) if anew else known_speed(model, engine)
+    except AlignattError as problem:
+        return str(problem)
+    return (
+        f"{found.load(MEDIUM):.2g} s of computing a second of speech" if found else "not measured"
+    )
+
+
 def _tables() -> None:
     """Print every engine, recogniser, policy, output and preset, and what it lacks."""
     for name, engine in ENGINES.items():
@@ -144,5 +188,5 @@ def _tables() -> None:
 
 def _lack(needs: Sequence[str], extra: str) -> str:
     """Say how to install what is missing, if something is."""
-    missing = [package for package in needs if find_spec(package) is None]
+    missing = lacking(needs)
     return f" (needs {', '.join(missing)}: extra '{extra}')" if missing else ""

@@ -5,16 +5,21 @@ from pathlib import Path
 from typing import Any
 
 from alignatt4llm.cli.system import Choice
-from alignatt4llm.errors import AlignattError
+from alignatt4llm.errors import AlignattError, Tell, extra
 from alignatt4llm.machine.device import Device
+from alignatt4llm.machine.live import Speed
 from alignatt4llm.policy.table import POLICIES
 from alignatt4llm.prompts.forms import RAW, SOURCE_MARK, STYLES, messages, prompt_form
 from alignatt4llm.prompts.prompt import Prompt
+from alignatt4llm.settings.fitting import fit
+from alignatt4llm.settings.speeds import known_speed
 from alignatt4llm.settings.system import System
 from alignatt4llm.text.languages import Pair
 from alignatt4llm.text.printable import printable
+from alignatt4llm.translators.table import engine_name, find_engine
 from alignatt4llm.weights.cards import ALIGNERS, RECOGNIZERS, TRANSLATORS, Card
-from alignatt4llm.weights.embedded import EMBEDDED
+from alignatt4llm.weights.embedded import EMBEDDED, Embedded, find_embedded
+from alignatt4llm.weights.gguf import is_gguf_file, read_header
 
 _SHOWN_HEADS = 8
 _SOURCE = ("what", "has", "been", "heard", "so", "far")
@@ -30,14 +35,19 @@ def describe(chosen: Choice, schedule: str) -> str:
     schedule
         Name of the schedule.
     """
-    system, pair, taught = chosen.system, chosen.pair, chosen.system.taught
+    pair, chunk = chosen.pair, chosen.latency.chunk
+    found = fit(chosen.system, chunk, pairs=[str(pair)], speeds=_as_kept)
+    system, taught = found.system, found.system.taught
     system = replace(system, model=taught.model, adapter=taught.folder) if taught else system
+    engine = engine_name(system.engine, system.model, bool(taught))
     device, cards = _best_device(), _cards(system)
     prompt, policy = _prompt_name(system), POLICIES[system.policy].help
     lines = [
         _line("preset", f"{chosen.preset.name}: {chosen.preset.title}"),
         _line("direction", f"{pair.source.name} to {pair.target.name}"),
+        *([_line("auto", found.why)] if found.why else []),
         _line("model", _model(system.model, TRANSLATORS, "llm")),
+        _line("engine", f"{engine}: {find_engine(engine).help}"),
         *(
             [_line("adapter", f"{taught.folder}, taught {', '.join(taught.pairs)}")]
             if taught
@@ -46,7 +56,7 @@ def describe(chosen: Choice, schedule: str) -> str:
         _line("recogniser", _model(system.recognizer, RECOGNIZERS, "recognizer")),
         *(_line("aligner", _card(card)) for card in cards if card.name in ALIGNERS),
         _line("memory", _memory(cards, device)),
-        _line("device", _device(device)),
+        _line("device", _device(engine, device)),
         _line("schedule", schedule),
         _line("settings", _settings(chosen.latency)),
         _line("policy", f"{system.policy}: {policy}"),
@@ -55,6 +65,11 @@ def describe(chosen: Choice, schedule: str) -> str:
         *(f"  {printable(line)}" for line in _prompt(system, pair, prompt).splitlines()),
     ]
     return "\n".join(lines)
+
+
+def _as_kept(model: Embedded, engine: str, _: Tell) -> Speed | None:
+    """Return what was measured; nothing is measured now."""
+    return known_speed(model, engine)
 
 
 def _line(name: str, value: str) -> str:
@@ -113,7 +128,9 @@ def _best_device() -> Device | None:
         return None
 
 
-def _device(device: Device | None) -> str:
+def _device(engine: str, device: Device | None) -> str:
+    if engine == "llama.cpp":
+        return "the CPU, and a GPU that llama.cpp was built for"
     if device is None:
         return "torch is not installed; pip install 'alignatt4llm[transformers]'"
     return f"{device.name}, weights {'as stored' if device.dtype == 'auto' else device.dtype}"
@@ -162,11 +179,13 @@ def _marked(prompt: Prompt) -> str:
 
 
 def _tokenizer(name: str) -> Any:
-    """Return the model's tokeniser if it is on this machine."""
+    """Return the model's tokeniser, or what of it writes prompts, if it is on this machine."""
+    if file := _gguf(name):
+        return _template(file)
     if name in TRANSLATORS:
         name = TRANSLATORS[name].repository
-    known = next((m.folder for m in EMBEDDED if m.kind == "llm" and m.name == name), None)
-    folder = known or Path(name).expanduser()
+    known = find_embedded(name, "llm")
+    folder = (known.folder if known else None) or Path(name).expanduser()
     try:
         from transformers import AutoTokenizer
 
@@ -175,3 +194,17 @@ def _tokenizer(name: str) -> Any:
         )
     except (ImportError, OSError, ValueError):
         return None
+
+
+def _gguf(name: str) -> Path | None:
+    """Return the GGUF file of a model if it is on this machine."""
+    known = find_embedded(name, "llm")
+    folder = known.prepared.get("GGUF") if known else None
+    file = folder / known.files[0].name if known and folder else Path(name).expanduser()
+    return file if is_gguf_file(file) else None
+
+
+def _template(file: Path) -> Any:
+    with extra("llamacpp", "A GGUF file's chat template"):
+        from alignatt4llm.translators.llamacpp.template import ChatTemplate
+    return ChatTemplate(read_header(file).text("tokenizer.chat_template") or None, "", "")

@@ -174,7 +174,8 @@ def _audio(args: argparse.Namespace) -> None:
 
 
 def _calibrate(args: argparse.Namespace) -> None:
-    from alignatt4llm.calibrate.calibration import calibrate
+    with extra("heads", "Calibrating"):
+        from alignatt4llm.calibrate.calibration import calibrate
     from alignatt4llm.calibrate.model import load
 
     pair = Pair.parse(args.pair, tell)
@@ -277,7 +278,7 @@ def _plot_draft(heads: HeadSet, args: argparse.Namespace) -> None:
         raise UsageError("--text must hold two words or more.")
     settings = LATENCIES[args.latency]
     frontier = len(words) - settings.session.source.margin
-    interpreter = Interpreter(System(args.model or heads.model), tell)
+    interpreter = Interpreter(System(args.model or heads.model, engine="transformers"), tell)
     translator = interpreter.translator
     prompt = interpreter.prompt_form(pair, args.prompt)(words, "", ())
     draft = translator.open(pair, heads).draft(prompt, settings.session.budget)

@@ -117,7 +117,7 @@ def _languages(args: argparse.Namespace) -> tuple[str, str]:
 def _interpreter(args: argparse.Namespace) -> "Interpreter":
     from alignatt4llm.interpreter import Interpreter
 
-    interpreter = Interpreter(system.system(args), tell)
+    interpreter = Interpreter(system.system(args), tell, streams=args.sessions)
     for pair in interpreter.pairs[:1]:
         interpreter.open(Pair.parse(pair)).close()  # loads the recogniser
     return interpreter

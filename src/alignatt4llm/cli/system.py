@@ -5,33 +5,43 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from alignatt4llm.cli import background
-from alignatt4llm.cli.engine import add_engine
+from alignatt4llm.cli.engine import DEFAULT, add_engine
 from alignatt4llm.cli.report import tell
 from alignatt4llm.errors import Tell
 from alignatt4llm.heads.loading import load_head_set
 from alignatt4llm.prompts.forms import FORMS
 from alignatt4llm.recognizers.loading import names
 from alignatt4llm.session import Session
+from alignatt4llm.settings.fitting import fitted
 from alignatt4llm.settings.latency import LATENCIES, Latency
 from alignatt4llm.settings.presets import PRESETS, Preset, preset
 from alignatt4llm.settings.system import System
 from alignatt4llm.text.languages import LANGUAGES, Pair, language
-from alignatt4llm.translators.table import find_engine
+from alignatt4llm.translators.table import AUTO, find_engine
 from alignatt4llm.weights.cards import ALIGNERS, TRANSLATORS
 from alignatt4llm.weights.models import GGUF_NAMES
 
 
-def add_models(parser: argparse.ArgumentParser, several: bool = False) -> None:
+def add_models(
+    parser: argparse.ArgumentParser, engine: str = DEFAULT, several: bool = False
+) -> None:
     """Add the options that say which models translate, and by which heads and prompt.
 
-    With ``several``, engine and model are lists.
+    Parameters
+    ----------
+    parser
+        Of a command.
+    engine
+        The engine unless another is asked for.
+    several
+        Whether engine and model are lists.
     """
     parser.add_argument(
         "--model", metavar="NAME", nargs="+" if several else None,
-        help=f"embedded, embedded-large, {', '.join(TRANSLATORS)}, a folder or a hub id; for "
-        f"llama.cpp also {GGUF_NAMES}",
+        help=f"auto, embedded, embedded-large, {', '.join(TRANSLATORS)}, a folder or a hub id; "
+        f"for llama.cpp also {GGUF_NAMES}",
     )  # fmt: skip
-    add_engine(parser, several)
+    add_engine(parser, engine, several)
     parser.add_argument(
         "--adapter", type=Path, metavar="FOLDER",
         help="what 'alignatt adapt' has taught the model; --model may also name it alone",
@@ -61,9 +71,9 @@ def add_models(parser: argparse.ArgumentParser, several: bool = False) -> None:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add all options that say which system translates."""
-    add_models(parser)
+    add_models(parser, AUTO)
     parser.add_argument(
-        "--preset", choices=PRESETS, default="embedded", metavar="NAME",
+        "--preset", choices=PRESETS, default=AUTO, metavar="NAME",
         help=f"models and settings that go together: {', '.join(map(str, PRESETS.values()))}",
     )  # fmt: skip
     background.add_options(parser)
@@ -97,7 +107,7 @@ def models(args: argparse.Namespace) -> System:
         base,
         model=model,
         recognizer=args.recognizer or find_engine(args.engine, model).recognizer or base.recognizer,
-        engine=args.engine,
+        engine=base.engine if args.engine == AUTO else args.engine,
         adapter=args.adapter,
         aligner=args.aligner,
         audio_heads=args.audio_heads,
@@ -137,8 +147,15 @@ class Choice:
         pair = Pair(language(args.source, tell), language(args.to, tell))
         return cls(chosen, system(args), pair, latency)
 
-    def open(self, tell: Tell) -> Session:
+    def open(self, tell: Tell, live: bool = True) -> Session:
         """Load the models and start the session.
+
+        Parameters
+        ----------
+        tell
+            Is told what is being prepared, and which model was chosen.
+        live
+            Whether the session has to keep up with speech.
 
         Raises
         ------
@@ -148,5 +165,6 @@ class Choice:
         from alignatt4llm.interpreter import Interpreter
 
         self.system.head_set(self.pair)
-        interpreter = Interpreter(self.system, tell)
-        return interpreter.open(self.pair, self.latency, heads=self.system.heads)
+        asked = [str(self.pair)]
+        system = fitted(self.system, self.latency.chunk, pairs=asked, live=live, tell=tell)
+        return Interpreter(system, tell).open(self.pair, self.latency, heads=system.heads)

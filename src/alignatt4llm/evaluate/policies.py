@@ -4,6 +4,7 @@ import os
 import platform
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -23,7 +24,7 @@ from alignatt4llm.session import Session
 from alignatt4llm.settings.latency import Latency
 from alignatt4llm.text.languages import Pair
 
-_PACKAGES = ("alignatt4llm", "torch", "transformers", "faster-whisper")
+_PACKAGES = ("alignatt4llm", "torch", "transformers", "xllamacpp", "faster-whisper")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +100,6 @@ class Setup:
 
     def described(self) -> dict[str, Any]:
         """Describe the system for the manifest of a run."""
-        import torch
-
         described: dict[str, Any] = {
             "pair": str(self.pair),
             "policy": self.policy,
@@ -111,7 +110,8 @@ class Setup:
             described |= {"settings": asdict(self.settings), "heads": heads}
             described["hearing"] = asdict(self.hearing) if self.hearing else None
         described["hardware"] = f"{platform.machine()}, {os.cpu_count()} CPUs"
-        described["device"] = asdict(Device.best())
-        described["threads"] = torch.get_num_threads()
+        with suppress(ImportError):  # without torch there is but the CPU
+            described["device"] = asdict(Device.best())
+        described["threads"] = self.interpreter.threads
         described["versions"] = {name: installed(name) for name in _PACKAGES}
         return described

@@ -146,7 +146,7 @@ class AlignAttProcessor(SpeechProcessor):  # type: ignore[misc]
         with cls._loading:
             if names not in cls._interpreters:
                 prepare_environment()
-                cls._interpreters[names] = Interpreter(System(*names))
+                cls._interpreters[names] = Interpreter(System(*names, engine="transformers"))
             return cls._interpreters[names]
 
     def _open(self) -> Session:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 WIDTH = 640
 """Numbers that describe a token inside a small model."""
+FEW = 4
+"""Threads from which a small model gains little more."""
 _ROUNDS = 100
 _SECONDS = 0.15
 """The longest that one number of threads is measured."""
@@ -58,6 +60,20 @@ def chosen_threads() -> int | None:
     if not chosen.isdecimal() or int(chosen) < 1:
         raise UsageError(f"ALIGNATT_THREADS is '{chosen}'; it must be a whole number from 1 on.")
     return int(chosen)
+
+
+def beside(measured: int = 0) -> int:
+    """Return the threads of a model that runs in turn with another.
+
+    They are ``ALIGNATT_THREADS``; or what was measured to suit the other model; or, where nothing
+    was, a few.
+
+    Raises
+    ------
+    UsageError
+        If ``ALIGNATT_THREADS`` is not a number of threads.
+    """
+    return chosen_threads() or measured or min(FEW, available_cpus())
 
 
 def measure(width: int = WIDTH) -> dict[int, float]:

@@ -6,9 +6,11 @@ from alignatt4llm.errors import UsageError
 from alignatt4llm.heads.loading import shipped_pairs
 from alignatt4llm.policy.alignatt import AlignAttSettings
 from alignatt4llm.session import SessionSettings
+from alignatt4llm.settings.candidates import RANKED
 from alignatt4llm.settings.latency import LATENCIES, Latency
 from alignatt4llm.settings.system import System
 from alignatt4llm.transcript import SourceSettings
+from alignatt4llm.translators.table import AUTO
 from alignatt4llm.weights.cards import TRANSLATORS
 from alignatt4llm.weights.models import short_name
 
@@ -35,6 +37,8 @@ class Preset:
     @property
     def pairs(self) -> tuple[str, ...]:
         """Directions that it translates as it comes, as ``en-de``; for others it needs heads."""
+        if self.system.model == AUTO:
+            return tuple(dict.fromkeys(pair for each in RANKED for pair in each.pairs))
         return shipped_pairs(short_name(self.system.model))
 
     def __str__(self) -> str:
@@ -57,7 +61,8 @@ def _presets() -> dict[str, Preset]:
     paper = System("gemma-4-e4b", "qwen3-asr")
     gate = replace(paper, policy="published", head_count=4)
     found = [
-        Preset("embedded", "the models that come with the package", System()),
+        Preset(AUTO, "the best that comes with the package and is fast enough here", System()),
+        Preset("embedded", "the small model that comes with the package", System("embedded")),
         Preset("paper-low", "the paper's models at 850 ms", paper, low),
         Preset("paper-high", "the paper's models at 1500 ms", paper, high),
         Preset("paper-exact", "the paper's gate at 850 ms", gate, exact),

@@ -7,8 +7,9 @@ from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.heads.loading import head_set_for
 from alignatt4llm.prompts.context import Context
 from alignatt4llm.recognizers.table import Finality, RecognizerRunner
+from alignatt4llm.settings.candidates import RANKED
 from alignatt4llm.text.languages import Pair
-from alignatt4llm.translators.table import find_engine
+from alignatt4llm.translators.table import AUTO, find_engine
 from alignatt4llm.weights.adapters import Adapter, find_adapter
 from alignatt4llm.weights.models import short_name
 
@@ -20,6 +21,7 @@ class System:
     Attributes
     ----------
     model
+        ``auto``, the best of the embedded models that is fast enough here (see `fitting.fit`);
         ``embedded``, ``embedded-large``, a name from `cards.TRANSLATORS`, a folder, a hub id, or
         one of `models.GGUF_NAMES`.
     recognizer
@@ -27,8 +29,9 @@ class System:
     adapter
         Folder of an adapter for the model; none is needed where ``model`` is one.
     engine
-        A name from `translators.table.ENGINES`, or the address of a served engine
-        (``http://host:port``), whose model it then is.
+        ``auto`` for the one that suits the model (see `table.engine_name`), a name from
+        `translators.table.ENGINES`, or the address of a served engine (``http://host:port``), whose
+        model it then is.
     aligner, audio_heads, finality, recognizer_engine
         As for `load_recognizer`.
     heads
@@ -43,9 +46,9 @@ class System:
         What the model should know besides the speech.
     """
 
-    model: str = "embedded"
+    model: str = AUTO
     recognizer: str = "embedded"
-    engine: str = "transformers"
+    engine: str = AUTO
     adapter: Path | None = None
     aligner: str | None = None
     audio_heads: Path | None = None
@@ -60,12 +63,15 @@ class System:
     @property
     def taught(self) -> Adapter | None:
         """What the model was taught; errors as for `find_adapter`."""
+        if self.model == AUTO and self.adapter:
+            return Adapter.read(self.adapter.expanduser())
         return find_adapter(self.model, self.adapter)
 
     def head_set(self, pair: Pair) -> HeadSet | None:
         """Return the head set for a direction; None if only the engine can tell.
 
-        Nothing is loaded for it.
+        Nothing is loaded for it. Where the model is ``auto``, it is that of the best one that has
+        any.
 
         Raises
         ------
@@ -74,8 +80,12 @@ class System:
         """
         if self.heads is None and not find_engine(self.engine, self.model).weights:
             return None
-        if found := self.heads:
-            return found.best(self.head_count)
         taught = self.taught
-        found = taught.head_set(pair) if taught else head_set_for(short_name(self.model), str(pair))
+        found = self.heads or (taught.head_set(pair) if taught else self._shipped(pair))
         return found.best(self.head_count)
+
+    def _shipped(self, pair: Pair) -> HeadSet:
+        able = [each.known.model for each in RANKED if str(pair) in each.pairs]
+        least = RANKED[-1].known.model
+        name = next(iter(able), least) if self.model == AUTO else short_name(self.model)
+        return head_set_for(name, str(pair))

@@ -226,6 +226,8 @@ class Loaded:
         Directions that it translates with that, or was taught, as ``en-de``.
     adapter
         What it was taught.
+    threads
+        CPU threads with which it is fastest here; 0 if that was not measured.
     """
 
     name: str
@@ -235,3 +237,4 @@ class Loaded:
     heads: HeadSet | None = None
     pairs: tuple[str, ...] = ()
     adapter: Adapter | None = None
+    threads: int = 0

@@ -9,8 +9,11 @@ from dataclasses import dataclass, replace
 from pkgutil import resolve_name
 
 from alignatt4llm.errors import UsageError, extra
+from alignatt4llm.machine.packages import lacking
 from alignatt4llm.translators.base import Asked, Loaded
-from alignatt4llm.weights.adapters import find_adapter
+from alignatt4llm.weights.adapters import Adapter, find_adapter
+from alignatt4llm.weights.embedded import find_embedded
+from alignatt4llm.weights.models import is_gguf
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,9 @@ class Engine:
     load
         Where its ``load`` is, as ``package.module:name``.
     extra, needs
-        The extra that installs it, and the packages without which it does not run.
+        The extra that installs it, and the packages without which it does not run; see `lacking`.
+    packages
+        The distributions whose versions say which engine it is.
     recognizer
         The recogniser that goes with it unless another is asked for; the preset's if empty.
     adapters
@@ -37,28 +42,41 @@ class Engine:
     load: str
     extra: str = ""
     needs: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
     recognizer: str = ""
     adapters: bool = False
     weights: bool = True
 
+    @property
+    def installed(self) -> bool:
+        """Whether the packages that it needs are there."""
+        return not lacking(self.needs)
+
+
+AUTO = "auto"
+"""The engine, or the model, that fits."""
 
 ADDRESS = "http://HOST:PORT"
 """Stands in the table for the address of any served engine."""
 
 _HERE = "alignatt4llm.translators"
+_LLAMA, _HUB = "llama.cpp", "transformers"
 
 ENGINES: dict[str, Engine] = {
-    "transformers": Engine(
+    _HUB: Engine(
         "in this process",
         f"{_HERE}.transformers:load",
         "transformers",
         ("torch", "transformers"),
+        ("torch", "transformers"),
         adapters=True,
     ),
-    "llama.cpp": Engine(
+    _LLAMA: Engine(
         "in this process, a GGUF file",
         f"{_HERE}.llamacpp.translator:load",
         "llamacpp",
+        ("llama_cpp or xllamacpp", "jinja2", "psutil"),
+        ("llama-cpp-python", "xllamacpp"),
         adapters=True,
     ),
     "vllm": Engine("vLLM on this machine", f"{_HERE}.vllm.translator:load", "vllm", ("vllm",)),
@@ -79,19 +97,50 @@ ENGINES: dict[str, Engine] = {
 """Every engine, under the name that ``--engine`` takes."""
 
 
-def find_engine(name: str, model: str = "") -> Engine:
-    """Return an engine by its name or address; a model that needs no weights is its own engine.
+def find_engine(name: str, model: str = "", taught: bool = False) -> Engine:
+    """Return an engine; parameters and errors as for `engine_name`."""
+    name = engine_name(name, model, taught)
+    return ENGINES[ADDRESS if _is_address(name) else name]
+
+
+def engine_name(name: str, model: str = "", taught: bool = False) -> str:
+    """Return the name or address of the engine that is meant.
+
+    A model that needs no weights is its own engine. ``auto`` is llama.cpp for a GGUF file and,
+    where it is installed, for the models that come as one; transformers for everything else.
+
+    Parameters
+    ----------
+    name
+        ``auto``, a name from `ENGINES`, or an address.
+    model
+        As for ``--model``; ``auto`` for one that comes with the package.
+    taught
+        Whether an adapter is applied.
 
     Raises
     ------
     UsageError
-        If there is none; the message lists them.
+        If there is no such engine; the message lists them.
     """
-    key = ADDRESS if name.startswith(("http://", "https://")) else name
-    if key not in ENGINES:
-        raise UsageError(f"There is no engine '{name}'. There are: {', '.join(ENGINES)}.")
-    own = ENGINES.get(model)
-    return own if own and not own.weights else ENGINES[key]
+    if not (name in (AUTO, *ENGINES) or _is_address(name)):
+        raise UsageError(f"There is no engine '{name}'. There are: {', '.join((AUTO, *ENGINES))}.")
+    if model in ENGINES and not ENGINES[model].weights:
+        return model
+    return _fitting(model, taught) if name == AUTO else name
+
+
+def _fitting(model: str, taught: bool) -> str:
+    """Return the engine in this process that suits a model."""
+    if taught and not ENGINES[_LLAMA].adapters:
+        return _HUB
+    comes_as_one = model == AUTO or find_embedded(model, "llm")
+    other = not ENGINES[_LLAMA].installed and ENGINES[_HUB].installed
+    return _LLAMA if is_gguf(model) or (comes_as_one and not other) else _HUB
+
+
+def _is_address(name: str) -> bool:
+    return name.startswith(("http://", "https://"))
 
 
 def load_translator(name: str, asked: Asked) -> Loaded:
@@ -103,12 +152,21 @@ def load_translator(name: str, asked: Asked) -> Loaded:
         If there is no such engine or model, packages are missing, it does not start, or it cannot
         apply the adapter.
     """
-    engine = find_engine(name, asked.model)
-    if adapter := asked.adapter or (find_adapter(asked.model) if engine.weights else None):
-        if not engine.adapters:
-            able = ", ".join(each for each, kind in ENGINES.items() if kind.adapters)
-            raise UsageError(f"The engine '{name}' applies no adapters; take --engine {able}.")
-        asked = replace(asked, model=adapter.model, adapter=adapter)
+    adapter = asked.adapter or _own_adapter(name, asked.model)
+    model = adapter.model if adapter else asked.model
+    name = engine_name(name, model, bool(adapter))
+    engine = find_engine(name)
+    if adapter and not engine.adapters:
+        able = ", ".join(each for each, kind in ENGINES.items() if kind.adapters)
+        raise UsageError(f"The engine '{name}' applies no adapters; take --engine {able}.")
+    asked = replace(asked, model=model, adapter=adapter)
     with extra(engine.extra, f"The engine '{name}'"):
+        for package in lacking(engine.needs):
+            raise ModuleNotFoundError(name=package)
         load: Callable[[Asked], Loaded] = resolve_name(engine.load)
     return load(replace(asked, address=name))
+
+
+def _own_adapter(engine: str, model: str) -> Adapter | None:
+    """Return the adapter that a model is, of an engine that takes models."""
+    return find_adapter(model) if find_engine(engine, model).weights else None

@@ -87,7 +87,8 @@ class TransformersTranslator:
             widen(self.model, device)
         self.model.to(device.name).eval().requires_grad_(False)
         width = self.model.config.get_text_config().hidden_size
-        torch.set_num_threads(threads or best_threads(width))
+        self.threads = threads or best_threads(width)
+        torch.set_num_threads(self.threads)
         self.vocabulary = HubVocabulary(self.tokenizer, self.model.generation_config)
         self.packed = PackedModel(self.model)
         self.stepper = Stepper(self.packed.run)
@@ -260,4 +261,5 @@ def load(asked: Asked) -> Loaded:
         weights.revision,
         pairs=taught.pairs if taught else (),
         adapter=taught,
+        threads=translator.threads,
     )

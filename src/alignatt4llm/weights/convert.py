@@ -14,7 +14,7 @@ def convert_gguf(file: Path, folder: Path) -> None:
     AlignattError
         If the libraries are missing or do not understand the file.
     """
-    with extra("embedded", f"Converting '{file.name}'"):
+    with extra("transformers", f"Converting '{file.name}'"):
         import gguf  # noqa: F401 - transformers would only say so late
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer

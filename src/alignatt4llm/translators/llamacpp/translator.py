@@ -25,6 +25,9 @@ from alignatt4llm.translators.stepper import Stepper
 from alignatt4llm.weights.merged import merged
 from alignatt4llm.weights.models import resolve_gguf
 
+STREAMS = 8
+"""Streams for which memory is set aside, at most: some 100 MB each for a model of a billion."""
+
 
 class LlamaTranslator:
     """One model in memory, shared by any number of drafters.
@@ -223,12 +226,15 @@ def _choice(logits: NDArray[np.float32], token: np.int64) -> Choice:
 
 
 def load(asked: Asked) -> Loaded:
-    """Load a GGUF file into this process, with what it was taught added."""
+    """Load a GGUF file into this process, with what it was taught added.
+
+    Every stream has keys and values set aside for it; beyond a number of them, streams share.
+    """
     weights, taught = resolve_gguf(asked.model, asked.tell), asked.adapter
     file = Path(weights.location)
     translator = LlamaTranslator(
         merged(file, taught, asked.tell) if taught else file,
-        streams=asked.streams,
+        streams=min(asked.streams, STREAMS),
         prompt=taught.prompt if taught else "auto",
     )
     return Loaded(
@@ -238,4 +244,5 @@ def load(asked: Asked) -> Loaded:
         weights.revision,
         pairs=taught.pairs if taught else (),
         adapter=taught,
+        threads=translator.pace.threads,
     )
