@@ -9,6 +9,9 @@ from test_drafting import PAIR, assert_same, drafts, head_set, prompt
 from tiny import byte_fallback_tokenizer, byte_level_tokenizer
 from tiny_gguf import save_gguf, widened
 
+from alignatt4llm import interpreter
+from alignatt4llm.cli.main import parser
+from alignatt4llm.cli.system import system
 from alignatt4llm.errors import AlignattError, PromptTooLong
 from alignatt4llm.events import Close, Commit, Trace
 from alignatt4llm.heads.headset import HeadSet
@@ -109,6 +112,16 @@ def test_threads_and_guess_are_measured_or_as_given(tiny_file, monkeypatch):
     assert translator.pace.threads == 1 and translator.pace.step > 0
     monkeypatch.setenv("ALIGNATT_THREADS", "2")
     assert fit(translator.inside).threads == 2
+
+
+def test_the_command_says_how_many_layers_a_gpu_computes(tiny_file, monkeypatch):
+    asked = []
+    monkeypatch.setattr(interpreter, "load_translator", lambda name, ask: asked.append((name, ask)))
+    options = ["--to", "de", "--model", str(tiny_file), "--gpu-layers", "3", "talk.wav"]
+    chosen = system(parser().parse_args(["translate", *options]))
+    with pytest.raises(AttributeError):  # nothing was loaded
+        interpreter.Interpreter(chosen)
+    assert [(name, ask.gpu_layers) for name, ask in asked] == [("llama.cpp", 3)]
 
 
 TEXTS = (

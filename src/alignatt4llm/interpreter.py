@@ -57,7 +57,12 @@ class Interpreter:
     def __init__(self, system: System = System(), tell: Tell = silent, *, streams: int = 1) -> None:
         self.system = system = fitted(system, tell=tell)
         asked = Asked(
-            system.model, adapter=system.taught, heads=system.heads, streams=streams, tell=tell
+            system.model,
+            adapter=system.taught,
+            heads=system.heads,
+            streams=streams,
+            gpu_layers=system.gpu_layers,
+            tell=tell,
         )
         self._loaded = load_translator(system.engine, asked)
         self.translator = self._loaded.translator

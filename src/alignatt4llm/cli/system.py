@@ -43,6 +43,11 @@ def add_models(
     )  # fmt: skip
     add_engine(parser, engine, several)
     parser.add_argument(
+        "--gpu-layers", type=int, metavar="N",
+        help="how many layers a GPU computes in llama.cpp; by default all that fit, where the "
+        "library was built for one",
+    )  # fmt: skip
+    parser.add_argument(
         "--adapter", type=Path, metavar="FOLDER",
         help="what 'alignatt adapt' has taught the model; --model may also name it alone",
     )  # fmt: skip
@@ -109,6 +114,7 @@ def models(args: argparse.Namespace) -> System:
         recognizer=args.recognizer or find_engine(args.engine, model).recognizer or base.recognizer,
         engine=base.engine if args.engine == AUTO else args.engine,
         adapter=args.adapter,
+        gpu_layers=args.gpu_layers,
         aligner=args.aligner,
         audio_heads=args.audio_heads,
         finality=args.finality,

@@ -32,6 +32,8 @@ class System:
         ``auto`` for the one that suits the model (see `table.engine_name`), a name from
         `translators.table.ENGINES`, or the address of a served engine (``http://host:port``), whose
         model it then is.
+    gpu_layers
+        How many layers a GPU computes in llama.cpp; all that fit by default.
     aligner, audio_heads, finality, recognizer_engine
         As for `load_recognizer`.
     heads
@@ -50,6 +52,7 @@ class System:
     recognizer: str = "embedded"
     engine: str = AUTO
     adapter: Path | None = None
+    gpu_layers: int | None = None
     aligner: str | None = None
     audio_heads: Path | None = None
     finality: Finality = "agreement"

@@ -191,6 +191,8 @@ class Asked:
         A head set that is not shipped and will be used; some engines must know it now.
     streams
         How many streams will draft at once.
+    gpu_layers
+        How many layers a GPU computes, where the engine leaves that open; all that fit by default.
     sentences
         Whether whole sentences will be read at once, rather than drafted token by token.
     tell
@@ -202,6 +204,7 @@ class Asked:
     adapter: Adapter | None = None
     heads: HeadSet | None = None
     streams: int = 1
+    gpu_layers: int | None = None
     sentences: bool = False
     tell: Tell = silent
 

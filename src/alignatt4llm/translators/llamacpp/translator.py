@@ -235,6 +235,7 @@ def load(asked: Asked) -> Loaded:
     translator = LlamaTranslator(
         merged(file, taught, asked.tell) if taught else file,
         streams=min(asked.streams, STREAMS),
+        gpu_layers=asked.gpu_layers,
         prompt=taught.prompt if taught else "auto",
     )
     return Loaded(
