@@ -79,7 +79,9 @@ ROWS = [
     (BOTH, {}, {"live": False}, ("large", LLAMA), 0),
     (BOTH[1:], {}, {}, ("small", LLAMA), 0),
     (BOTH[:1], {}, {}, ("large", LLAMA), 0),
-    ((), {}, {}, ("small", "auto"), 0),
+    # nothing is ready: the smallest, in the engine for such a name
+    ((), {}, {}, ("small", HUB), 0),
+    ((Fake("large", ready=()), Fake("small", ready=())), {}, {}, ("small", HUB), 0),
     (EVERY[1:], {("small", LLAMA): FAIR, ("small", HUB): FAST}, {}, ("small", HUB), 2),
     (
         EVERY,

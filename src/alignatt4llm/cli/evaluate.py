@@ -178,7 +178,7 @@ def _tail(args: argparse.Namespace) -> None:
     with extra("evaluate", "Measuring"):
         from alignatt4llm.evaluate.tail import measure, plot, table
     from alignatt4llm.evaluate.corpus import corpus_files, read_corpus
-    from alignatt4llm.machine.threads import best_threads
+    from alignatt4llm.machine.threads import beside
     from alignatt4llm.recognizers.agreement import HOLD_BACK
     from alignatt4llm.recognizers.loading import load_recognizer
 
@@ -188,7 +188,7 @@ def _tail(args: argparse.Namespace) -> None:
     check_files(args, chain.from_iterable(corpus_files(*corpus) for corpus in corpora.items()))
     risks = {}
     for name in args.recognizer:
-        engine = load_recognizer(name, threads=best_threads(), tell=tell)
+        engine = load_recognizer(name, threads=beside(), tell=tell)
         folders = ",".join(data.resolve().name for data in args.data)
         heard = f"recognizer:{name}|hold_back:{HOLD_BACK:g}s|data:{folders}"
         opened = partial(engine.open, spoken, HOLD_BACK)

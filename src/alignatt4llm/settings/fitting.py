@@ -90,7 +90,8 @@ def fit(
     able = candidates(system, pairs)
     ways = [(each, engine) for each in able for engine in each.engines(system.engine)]
     if not ways:  # what is missing is told when the model is loaded
-        return Fit(_with(system, (able or RANKED)[-1], system.engine))
+        least = (able or RANKED)[-1]
+        return Fit(_with(system, least, engine_name(system.engine, least.model)))
     if not live or len(ways) < 2 or system.engine not in (AUTO, *HERE):
         return _plain(system, *ways[0], "the best" if len(able) > 1 else "the only")
     if options := _options(system, able, chunk, speeds, tell):
