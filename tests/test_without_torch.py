@@ -111,6 +111,7 @@ TOLD = [
     (["translate", SAMPLE, "--to", "de", *EMBEDDED, "--recognizer", "model"], "qwen3-asr"),
     (["heads", "calibrate", *TEXTS], "heads"),
     (["adapt", *EMBEDDED, *TEXTS], "adapt"),
+    (["bench"], "transformers"),
     (["evaluate", "run", "--data", SAMPLE.parent, "--pair", "en-de", "--out", "out"],
      "transformers"),
     (["evaluate", "tail", "--data", "speech"], None),

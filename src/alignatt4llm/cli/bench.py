@@ -18,6 +18,7 @@ from alignatt4llm.settings.latency import LATENCIES
 from alignatt4llm.settings.system import System
 from alignatt4llm.text.languages import Pair
 from alignatt4llm.translators.base import Serving
+from alignatt4llm.translators.table import check_installed
 
 if TYPE_CHECKING:
     from alignatt4llm.interpreter import Interpreter
@@ -85,6 +86,8 @@ def run(args: argparse.Namespace) -> int:
         for model in dict.fromkeys(args.model or [None])
         for engine in dict.fromkeys(args.engine)
     ]
+    for each in systems:
+        check_installed(each.engine)
     together = not args.schedules and all(each.engine in YARDSTICKS for each in systems)
     record = _beside(systems, pair, args) if together else _alone(systems, pair, args)
     if args.json:
