@@ -20,9 +20,9 @@ from alignatt4llm.policy.alignatt import AlignAtt
 from alignatt4llm.recognizers.timed import TimedTextRecognizer, spread
 from alignatt4llm.session import Session
 from alignatt4llm.text.languages import Pair
-from alignatt4llm.translators.llamacpp import binding, context
+from alignatt4llm.translators.llamacpp import binding, context, pace
 from alignatt4llm.translators.llamacpp.feed import Feed
-from alignatt4llm.translators.llamacpp.pace import fit
+from alignatt4llm.translators.llamacpp.pace import measure
 from alignatt4llm.translators.llamacpp.template import ChatTemplate
 from alignatt4llm.translators.llamacpp.translator import LlamaTranslator
 from alignatt4llm.translators.transformers import TransformersTranslator
@@ -111,7 +111,28 @@ def test_threads_and_guess_are_measured_or_as_given(tiny_file, monkeypatch):
     translator = tiny(tiny_file)
     assert translator.pace.threads == 1 and translator.pace.step > 0
     monkeypatch.setenv("ALIGNATT_THREADS", "2")
-    assert fit(translator.inside).threads == 2
+    assert measure(translator.inside).threads == 2
+
+
+def test_a_pace_is_measured_once_for_a_file_and_a_number_of_threads(
+    tiny_file, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("ALIGNATT_CACHE", str(tmp_path))
+    measured = []
+
+    def counting(*given):
+        measured.append(given)
+        return measure(*given)
+
+    monkeypatch.setattr(pace, "measure", counting)
+    first, second = (LlamaTranslator(tiny_file, precise=True).pace for _ in range(2))
+    assert first == second and len(measured) == 1
+    monkeypatch.setenv("ALIGNATT_THREADS", "1")
+    assert LlamaTranslator(tiny_file, precise=True).pace.threads == 1
+    assert len(measured) == 2
+    (tmp_path / pace.FILE).write_text('{"damaged": 1')
+    LlamaTranslator(tiny_file, precise=True)
+    assert len(measured) == 3
 
 
 def test_the_command_says_how_many_layers_a_gpu_computes(tiny_file, monkeypatch):

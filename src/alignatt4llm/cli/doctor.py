@@ -152,7 +152,11 @@ def _live(anew: bool) -> None:
     from alignatt4llm.settings.fitting import fit
     from alignatt4llm.settings.speeds import known_speed
     from alignatt4llm.settings.system import System
+    from alignatt4llm.translators.llamacpp.pace import FILE
+    from alignatt4llm.weights.cache import cache_root
 
+    if anew:
+        (cache_root() / FILE).unlink(missing_ok=True)
     for each in RANKED:
         for engine in each.engines():
             _line("speed", f"{each} in {engine}: {_takes(each.known, engine, anew)}")

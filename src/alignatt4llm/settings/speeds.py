@@ -1,14 +1,13 @@
 """How fast models are on this computer: measured once for each, and kept in the cache."""
 
-import json
 import time
 from contextlib import suppress
 from dataclasses import asdict
 from statistics import median
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-from alignatt4llm.errors import Tell, UsageError, silent
-from alignatt4llm.files.writing import write_whole
+from alignatt4llm.errors import Tell, silent
+from alignatt4llm.files.kept import keep, kept
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.heads.loading import head_set_for
 from alignatt4llm.machine.live import Speed, machine
@@ -46,7 +45,7 @@ class _Closing(Protocol):
 
 def known_speed(model: Embedded, engine: str) -> Speed | None:
     """Return what was measured here of a model in an engine; None if nothing was."""
-    entry = _kept().get(_key(model, engine))
+    entry = kept(cache_root() / FILE).get(_key(model, engine))
     with suppress(TypeError, KeyError, ValueError):
         return Speed(float(entry["read"]), float(entry["step"])) if entry else None
     return None
@@ -70,10 +69,7 @@ def measure(model: Embedded, engine: str, tell: Tell = silent) -> Speed:
     found = _speed(translator, head_set_for(model.model, str(PAIR)))
     if isinstance(translator, _Closing):
         translator.close()
-    with suppress(UsageError, OSError):  # it is measured again then
-        cache_root().mkdir(parents=True, exist_ok=True)
-        kept = {**_kept(), _key(model, engine): asdict(found)}
-        write_whole(cache_root() / FILE, json.dumps(kept, indent=1) + "\n")
+    keep(cache_root() / FILE, _key(model, engine), asdict(found))
     return found
 
 
@@ -99,10 +95,3 @@ def _key(model: Embedded, engine: str) -> str:
     versions = {package: installed(package) for package in ENGINES[engine].packages}
     built = ", ".join(f"{package} {number}" for package, number in versions.items() if number)
     return f"{machine()}; {model.source[:16]}; {engine}: {built}"
-
-
-def _kept() -> dict[str, Any]:
-    with suppress(OSError, ValueError):
-        kept = json.loads((cache_root() / FILE).read_text("utf-8"))
-        return kept if isinstance(kept, dict) else {}
-    return {}

@@ -136,9 +136,9 @@ class LlamaContext:
         """Give up the place of a stream."""
         self._slots.free(stream)
 
-    def set_threads(self, count: int) -> None:
-        """Compute with so many CPU threads from now on."""
-        self._call.llama_set_n_threads(self._handle, count, count)
+    def set_threads(self, one: int, several: int) -> None:
+        """Set the CPU threads of passes over one token, and over several."""
+        self._call.llama_set_n_threads(self._handle, one, several)
 
     def close(self) -> None:
         """Free the model; nothing else may be called after it."""
