@@ -67,7 +67,7 @@ class LlamaContext:
     ) -> None:
         self.library = library()
         self._call = call = self.library.call
-        self.file = file
+        self.file, self.gpu_layers = file, gpu_layers
         self.model = _load(self.library, file, gpu_layers)
         self.layout = Layout(
             call.llama_model_n_layer(self.model), call.llama_model_n_head(self.model)

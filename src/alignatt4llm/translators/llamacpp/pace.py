@@ -68,6 +68,13 @@ def fit(context: LlamaContext, threads: int = 0) -> Pace:
     return pace
 
 
+def _name(context: LlamaContext) -> str:
+    """Name what a pace depends on: computer, weights, library, and what a GPU computes of them."""
+    file, given = context.file, context.gpu_layers
+    layers = "" if given is None else f", {given} layers on a GPU"
+    return f"{machine()}; {file.name}, {file.stat().st_size}; {context.library.name}{layers}"
+
+
 def _known(name: str) -> Pace | None:
     with suppress(KeyError, TypeError):
         return Pace(**kept(cache_root() / FILE)[name])
