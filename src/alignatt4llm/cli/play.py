@@ -1,7 +1,7 @@
 """From a source of audio to the outputs asked for: what translate and listen have in common."""
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -9,15 +9,17 @@ from alignatt4llm.audio.decode import chunks
 from alignatt4llm.audio.mix import CHANNELS
 from alignatt4llm.audio.pace import in_real_time
 from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
-from alignatt4llm.cli import system
+from alignatt4llm.cli import subtitles, system
 from alignatt4llm.cli.background import GlossaryReport
 from alignatt4llm.cli.display import display
 from alignatt4llm.cli.files import Writes
 from alignatt4llm.cli.interrupt import Interrupt
 from alignatt4llm.cli.report import tell
+from alignatt4llm.cli.subtitles import suffix
 from alignatt4llm.cli.system import Choice
 from alignatt4llm.events import Notice
-from alignatt4llm.outputs.base import Output
+from alignatt4llm.outputs.base import Format, Output, OutputFile
+from alignatt4llm.outputs.style import Style
 from alignatt4llm.outputs.table import OUTPUTS
 from alignatt4llm.schedule.feeder import LONGEST, REGIMES, Feeder, run
 from alignatt4llm.schedule.timelines import PIECE, LiveTimeline, Pulled
@@ -42,6 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             f"--{name}", dest=name, type=Path, action=Writes, metavar="FILE", help=kind.help
         )
+    subtitles.add_options(parser)
     parser.add_argument("--trace", action="store_true", help="say why each token is said or held")
 
 
@@ -86,11 +89,14 @@ def play(
         The session, and whether Ctrl-C ended it.
     """
     chosen, regime = Choice.of(args), REGIMES[args.schedule]
+    forms = _forms(args, subtitles.style(args, chosen.pair))
     about, chunk = chosen.system.context, chosen.latency.chunk
     live = realtime or regime.overlaps
     with ExitStack() as stack:
         session = chosen.open(tell, live)
-        outputs = [stack.enter_context(closing(output)) for output in _files(args)]
+        outputs: list[Output] = [
+            stack.enter_context(closing(OutputFile(path, form, args.trace))) for path, form in forms
+        ]
         if about and about.glossary:
             outputs.append(stack.enter_context(closing(GlossaryReport(about.glossary))))
         outputs.append(stack.enter_context(closing(display(args.trace, duration, chosen.pair))))
@@ -108,7 +114,9 @@ def _live(source: Iterable[Samples]) -> LiveTimeline:
     return LiveTimeline(in_real_time(chunks(source, round(PIECE * SAMPLE_RATE))))
 
 
-def _files(args: argparse.Namespace) -> Iterator[Output]:
-    for name, kind in OUTPUTS.items():
-        if path := getattr(args, name):
-            yield kind.open(path, args.trace)
+def _forms(args: argparse.Namespace, style: Style) -> list[tuple[Path, Format]]:
+    """Return the files to be written, none of them opened, and their formats."""
+    asked = [(getattr(args, name), kind) for name, kind in OUTPUTS.items()]
+    if args.subtitles:
+        asked.append((args.subtitles, OUTPUTS[suffix(args.subtitles)]))
+    return [(path, kind.format(style)) for path, kind in asked if path]

@@ -17,6 +17,7 @@ from alignatt4llm.evaluate.systems import System
 from alignatt4llm.files.reading import read_json
 from alignatt4llm.files.writing import write_whole
 from alignatt4llm.outputs.base import Output
+from alignatt4llm.outputs.style import Style
 from alignatt4llm.outputs.table import OUTPUTS
 from alignatt4llm.text.languages import Pair
 
@@ -74,7 +75,8 @@ def run(plans: Sequence[Plan], jobs: int, tell: Tell) -> None:
 
     def translate(plan: Plan, recording: Recording) -> None:
         nonlocal finished
-        with _events(plan.folder / "events" / f"{recording.name}.jsonl") as events:
+        style = Style.of(Pair.parse(plan.manifest["pair"]))
+        with _events(plan.folder / "events" / f"{recording.name}.jsonl", style) as events:
             hypothesis = plan.system()(recording, events.write)
         factor = hypothesis.processing / hypothesis.source_length
         with lock:
@@ -170,9 +172,9 @@ def _write_whole(path: Path, content: str | bytes) -> None:
 
 
 @contextmanager
-def _events(path: Path) -> Iterator[Output]:
+def _events(path: Path, style: Style) -> Iterator[Output]:
     path.parent.mkdir(exist_ok=True)
-    with closing(OUTPUTS["jsonl"].open(path, trace=True)) as lines:
+    with closing(OUTPUTS["jsonl"].open(path, style, trace=True)) as lines:
         yield lines
 
 

@@ -59,6 +59,8 @@ class Records:
     ----------
     path
         Where it is; what is there is replaced.
+    footer
+        What always stands after the last record; in a stream, once it is closed.
 
     Raises
     ------
@@ -66,7 +68,8 @@ class Records:
         If it cannot be opened, or from `append`, when it cannot be written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, footer: bytes = b"") -> None:
+        self._footer, self._footed = footer, False
         stream = _STREAM.fullmatch(str(path))
         if stream is None:
             self._file = FileIO(path, "w")
@@ -76,20 +79,36 @@ class Records:
 
     def append(self, record: bytes) -> None:
         """Write a record, or nothing of it."""
-        left = memoryview(record)
+        footer = self._footer if self._file.seekable() else b""
+        before = self._footer if self._footed else b""
+        if before:
+            self._file.seek(-len(before), os.SEEK_CUR)
         try:
-            while left:
-                left = left[self._file.write(left) or 0 :]
+            self._write(record + footer, before)
         except OSError:
-            if begun := len(record) - len(left):
-                with suppress(OSError):  # a pipe keeps what it has
-                    self._file.truncate(self._file.seek(-begun, os.SEEK_CUR))
+            with suppress(OSError):
+                self._write(before)
             raise
+        self._footed = bool(footer)
 
     def close(self) -> None:
         """Close the file."""
         with suppress(OSError):  # every record has been written
+            if not self._footed:
+                self._write(self._footer)
             self._file.close()
+
+    def _write(self, data: bytes, before: bytes = b"") -> None:
+        """Write at once over what was ``before``, or take back what has been written."""
+        left = memoryview(data)
+        try:
+            while left:
+                left = left[self._file.write(left) or 0 :]
+        except OSError:
+            if begun := len(data) - len(left):
+                with suppress(OSError):  # a pipe keeps what it has
+                    self._file.truncate(self._file.seek(-begun, os.SEEK_CUR))
+            raise
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -7,7 +7,8 @@ from typing import Protocol
 
 from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.events import Event, Trace
-from alignatt4llm.files.writing import Records
+from alignatt4llm.files.writing import Records, is_stream, write_whole
+from alignatt4llm.outputs.style import Style
 
 
 class Output(Protocol):
@@ -23,7 +24,23 @@ class Output(Protocol):
 
 
 class Format(ABC):
-    """How one stream of events becomes text, by whole records; what has been returned stays."""
+    """How one stream of events becomes text, by whole records; what has been returned stays.
+
+    Parameters
+    ----------
+    style
+        Languages, and how to lay out.
+
+    Attributes
+    ----------
+    footer
+        What stands after everything that has been returned, at any moment.
+    """
+
+    footer = ""
+
+    def __init__(self, style: Style) -> None:
+        self.style = style
 
     def begin(self) -> str:
         """Return what stands before everything."""
@@ -37,6 +54,10 @@ class Format(ABC):
         """Return what is still pending."""
         return ""
 
+    def anew(self) -> str:
+        """Return what the whole is to be replaced with when it is over; empty if it stays."""
+        return ""
+
 
 def written(form: Format, events: Iterable[Event]) -> Iterator[str]:
     """Yield the text of events in a format, as they come."""
@@ -44,6 +65,7 @@ def written(form: Format, events: Iterable[Event]) -> Iterator[str]:
     for event in events:
         yield form.add(event)
     yield form.end()
+    yield form.footer
 
 
 class OutputFile:
@@ -68,7 +90,7 @@ class OutputFile:
     def __init__(self, path: Path, form: Format, trace: bool = False) -> None:
         self._path, self._form, self._trace = path, form, trace
         try:
-            self._file = Records(path)
+            self._file = Records(path, form.footer.encode())
         except OSError as problem:
             raise UsageError(self._complaint(problem)) from problem
         self._append(form.begin())
@@ -79,11 +101,14 @@ class OutputFile:
             self._append(self._form.add(event))
 
     def close(self) -> None:
-        """Append what is pending and close the file."""
+        """Append what is pending and close the file; it may then be laid out anew."""
         try:
             self._append(self._form.end())
         finally:
             self._file.close()
+        anew = self._form.anew()
+        if anew and not is_stream(self._path):
+            write_whole(self._path, anew)
 
     def _append(self, text: str) -> None:
         if not text:

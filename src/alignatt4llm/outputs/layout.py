@@ -62,9 +62,7 @@ class Text:
             return self._broken(whole), (last,)
         return min(self._splits(first, last, lines))
 
-    def _splits(
-        self, first: int, last: int, lines: int
-    ) -> Iterator[tuple[float, tuple[int, ...]]]:
+    def _splits(self, first: int, last: int, lines: int) -> Iterator[tuple[float, tuple[int, ...]]]:
         for cut in range(first + 1, last):
             broken = self._broken(self.width(first, cut))
             if broken and cut > first + 1:
@@ -148,10 +146,14 @@ def lay_out(
 
 
 def cues_of(
-    said: Sequence[Said], rules: Rules, language: Language, below: Text | None = None
+    said: Sequence[Said],
+    rules: Rules,
+    language: Language,
+    free: int = 0,
+    below: Text | None = None,
 ) -> list[Cue]:
     """Return the cues of a whole text; see `lay_out`."""
-    found = lay_out(said, rules, language, below=below)
+    found = lay_out(said, rules, language, free, below)
     places = joined([cue.place for cue in found], rules)
     return [cue.at(place) for cue, place in zip(found, places, strict=True)]
 
@@ -193,12 +195,12 @@ class _Layout:
                 continue
             pauses = self._silent[last - 1] - self._silent[first]
             end = max(SENTENCE, self._text.strains[last] - _PAUSED * self._silences[last])
-            under = self._below.lines(self._under[first], self._under[last])[0] if self._below else 0
+            under = (
+                self._below.lines(self._under[first], self._under[last])[0] if self._below else 0
+            )
             yield last, EACH + cost + end + _PAUSED * pauses + under, ends
 
-    def _extended(
-        self, way: _Way, last: int, cost: float, ends: tuple[int, ...]
-    ) -> Iterator[_Way]:
+    def _extended(self, way: _Way, last: int, cost: float, ends: tuple[int, ...]) -> Iterator[_Way]:
         """Yield a way with one more cue, which shows until it is read, or hurries."""
         start, end = self._starts[way.last], self._ends[last - 1]
         characters = sum(self._text.width(a, b) for a, b in pairwise((way.last, *ends)))
@@ -212,7 +214,6 @@ class _Layout:
             yield _Way(total, place.end + self._gap, last, ends, place, way)
             if place.end <= end + LINGER:
                 return
-
 
     def _traced(self, way: _Way) -> list[Arranged]:
         found: list[Arranged] = []

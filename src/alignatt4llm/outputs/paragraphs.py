@@ -2,6 +2,7 @@
 
 from alignatt4llm.events import Close, Commit, Event
 from alignatt4llm.outputs.base import Format
+from alignatt4llm.outputs.style import Style
 from alignatt4llm.outputs.utterances import Utterances
 from alignatt4llm.text.printable import one_line
 
@@ -9,7 +10,8 @@ from alignatt4llm.text.printable import one_line
 class Paragraphs(Format):
     """Lines of committed text, written as utterances close."""
 
-    def __init__(self) -> None:
+    def __init__(self, style: Style) -> None:
+        super().__init__(style)
         self._utterances = Utterances()
 
     def add(self, event: Event) -> str:

@@ -115,7 +115,11 @@ _WIDE: dict[str, dict[str, Any]] = {
     "th": {"line": 35},
 }
 """Where a line or a second holds fewer characters, whoever asks."""
-_NETFLIX: dict[str, dict[str, Any]] = {"en": {"speed": 20}, "ar": {"speed": 20}, "hi": {"speed": 22}}
+_NETFLIX: dict[str, dict[str, Any]] = {
+    "en": {"speed": 20},
+    "ar": {"speed": 20},
+    "hi": {"speed": 22},
+}
 
 
 def rules_for(name: str, spoken: Language) -> Rules:

@@ -1,124 +1,110 @@
-"""Subtitles: SRT and WebVTT cues of committed text."""
+"""Subtitles: what is said, laid out in cues."""
 
-import html
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 
-from alignatt4llm.events import Close, Commit, Event, Source
+from alignatt4llm.events import Event
+from alignatt4llm.outputs import line21
 from alignatt4llm.outputs.base import Format
-from alignatt4llm.outputs.utterances import Utterances
-from alignatt4llm.text.printable import one_line
+from alignatt4llm.outputs.captions import FinalCues, LiveCues
+from alignatt4llm.outputs.cues import Cue
+from alignatt4llm.outputs.style import Style
+from alignatt4llm.outputs.syntax import SYNTAXES, Syntax
+from alignatt4llm.text.languages import Language
 
-SHORTEST = 500
-"""Milliseconds for which a cue shows at least, unless the next begins before."""
-WORD_JOINER = "\u2060"
-"""A character of no width, at which no player breaks a line."""
-_SRT_SYNTAX = re.compile(r"[<{](?=\S)|--(?=>)")
-
-
-@dataclass(frozen=True, slots=True)
-class Syntax:
-    """How a kind of subtitles is written.
-
-    Attributes
-    ----------
-    header
-        What stands before the cues.
-    point
-        Stands before the milliseconds.
-    escaped
-        Turns a line of text into what players show as that text.
-    """
-
-    header: str
-    point: str
-    escaped: Callable[[str], str]
-
-
-@dataclass(frozen=True, slots=True)
-class Cue:
-    """A line and when it is shown, in milliseconds."""
-
-    text: str
-    start: int
-    end: int
+MARK = "\u200f"
+"""A character of no width that is written from the right."""
+_FROM_THE_RIGHT = ("ar", "fa", "he")
 
 
 class Subtitles(Format):
-    """Cues of committed text, one an utterance, written as utterances close.
+    """Cues, written as utterances close; if asked for, the best ones in the end.
 
-    They stand in order of time, each lasts, and none overlaps the next: a cue begins when the one
-    before it has ended, and one shorter than `SHORTEST` waits until the next is known.
+    Parameters
+    ----------
+    syntax
+        How they are written.
+    style
+        Languages and rules.
     """
 
-    def __init__(self, syntax: Syntax) -> None:
+    def __init__(self, syntax: Syntax, style: Style) -> None:
+        super().__init__(style)
         self._syntax = syntax
-        self._utterances = Utterances()
+        self.footer = syntax.footer
+        self._live = LiveCues(style)
+        self._final = FinalCues(style) if style.final else None
         self._number = 0
-        self._start = self._end = 0.0
-        self._free = 0  # when the last cue that is written ends
-        self._short: Cue | None = None
 
     def begin(self) -> str:
         """Return the header."""
-        return self._syntax.header
+        return self._syntax.header(self.style.pair.target.code)
 
     def add(self, event: Event) -> str:
-        """Collect committed text; return what is known of cues when their utterances close."""
-        if isinstance(event, Commit):
-            self._utterances.say(event)
-            self._end = event.audio_s
-        elif isinstance(event, Source) and event.committed:
-            return self._release(_ms(event.committed[0].start))
-        elif isinstance(event, Close):
-            self._start = event.end
-            return self._cue(self._utterances.close(event), event.start, event.end)
+        """Return the cues that are known now."""
+        if self._final:
+            self._final.add(event)
+        return "".join(map(self._next, self._live.add(event)))
+
+    def end(self) -> str:
+        """Return the cues that are left."""
+        return "".join(map(self._next, self._live.end()))
+
+    def anew(self) -> str:
+        """Return the whole, laid out when all of it is known."""
+        if self._final is None:
+            return ""
+        self._number = 0
+        cues = "".join(map(self._next, self._final.end()))
+        return self.begin() + cues + self.footer
+
+    def _next(self, cue: Cue) -> str:
+        self._number += 1
+        return self._syntax.cue(directed(cue, self.style), self._number)
+
+
+class Line21(Format):
+    """Cues of line 21, all of them written at the end."""
+
+    def __init__(self, style: Style) -> None:
+        line21.check_letters(style.pair.target)
+        below = style.source_rules
+        if below:
+            line21.check_letters(style.pair.source)
+            below = replace(below, line=min(below.line, line21.LINE))
+        rules = replace(style.rules, line=min(style.rules.line, line21.LINE))
+        super().__init__(replace(style, rules=rules, source_rules=below))
+        self._cues = FinalCues(self.style, line21.encodable, line21.LOADING)
+
+    def begin(self) -> str:
+        """Return the header."""
+        return line21.HEADER
+
+    def add(self, event: Event) -> str:
+        """Collect what is said."""
+        self._cues.add(event)
         return ""
 
     def end(self) -> str:
-        """Return the cue that waits, and one of what was committed in the open utterance."""
-        return self._cue(self._utterances.text, self._start, self._end) + self._release()
-
-    def _cue(self, text: str, start: float, end: float) -> str:
-        line = one_line(text)
-        if not line:
-            return ""
-        before = self._release(_ms(start))
-        begin = max(_ms(start), self._free)
-        self._short = Cue(line, begin, max(_ms(end), begin))
-        if self._short.end - begin < SHORTEST:
-            return before
-        return before + self._release()
-
-    def _release(self, until: int | None = None) -> str:
-        """Return the cue that waits, which gives way to one that begins at ``until``."""
-        if self._short is None:
-            return ""
-        cue, self._short = self._short, None
-        readable = max(cue.end, cue.start + SHORTEST)
-        end = max(cue.start + 1, readable if until is None else min(readable, until))
-        self._number, self._free = self._number + 1, end
-        times = f"{self._clock(cue.start)} --> {self._clock(end)}"
-        return f"{self._number}\n{times}\n{self._syntax.escaped(cue.text)}\n\n"
-
-    def _clock(self, ms: int) -> str:
-        hours, minutes, rest = ms // 3600000, ms // 60000 % 60, ms // 1000 % 60
-        return f"{hours:02}:{minutes:02}:{rest:02}{self._syntax.point}{ms % 1000:03}"
+        """Return the cues."""
+        return line21.written(self._cues.end())
 
 
-def _ms(seconds: float) -> int:
-    return round(seconds * 1000)
+def directed(cue: Cue, style: Style) -> Cue:
+    """Return a cue whose lines show in the direction of their language, in whatever player."""
+    lines = _directed(cue.lines, style.pair.target)
+    return replace(cue, lines=lines, below=_directed(cue.below, style.pair.source))
 
 
-def srt() -> Subtitles:
-    """Return SRT, in which tags such as ``<i>`` or ``{y:i}`` and ``-->`` cannot be escaped.
-
-    A word joiner after their first character keeps players from taking text for them.
-    """
-    return Subtitles(Syntax("", ",", lambda text: _SRT_SYNTAX.sub(rf"\g<0>{WORD_JOINER}", text)))
+def _directed(lines: tuple[str, ...], language: Language) -> tuple[str, ...]:
+    if language.code not in _FROM_THE_RIGHT:
+        return lines
+    return tuple(f"{MARK}{line}{MARK}" for line in lines)
 
 
-def vtt() -> Subtitles:
-    """Return WebVTT, in which ``&``, ``<`` and ``>`` are written as character references."""
-    return Subtitles(Syntax("WEBVTT\n\n", ".", lambda text: html.escape(text, quote=False)))
+KINDS: dict[str, Callable[[Style], Format]] = {
+    **{name: partial(Subtitles, syntax) for name, syntax in SYNTAXES.items()},
+    "scc": Line21,
+}
+"""Every format of subtitles, by suffix."""

@@ -1,7 +1,8 @@
 """The table of outputs: what a translation can be written as.
 
-To add one, write a file beside this one with a `Format`: a class whose ``add(event)`` returns the
-text that an event adds (``begin()`` and ``end()`` are there for what stands first and last). Then
+To add one, write a file beside this one with a `Format`: a class, made of a `Style`, whose
+``add(event)`` returns the text that an event adds (``begin()`` and ``end()`` are there for what
+stands first and last). Then
 add a line to `OUTPUTS`. Under its name it is an option of ``alignatt translate`` and
 ``alignatt listen`` (``--srt FILE``), the suffix of ``/transcripts/<session>.srt`` on the server,
 and a ``response_format`` of ``/v1/audio/translations``.
@@ -17,7 +18,8 @@ from alignatt4llm.events import Event
 from alignatt4llm.outputs.base import Format, Output, OutputFile, written
 from alignatt4llm.outputs.jsonl import JsonLines
 from alignatt4llm.outputs.paragraphs import Paragraphs
-from alignatt4llm.outputs.subtitles import srt, vtt
+from alignatt4llm.outputs.style import Style
+from alignatt4llm.outputs.subtitles import KINDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,23 +36,26 @@ class OutputKind:
         What ``--help`` says about it.
     """
 
-    format: Callable[[], Format]
+    format: Callable[[Style], Format]
     media_type: str
     help: str
 
-    def open(self, path: Path, trace: bool = False) -> Output:
+    def open(self, path: Path, style: Style, trace: bool = False) -> Output:
         """Begin a file; see `OutputFile`."""
-        return OutputFile(path, self.format(), trace)
+        return OutputFile(path, self.format(style), trace)
 
-    def text(self, events: Iterable[Event]) -> str:
+    def text(self, events: Iterable[Event], style: Style) -> str:
         """Return the whole text of events."""
-        return "".join(written(self.format(), events))
+        return "".join(written(self.format(style), events))
 
 
 OUTPUTS: dict[str, OutputKind] = {
     "jsonl": OutputKind(JsonLines, "application/jsonl", "write every event"),
-    "srt": OutputKind(srt, "application/x-subrip", "write subtitles"),
-    "vtt": OutputKind(vtt, "text/vtt", "write web subtitles"),
+    "srt": OutputKind(KINDS["srt"], "application/x-subrip", "write subtitles"),
+    "vtt": OutputKind(KINDS["vtt"], "text/vtt", "write web subtitles"),
+    "ass": OutputKind(KINDS["ass"], "text/x-ssa", "write subtitles as ASS"),
+    "ttml": OutputKind(KINDS["ttml"], "application/ttml+xml", "write subtitles as IMSC"),
+    "scc": OutputKind(KINDS["scc"], "text/x-scc", "write line 21 captions, at the end"),
     "txt": OutputKind(Paragraphs, "text/plain", "write the translation, a line an utterance"),
 }
 """Every output, under the name that is its option and its suffix."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from alignatt4llm.events import Close, Commit, Event, Source, SourceWord
 from alignatt4llm.outputs.cues import Said, spans_of
 from alignatt4llm.text.languages import Language
+from alignatt4llm.text.printable import one_line
 
 
-MIX=1.0
 class Utterances:
     """The committed text of the open utterance.
 
@@ -51,10 +51,8 @@ class Utterances:
 class Timed:
     """A stretch of the translation and of the source that it translates, with their times."""
 
-    said: tuple[Said, ...] = ()
-    source: tuple[Said, ...] = ()
-    start: float = 0.0
-    end: float = 0.0
+    said: tuple[Said, ...]
+    source: tuple[Said, ...]
 
 
 class Timing:
@@ -104,7 +102,7 @@ class Timing:
         start = self.heard[0].start if self.heard else self._ended
         end = max(start, self.heard[-1].end if self.heard else self.clock)
         said = self._timed(text, words, self.heard, start, end)
-        return Timed(said, self._words(self.heard), start, end)
+        return Timed(said, self._words(self.heard))
 
     def _close(self, close: Close) -> Timed:
         self.clock = max(self.clock, close.audio_s)
@@ -113,7 +111,7 @@ class Timing:
         said = self._timed(text, words, heard, close.start, close.end)
         self._ended = close.end
         spoken = heard or _spread(close.source, close.start, close.end, self._source)
-        return Timed(said, self._words(spoken), close.start, close.end)
+        return Timed(said, self._words(spoken))
 
     def _words(self, heard: Sequence[SourceWord]) -> tuple[Said, ...]:
         joint = self._source.separator
@@ -127,23 +125,21 @@ class Timing:
         start: float,
         end: float,
     ) -> tuple[Said, ...]:
+        """Return the words of a text, each heard when the source word that it looks at is."""
         spans = list(spans_of(text, self._target))
-        looks = [max(words[first:last], default=-1) for first, last in spans]
-        known = [min(look, len(heard) - 1) for look in looks] if heard else [-1] * len(spans)
         if not spans:
             return ()
-        spread = _spread_spans(spans, start, end)
-        times = [
-            (heard[look].start, heard[look].end) if look >= 0 else even
-            for look, even in zip(known, spread, strict=True)
-        ]
+        times = _spread_spans(spans, start, end)
+        for at, (first, last) in enumerate(spans):
+            if heard and (look := max(words[first:last], default=-1)) >= 0:
+                word = heard[min(look, len(heard) - 1)]
+                times[at] = word.start, word.end
         weights = [last - first for first, last in spans]
-        starts, ends = (_rising(list(side), weights) for side in zip(*times, strict=True))
-        starts=[MIX*a+(1-MIX)*b[0] for a,b in zip(starts,spread)]; ends=[MIX*a+(1-MIX)*b[1] for a,b in zip(ends,spread)]
+        starts, ends = (_rising(side, weights) for side in zip(*times, strict=True))
         starts[0] = min(starts[0], start)
         joints = [self._joint(text, spans, at) for at in range(len(spans))]
         return tuple(
-            Said(" ".join(text[first:last].split()), a, max(a, b), joint)
+            Said(one_line(text[first:last]), a, max(a, b), joint)
             for (first, last), a, b, joint in zip(spans, starts, ends, joints, strict=True)
         )
 
@@ -167,12 +163,10 @@ def _spread_spans(
 def _spread(text: str, start: float, end: float, language: Language) -> list[SourceWord]:
     spans = list(spans_of(text, language))
     times = _spread_spans(spans, start, end) if spans else []
-    return [
-        SourceWord(text[a:b], *time) for (a, b), time in zip(spans, times, strict=True)
-    ]
+    return [SourceWord(text[a:b], *time) for (a, b), time in zip(spans, times, strict=True)]
 
 
-def _rising(values: list[float], weights: Sequence[int]) -> list[float]:
+def _rising(values: Sequence[float], weights: Sequence[int]) -> list[float]:
     """Return the nearest values, by least squares, that never go back."""
     pools: list[list[float]] = []  # mean, weight, count
     for value, weight in zip(values, weights, strict=True):

@@ -6,8 +6,9 @@ from typing import Any
 
 from alignatt4llm.events import Close, Commit, End, Event, Notice, Source, SourceWord
 from alignatt4llm.outputs.base import Format
+from alignatt4llm.outputs.style import Style
 from alignatt4llm.outputs.table import OUTPUTS, OutputKind
-from alignatt4llm.text.languages import Language
+from alignatt4llm.text.languages import Pair
 from alignatt4llm.text.printable import json_line
 
 
@@ -19,22 +20,28 @@ class Asked:
     ----------
     task
         ``translate`` or ``transcribe``.
-    language
-        Of its text.
+    pair
+        What is spoken, and the language of its text.
     segments, words
         Whether it tells the times of utterances and of words, where it can.
     """
 
     task: str
-    language: Language
+    pair: Pair
     segments: bool = True
     words: bool = False
+
+    @property
+    def style(self) -> Style:
+        """How its text is laid out."""
+        return Style.of(self.pair)
 
 
 class Text(Format):
     """The whole text at the end."""
 
     def __init__(self, asked: Asked) -> None:
+        super().__init__(asked.style)
         self._asked = asked
         self._said: list[str] = []
         self._warnings: list[str] = []
@@ -96,7 +103,7 @@ class VerboseJson(Text):
         return json_line(
             {
                 "task": asked.task,
-                "language": asked.language.code,
+                "language": asked.pair.target.code,
                 "duration": self._duration,
                 "text": self.text,
                 **({"segments": self._segments} if asked.segments else {}),
@@ -167,7 +174,7 @@ def answers() -> dict[str, Answer]:
 
 
 def _of_table(kind: OutputKind) -> Answer:
-    return Answer(lambda asked: kind.format(), kind.media_type)
+    return Answer(lambda asked: kind.format(asked.style), kind.media_type)
 
 
 def sse(data: dict[str, Any]) -> str:

@@ -20,6 +20,7 @@ from alignatt4llm.serve.registry import Registry
 from alignatt4llm.serve.upload import Wish
 from alignatt4llm.session import Session
 from alignatt4llm.settings.latency import LATENCIES
+from alignatt4llm.text.languages import Pair
 from alignatt4llm.text.printable import one_line
 
 _WARNINGS = 10
@@ -56,9 +57,9 @@ class Recording:
     def __init__(self, registry: Registry, job: Job, wish: Wish, file: UploadFile) -> None:
         self._registry, self._job, self._wish, self._file = registry, job, wish, file
         self._answer = wish.answer
-        language = job.language(wish)
+        pair = Pair(wish.source, job.language(wish))
         segments = not wish.times or "segment" in wish.times
-        self._asked = Asked(job.task, language, segments, "word" in wish.times)
+        self._asked = Asked(job.task, pair, segments, "word" in wish.times)
         self.media_type, self.streams = wish.answer.media_type, wish.stream
         self.warnings: list[str] = []
 
@@ -86,7 +87,7 @@ class Recording:
             if not session.transcript.samples:
                 nothing = f"'{source.source}' holds no audio; send a longer recording."
                 raise BadAudio(source.problem or nothing, "file")
-        yield form.end()
+        yield form.end() + form.footer
 
     def _opened(self) -> AudioSource:
         name = one_line(self._file.filename or "")[:80] or "recording"

@@ -4,10 +4,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from alignatt4llm.outputs.style import Style
 from alignatt4llm.outputs.table import OUTPUTS, OutputKind
 from alignatt4llm.serve.errors import UnknownFile
 from alignatt4llm.serve.journal import Journal, events_of
 from alignatt4llm.serve.registry import Registry
+from alignatt4llm.text.languages import Pair
 
 
 class Transcripts:
@@ -30,4 +32,5 @@ class Transcripts:
 
 
 def _written(journal: Journal, kind: OutputKind) -> str:
-    return kind.text(events_of(journal))
+    style = Style.of(Pair.parse(journal.header["pair"]))
+    return kind.text(events_of(journal), style)
