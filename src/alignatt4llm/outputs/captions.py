@@ -30,6 +30,7 @@ class LiveCues:
     def __init__(self, style: Style) -> None:
         self._style = style
         self._timing = Timing(style.pair.source, style.pair.target)
+        self._source: tuple[Said, ...] = ()
         self._waiting: Arranged | None = None
         self._free = 0
 
@@ -46,10 +47,11 @@ class LiveCues:
 
     def _arranged(self, utterance: Timed) -> Iterator[Cue]:
         style, target = self._style, self._style.pair.target
-        below = _below(utterance.source, style)
+        self._source += utterance.source
+        if not utterance.said:
+            return  # what is heard here stands under what is said next
+        below, self._source = _below(self._source, style), ()
         found = lay_out(utterance.said, style.rules, target, self._free, below)
-        if not found:
-            return
         yield from self._release(found[0].place.start)
         places = joined([cue.place for cue in found], style.rules)
         yield from (cue.at(place) for cue, place in zip(found[:-1], places, strict=False))
