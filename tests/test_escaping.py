@@ -120,15 +120,18 @@ def shown(text, suffix, folder):
 )
 def test_a_cue_by_hand(text, srt, vtt):
     events = list(talk([text]))
-    assert OUTPUTS["srt"].text(events) == f"1\n00:00:00,000 --> 00:00:01,000\n{srt}\n\n"
-    assert OUTPUTS["vtt"].text(events) == f"WEBVTT\n\n1\n00:00:00.000 --> 00:00:01.000\n{vtt}\n\n"
+    assert OUTPUTS["srt"].text(events, STYLE) == f"1\n00:00:00,000 --> 00:00:01,000\n{srt}\n\n"
+    assert (
+        OUTPUTS["vtt"].text(events, STYLE)
+        == f"WEBVTT\n\n1\n00:00:00.000 --> 00:00:01.000\n{vtt}\n\n"
+    )
 
 
 @given(TALK)
 def test_a_strict_parser_gets_every_cue_back(texts):
-    vtt = vtt_cues(OUTPUTS["vtt"].text(talk(texts)))
+    vtt = vtt_cues(OUTPUTS["vtt"].text(talk(texts), STYLE))
     assert [words(vtt_text(payload)) for payload in vtt] == said(texts)
-    assert list(map(words, srt_cues(OUTPUTS["srt"].text(talk(texts))))) == said(texts)
+    assert list(map(words, srt_cues(OUTPUTS["srt"].text(talk(texts), STYLE)))) == said(texts)
 
 
 @pytest.mark.parametrize("suffix", ["srt", "vtt"])
@@ -136,7 +139,7 @@ def test_a_strict_parser_gets_every_cue_back(texts):
 def test_a_player_shows_every_cue_as_it_was_said(tmp_path_factory, suffix, texts):
     # FFmpeg writes backslashes and braces of the text in its own way
     texts = [re.sub(r"[\\{}]", "", text) for text in texts]
-    cues = OUTPUTS[suffix].text(talk(texts))
+    cues = OUTPUTS[suffix].text(talk(texts), STYLE)
     if said(texts):
         found = shown(cues, suffix, tmp_path_factory.mktemp("cues"))
         assert list(map(words, found)) == said(texts)
@@ -144,13 +147,13 @@ def test_a_player_shows_every_cue_as_it_was_said(tmp_path_factory, suffix, texts
 
 @given(TALK)
 def test_paragraphs_are_a_line_an_utterance(texts):
-    assert list(map(words, OUTPUTS["txt"].text(talk(texts)).splitlines())) == said(texts)
+    assert list(map(words, OUTPUTS["txt"].text(talk(texts), STYLE).splitlines())) == said(texts)
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=[])), max_size=4))
 def test_an_event_is_one_line_for_every_reader(texts):
     events = [Commit(text, 0, 0.0, 0.0, -1) for text in texts]
-    written = OUTPUTS["jsonl"].text(events)
+    written = OUTPUTS["jsonl"].text(events, STYLE)
     assert [json.loads(line)["text"] for line in written.splitlines()] == texts
     assert written.encode().decode() == written
 
@@ -196,7 +199,7 @@ DIRECTIONS = [chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x20
 def test_nothing_that_is_said_turns_the_text_around(sign):
     """An override that is left open would show what follows it backwards."""
     for kind in ("srt", "vtt", "txt"):
-        text = OUTPUTS[kind].text(talk([f"{sign}abc", "שלום\u200f def"]))
+        text = OUTPUTS[kind].text(talk([f"{sign}abc", "שלום\u200f def"]), STYLE)
         assert sign not in text and "abc" in text and "שלום\u200f def" in text
     assert printable(f"a{sign}b") == "ab"
 

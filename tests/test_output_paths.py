@@ -262,7 +262,7 @@ import sys, time
 from pathlib import Path
 from alignatt4llm.events import Close, Commit
 from alignatt4llm.outputs.table import OUTPUTS
-outputs = [kind.open(Path(sys.argv[1]) / name) for name, kind in OUTPUTS.items()]
+outputs = [kind.open(Path(sys.argv[1]) / name, STYLE) for name, kind in OUTPUTS.items()]
 for n in range(1_000_000):
     for output in outputs:
         output.write(Commit(" word" * 40, n, n + 1.0, 0.0, -1))
@@ -294,7 +294,7 @@ from pathlib import Path
 from alignatt4llm.outputs.table import OUTPUTS
 from alignatt4llm.events import Commit
 print("before", flush=True)
-output = OUTPUTS["jsonl"].open(Path("/dev/stdout"))
+output = OUTPUTS["jsonl"].open(Path("/dev/stdout"), STYLE)
 output.write(Commit("x", 0, 1.0, 1.0, -1))
 print("between", flush=True)
 output.close()

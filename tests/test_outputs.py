@@ -57,7 +57,7 @@ TALK = [
 
 def test_srt_by_hand(tmp_path):
     path = tmp_path / "a.srt"
-    assert written(OUTPUTS["srt"].open(path), path, TALK) == (
+    assert written(OUTPUTS["srt"].open(path, STYLE), path, TALK) == (
         "1\n00:00:00,250 --> 00:00:01,500\nGrüß Gott.\n\n"
         "2\n01:02:03,000 --> 01:02:03,100\nJa\n\n"
         "3\n01:02:03,100 --> 01:02:11,000\nUnd dann\n\n"
@@ -66,15 +66,15 @@ def test_srt_by_hand(tmp_path):
 
 def test_vtt_by_hand(tmp_path):
     path = tmp_path / "a.vtt"
-    assert written(OUTPUTS["vtt"].open(path), path, TALK[:4]) == (
+    assert written(OUTPUTS["vtt"].open(path, STYLE), path, TALK[:4]) == (
         "WEBVTT\n\n1\n00:00:00.250 --> 00:00:01.500\nGrüß Gott.\n\n"
     )
 
 
 def test_nothing_said_makes_no_cue(tmp_path):
     path = tmp_path / "a.srt"
-    assert written(OUTPUTS["srt"].open(path), path, [close(0, "", 0.0, 1.0)]) == ""
-    assert written(OUTPUTS["vtt"].open(path), path, []) == "WEBVTT\n\n"
+    assert written(OUTPUTS["srt"].open(path, STYLE), path, [close(0, "", 0.0, 1.0)]) == ""
+    assert written(OUTPUTS["vtt"].open(path, STYLE), path, []) == "WEBVTT\n\n"
 
 
 def test_text_that_ran_ahead_stands_in_the_cue_of_its_own_utterance(tmp_path):
@@ -88,7 +88,11 @@ def test_text_that_ran_ahead_stands_in_the_cue_of_its_own_utterance(tmp_path):
         close(2, "", 2.5, 3.0),
         close(3, "er", 3.0, 4.0),
     ]
-    assert cues(written(OUTPUTS["srt"].open(path), path, events)) == ["Ja.", "Und dann kam", "er"]
+    assert cues(written(OUTPUTS["srt"].open(path, STYLE), path, events)) == [
+        "Ja.",
+        "Und dann kam",
+        "er",
+    ]
 
 
 SHORT = {
@@ -130,7 +134,7 @@ def spoken_at(times):
 @pytest.mark.parametrize("row", SHORT)
 def test_no_cue_overlaps_the_next(row, kind):
     times, expected = SHORT[row]
-    assert shown(OUTPUTS[kind].text(spoken_at(times))) == expected
+    assert shown(OUTPUTS[kind].text(spoken_at(times), STYLE)) == expected
 
 
 TIMES = st.lists(st.tuples(st.floats(0, 5), st.floats(0, 5)), max_size=12)
@@ -139,14 +143,14 @@ TIMES = st.lists(st.tuples(st.floats(0, 5), st.floats(0, 5)), max_size=12)
 @given(TIMES)
 def test_cues_stand_in_order_and_each_lasts(times):
     times = [(start, start + length) for start, length in times]
-    cues = shown(OUTPUTS["srt"].text(spoken_at(times)))
+    cues = shown(OUTPUTS["srt"].text(spoken_at(times), STYLE))
     assert len(cues) == len(times)
     assert all(start < end for start, end in cues)
     assert all(before[1] <= after[0] for before, after in pairwise(cues))
 
 
 def test_a_short_cue_is_written_when_the_next_words_are_known():
-    form = OUTPUTS["srt"].format()
+    form = OUTPUTS["srt"].format(STYLE)
     for event in spoken_at([(0.0, 0.3)]):
         assert form.add(event) == ""
     word = SourceWord("Next", 0.4, 0.9)
@@ -157,7 +161,7 @@ def test_a_short_cue_is_written_when_the_next_words_are_known():
 
 def test_cues_are_written_while_the_session_runs(tmp_path):
     path = tmp_path / "a.srt"
-    subtitles = OUTPUTS["srt"].open(path)
+    subtitles = OUTPUTS["srt"].open(path, STYLE)
     for event in TALK[:4]:
         subtitles.write(event)
     assert cues(path.read_text("utf-8")) == ["Grüß Gott."]
@@ -177,7 +181,7 @@ PIECES = st.lists(
 def test_every_output_adds_up_to_the_same_text(tmp_path_factory, rounds, target_language):
     folder = tmp_path_factory.mktemp("outputs")
     jsonl, srt, vtt = (folder / f"a.{kind}" for kind in ("jsonl", "srt", "vtt"))
-    outputs = [OUTPUTS[path.suffix[1:]].open(path) for path in (jsonl, srt, vtt)]
+    outputs = [OUTPUTS[path.suffix[1:]].open(path, STYLE) for path in (jsonl, srt, vtt)]
     target, said, utterance = Target(target_language), "", 0
     for second, (entries, words) in enumerate(rounds):
         events = []
@@ -204,7 +208,7 @@ def test_every_output_adds_up_to_the_same_text(tmp_path_factory, rounds, target_
 
 def test_json_lines_are_whole_after_every_event(tmp_path):
     path = tmp_path / "a.jsonl"
-    lines = OUTPUTS["jsonl"].open(path)
+    lines = OUTPUTS["jsonl"].open(path, STYLE)
     for count, event in enumerate(TALK, start=1):
         lines.write(event)
         assert len([json.loads(line) for line in path.read_text("utf-8").splitlines()]) == count
@@ -215,7 +219,7 @@ def test_json_lines_are_whole_after_every_event(tmp_path):
 def test_traces_are_written_only_on_request(tmp_path, trace, expected):
     path = tmp_path / "a.jsonl"
     text = written(
-        OUTPUTS["jsonl"].open(path, trace), path, [Trace(0, 1, ()), End(0.0, 0.0, 0.0, 1.0)]
+        OUTPUTS["jsonl"].open(path, STYLE, trace), path, [Trace(0, 1, ()), End(0.0, 0.0, 0.0, 1.0)]
     )
     assert [json.loads(line)["type"] for line in text.splitlines()] == expected
 
@@ -223,14 +227,14 @@ def test_traces_are_written_only_on_request(tmp_path, trace, expected):
 def test_a_path_that_cannot_be_written_is_named(tmp_path):
     for path in (tmp_path, tmp_path / "none" / "a.srt"):
         with pytest.raises(UsageError, match=f"'{path}' cannot be written: .*"):
-            OUTPUTS["jsonl"].open(path)
+            OUTPUTS["jsonl"].open(path, STYLE)
         with pytest.raises(UsageError, match="cannot be written"):
-            OUTPUTS["srt"].open(path)
+            OUTPUTS["srt"].open(path, STYLE)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is full")
 def test_a_disk_that_is_full_is_told_and_closing_is_quiet():
-    output = OUTPUTS["jsonl"].open(Path("/dev/full"))
+    output = OUTPUTS["jsonl"].open(Path("/dev/full"), STYLE)
     with pytest.raises(AlignattError, match="'/dev/full' cannot be written: No space left"):
         output.write(TALK[0])
     output.close()

@@ -57,7 +57,7 @@ def test_the_translation_comes_out_as_the_model_wrote_it(code, text, tmp_path):
     commits = [event.text for event in events if isinstance(event, Commit)]
     assert "".join(commits) == text
     assert not any(unicodedata.category(commit[0]).startswith("M") for commit in commits)
-    assert text in OUTPUTS["srt"].text(events).replace("\n", " ")
+    assert text in OUTPUTS["srt"].text(events, STYLE).replace("\n", " ")
 
 
 @pytest.mark.parametrize(

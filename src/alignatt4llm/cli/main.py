@@ -17,6 +17,7 @@ COMMANDS = (
     "listen",
     "serve",
     "serve_engine",
+    "check",
     "evaluate",
     "heads",
     "adapt",

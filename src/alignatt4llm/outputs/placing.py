@@ -7,8 +7,6 @@ from alignatt4llm.outputs.rules import Rules, milliseconds
 
 LINGER = 500
 """Milliseconds for which a cue may show on after its speech at no cost."""
-LEAD = 1000
-"""Milliseconds for which it may show before its speech, where that is too fast to be read."""
 FASTEST = 3
 """How many times as fast as it should be a cue that hurries is read at most."""
 
@@ -40,8 +38,7 @@ def placed(
 ) -> Placed:
     """Return when a cue shows.
 
-    It begins with its speech, somewhat before it if that is fast, or when the one before it has
-    ended. It shows until it has been read and its speech is over, but not longer than the rules
+    It begins with its speech, or when the one before it has ended. It shows until it has been read and its speech is over, but not longer than the rules
     allow.
 
     Parameters
@@ -57,8 +54,7 @@ def placed(
     hurries
         Whether it shows too short a time rather than too late.
     """
-    early = max(0, min(LEAD, start + reading - end - LINGER))
-    begin = max(start - early, free)
+    begin = max(start, free)
     shortest = max(1, milliseconds(rules.shortest))
     until = max(begin + reading, end)
     if hurries:

@@ -12,7 +12,7 @@ from alignatt4llm.outputs.timed_text import around, paragraph
 
 WORD_JOINER = "\u2060"
 """A character of no width, at which no player breaks a line."""
-_SRT_SYNTAX = re.compile(r"[<{](?=\S)|--(?=>)")
+_SRT_SYNTAX = re.compile(r"[<{](?=.)|--(?=>)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,6 +141,7 @@ class Timing:
         return tuple(
             Said(one_line(text[first:last]), a, max(a, b), joint)
             for (first, last), a, b, joint in zip(spans, starts, ends, joints, strict=True)
+            if one_line(text[first:last])
         )
 
     def _joint(self, text: str, spans: Sequence[tuple[int, int]], at: int) -> str:

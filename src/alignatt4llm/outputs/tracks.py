@@ -1,0 +1,148 @@
+"""Subtitles of any origin, read as cues."""
+
+import html
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pysubs2
+
+from alignatt4llm.errors import UsageError
+from alignatt4llm.files.reading import read_text
+from alignatt4llm.outputs.cues import Cue
+from alignatt4llm.text.printable import one_line
+
+FRAME = 34
+"""Milliseconds of a frame of American television, rounded up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """The cues of a file in its order.
+
+    Attributes
+    ----------
+    cues
+        With their text as it shows, without markup.
+    resolution
+        Milliseconds by which times may be off in such a file.
+    """
+
+    cues: tuple[Cue, ...]
+    resolution: int
+
+
+def read_track(path: Path) -> Track:
+    """Read a file of subtitles; its suffix says of which kind.
+
+    Raises
+    ------
+    UsageError
+        If it cannot be read, or is of no known kind.
+    """
+    name = path.suffix.lower().removeprefix(".")
+    if name not in READERS:
+        known = ", ".join(f".{kind}" for kind in READERS)
+        raise UsageError(f"'{path}' is no kind of subtitles that can be read: {known}.")
+    text = read_text(path)
+    read, resolution = READERS[name]
+    try:
+        cues = tuple(read(text))
+    except Exception as problem:  # whatever the libraries make of what is no such file
+        raise UsageError(f"'{path}' is not subtitles as its name says: {problem}.") from problem
+    if not cues and text.strip() and name in _NEVER_EMPTY:
+        raise UsageError(f"'{path}' is not subtitles as its name says: no cue was found.")
+    return Track(cues, resolution)
+
+
+def _ssa(kind: str) -> Callable[[str], Iterator[Cue]]:
+    def read(text: str) -> Iterator[Cue]:
+        styled = kind == "ass"
+        for event in pysubs2.SSAFile.from_string(text, format_=kind):
+            if event.is_comment or event.is_drawing:
+                continue
+            plain = _styled(event.text) if styled else _plain(event.text)
+            shown = html.unescape(plain) if kind == "vtt" else plain
+            yield _cue(shown.split("\n"), event.start, event.end)
+
+    return read
+
+
+def _plain(text: str) -> str:
+    """Return text whose tags were read as those of ASS, which begin with a backslash."""
+    return re.sub(r"\{\\[^}]*\}", "", text).replace(r"\N", "\n")
+
+
+def _styled(text: str) -> str:
+    """Return the text of ASS without its overrides."""
+    text = re.sub(r"(?<!\\)\{[^}]*\}", "", text)
+    return re.sub(r"\\([Nnh{}])", lambda sign: _ESCAPES.get(sign[1], sign[1]), text)
+
+
+_ESCAPES = {"N": "\n", "n": "\n", "h": " "}
+
+
+def _imsc(text: str) -> Iterator[Cue]:
+    from ttconv.imsc import reader
+
+    root = ElementTree.fromstring(text.encode())
+    yield from _modelled(reader.to_model(ElementTree.ElementTree(root)))
+
+
+def _line21(text: str) -> Iterator[Cue]:
+    from ttconv.scc import reader
+
+    if not text.startswith("Scenarist_SCC"):
+        raise ValueError("it does not begin with Scenarist_SCC")
+    yield from _modelled(reader.to_model(text))
+
+
+def _modelled(document: Any) -> Iterator[Cue]:
+    """Yield the cues of a document of ttconv, whose times are those of what they stand in."""
+    from ttconv.isd import ISD
+
+    shown: list[str] = []
+    since = 0
+    for begin, picture in ISD.generate_isd_sequence(document):
+        now, at = _visible(picture), round(begin * 1000)
+        if now != shown:
+            if shown:
+                yield _cue(shown, since, at)
+            shown, since = now, at
+    if shown:
+        raise ValueError("its last cue has no end")
+
+
+def _visible(picture: Any) -> list[str]:
+    from ttconv.model import Br, P, Text
+
+    lines: list[str] = []
+    for region in picture.iter_regions():
+        for element in region.dfs_iterator():
+            if isinstance(element, P | Br):
+                lines.append("")
+            elif isinstance(element, Text) and lines:
+                lines[-1] += element.get_text()
+    return [line for line in lines if line.strip()]
+
+
+def _cue(lines: list[str], start: int, end: int) -> Cue:
+    return Cue(tuple(filter(None, map(one_line, lines))), start, end)
+
+
+READERS: dict[str, tuple[Callable[[str], Iterator[Cue]], int]] = {
+    "srt": (_ssa("srt"), 1),
+    "vtt": (_ssa("vtt"), 1),
+    "ass": (_ssa("ass"), 10),
+    "ssa": (_ssa("ass"), 10),
+    "ttml": (_imsc, 1),
+    "dfxp": (_imsc, 1),
+    "xml": (_imsc, 1),
+    "itt": (_imsc, 1),
+    "scc": (_line21, FRAME),
+}
+"""By suffix: what reads a kind of subtitles, and the milliseconds by which its times are rounded."""
+_NEVER_EMPTY = ("srt", "ass", "ssa")
