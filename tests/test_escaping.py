@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 from serve_harness import Client, run, serving, speech
+from styles import STYLE
 from test_uploads import post, wav
 
 from alignatt4llm.audio.decode import AudioSource
@@ -62,6 +63,11 @@ def said(texts):
     return [seen for seen in map(words, map(str.strip, texts)) if seen]
 
 
+def letters(texts):
+    """All that can be seen of texts; lines may end between two signs."""
+    return "".join("".join(words(text)) for text in texts)
+
+
 def vtt_cues(text):
     """Parse WebVTT as its specification says; return the payloads of the cues."""
     lines = re.split(r"\r\n|\r|\n", text.replace("\0", "\ufffd"))
@@ -89,11 +95,11 @@ def vtt_text(payload):
 
 
 def srt_cues(text):
-    """Parse SRT strictly: number, times, one line, blank line."""
+    """Parse SRT strictly: number, times, one line or two, blank line."""
     clock = r"\d{2,}:[0-5]\d:[0-5]\d,\d{3}"
-    cues = re.findall(rf"(\d+)\n{clock} --> {clock}\n(.+)\n\n", text)
+    cues = re.findall(rf"(\d+)\n{clock} --> {clock}\n(.+(?:\n.+)?)\n\n", text)
     assert [int(number) for number, _ in cues] == list(range(1, len(cues) + 1))
-    assert len(cues) * 4 == text.count("\n")
+    assert sum(4 + payload.count("\n") for _, payload in cues) == text.count("\n")
     return [payload.replace("\u2060", "") for _, payload in cues]
 
 
@@ -104,17 +110,17 @@ def shown(text, suffix, folder):
     with av.open(str(path)) as file:
         packets = [packet for packet in file.demux(subtitles=0) if packet.size]
         lines = [rect.ass.decode() for packet in packets for rect in packet.decode()]
-    return [line.split(",", 8)[8].replace("\u2060", "") for line in lines]
+    return [line.split(",", 8)[8].replace("\u2060", "").replace("\\N", "\n") for line in lines]
 
 
 @pytest.mark.parametrize(
     ("text", "srt", "vtt"),
     [
-        ("a < b & c > d", "a < b & c > d", "a &lt; b &amp; c &gt; d"),
+        ("a < b & c > d", "a <\u2060 b & c > d", "a &lt; b &amp; c &gt; d"),
         ("<i>x</i>", "<\u2060i>x<\u2060/i>", "&lt;i&gt;x&lt;/i&gt;"),
         ("x<5 --> y", "x<\u20605 --\u2060> y", "x&lt;5 --&gt; y"),
         ("{y:i}&lt;", "{\u2060y:i}&lt;", "{y:i}&amp;lt;"),
-        ("one\n\ntwo\r\nthree\u2028four", "one two three four", "one two three four"),
+        ("a\n\nb\r\nc\u2028d", "a b c d", "a b c d"),
         ("\x1b[2Jred\x00", "[2Jred", "[2Jred"),
     ],
 )
@@ -130,8 +136,8 @@ def test_a_cue_by_hand(text, srt, vtt):
 @given(TALK)
 def test_a_strict_parser_gets_every_cue_back(texts):
     vtt = vtt_cues(OUTPUTS["vtt"].text(talk(texts), STYLE))
-    assert [words(vtt_text(payload)) for payload in vtt] == said(texts)
-    assert list(map(words, srt_cues(OUTPUTS["srt"].text(talk(texts), STYLE)))) == said(texts)
+    assert letters(map(vtt_text, vtt)) == letters(texts)
+    assert letters(srt_cues(OUTPUTS["srt"].text(talk(texts), STYLE))) == letters(texts)
 
 
 @pytest.mark.parametrize("suffix", ["srt", "vtt"])
@@ -142,7 +148,7 @@ def test_a_player_shows_every_cue_as_it_was_said(tmp_path_factory, suffix, texts
     cues = OUTPUTS[suffix].text(talk(texts), STYLE)
     if said(texts):
         found = shown(cues, suffix, tmp_path_factory.mktemp("cues"))
-        assert list(map(words, found)) == said(texts)
+        assert letters(found) == letters(texts)
 
 
 @given(TALK)

@@ -12,6 +12,7 @@ from sacrebleu.metrics import BLEU, CHRF
 from alignatt4llm.cli.main import main
 from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.evaluate.curve import plot, point, table
+from alignatt4llm.evaluate.readability import READABILITY
 from alignatt4llm.evaluate.resegment import resegmented
 from alignatt4llm.evaluate.score import MEASURES, measures, score_run
 
@@ -234,10 +235,10 @@ def test_silence_has_no_latency_and_no_quality(tmp_path):
     assert value(result, "wer") == 1
 
 
-def test_without_references_only_speed_and_recognition_are_measured(tmp_path):
+def test_without_references_quality_and_latency_are_not_measured(tmp_path):
     untold = recording("talk", (0.0, 2.0, "one two", None))
     run = made_run(tmp_path, [untold], [hypothesis("talk", "EINS", [1.0], transcript="one two")])
-    assert set(measures(run)) == {"rtf", "wer"}
+    assert set(measures(run)) == {"rtf", "wer", *READABILITY}
     result = score_run(run)
     assert value(result, "wer") == 0
     assert result["bleu"]["signature"] == "no reference"

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from styles import STYLE
 
 from alignatt4llm.audio.samples import SAMPLE_RATE
 from alignatt4llm.events import Close, Commit, SourceWord

@@ -1,7 +1,8 @@
 """What a session says, one event at a time; as JSON, one object a line."""
 
+import json
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar
 
 from alignatt4llm.text.printable import json_line
@@ -150,6 +151,37 @@ Event = Source | Commit | Preview | Trace | Close | Notice | End
 def to_json(event: Event) -> str:
     """Write an event as one line of JSON, its ``type`` first."""
     return json_line({"type": event.type, **_rounded(asdict(event))})
+
+
+def from_json(line: str) -> Event:
+    """Read an event as `to_json` writes it; keys that it does not have are left out."""
+    record = json.loads(line)
+    kind = _KINDS[record["type"]]
+    known = {entry.name for entry in fields(kind)}
+    event: Event = kind(**{key: _read(key, record[key]) for key in known & record.keys()})
+    return event
+
+
+_KINDS: dict[str, Any] = {
+    kind.type: kind for kind in (Source, Commit, Preview, Trace, Close, Notice, End)
+}
+_PARTS: dict[str, Any] = {
+    "committed": SourceWord,
+    "tail": SourceWord,
+    "pieces": Piece,
+    "tokens": TokenTrace,
+}
+
+
+def _read(key: str, value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    if key in _PARTS:
+        return tuple(
+            _PARTS[key](**{name: _read(name, part) for name, part in entry.items()})
+            for entry in value
+        )
+    return tuple(_read("", entry) for entry in value)
 
 
 def _rounded(value: Any) -> Any:

@@ -152,11 +152,11 @@ def _score(args: argparse.Namespace) -> None:
     offline, against = (read_run(path) if path else None for path in (args.offline, args.against))
     result = score_run(read_run(args.folder), offline, against, args.comet)
     for name in (*MEASURES, *(["comet"] if args.comet else [])):
-        print(f"{name:17} {_shown(result[name], 'value')}  {result[name]['signature']}")
+        print(f"{name:21} {_shown(result[name], 'value')}  {result[name]['signature']}")
     for name, difference in result.get("against", {}).items():
         shown = _shown(difference, "difference")
         p = "" if difference["p"] is None else f"  p={difference['p']:.3f}"
-        print(f"difference in {name:17} {shown}{p}")
+        print(f"difference in {name:21} {shown}{p}")
     if args.json:
         write_whole(args.json, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
 

@@ -43,6 +43,11 @@ class Run:
         return Pair.parse(self.manifest["pair"])
 
     @property
+    def events(self) -> list[Path]:
+        """The file of events of each recording; another system's run has none."""
+        return [self.folder / "events" / f"{entry.name}.jsonl" for entry in self.recordings]
+
+    @property
     def segments(self) -> list[Segment]:
         """Every segment of every recording."""
         return [segment for recording in self.recordings for segment in recording.segments]

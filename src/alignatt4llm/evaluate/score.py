@@ -14,6 +14,7 @@ from sacrebleu.metrics import BLEU, CHRF
 from alignatt4llm.bootstrap import Measure, Score, Statistics, compare, score
 from alignatt4llm.errors import UsageError
 from alignatt4llm.evaluate.comet import comet_scores
+from alignatt4llm.evaluate.readability import READABILITY
 from alignatt4llm.evaluate.resegment import Resegmented, resegmented
 from alignatt4llm.evaluate.runs import Run
 from alignatt4llm.text.languages import Language
@@ -29,6 +30,10 @@ MEASURES = (
     "wer",
     "cer",
     "offline_fraction",
+    "erasure",
+    "preview_erasure",
+    "characters_per_second",
+    "cues_within",
 )
 """The figures of a run; all are always in the result, null where they cannot be measured. COMET is
 one more where it was asked for."""
@@ -37,6 +42,7 @@ _MISSING = {
     "offline_fraction": "no offline run",
     "wer": "source without spaces",
     "cer": "source with spaces",
+    **dict.fromkeys(READABILITY, "no events"),
 }
 _PLAIN = [jiwer.ToLowerCase(), jiwer.RemovePunctuation()]
 _WORDS = jiwer.Compose(
@@ -87,6 +93,7 @@ def measures(run: Run, offline: Run | None = None, comet: str | None = None) -> 
     """Return what can be measured of a run, by name."""
     recognition = "cer" if run.pair.source.by_character else "wer"
     found = {"rtf": _rtf(run), recognition: _recognition(run, recognition)}
+    found |= {name: _readability(run, name) for name in READABILITY if _has_events(run)}
     if all(segment.reference is None for segment in run.segments):
         return found
     cut = resegmented(run)
@@ -181,6 +188,17 @@ def _errors(reference: str, transcript: str, name: str) -> tuple[float, float]:
     counts = count(reference, transcript, reference_transform=form, hypothesis_transform=form)
     errors = counts.substitutions + counts.deletions + counts.insertions
     return float(errors), float(counts.hits + counts.substitutions + counts.deletions)
+
+
+def _has_events(run: Run) -> bool:
+    return all(path.exists() and path.stat().st_size for path in run.events)
+
+
+def _readability(run: Run, name: str) -> Measure:
+    """Divide what was counted in each recording's events."""
+    count, signature = READABILITY[name]
+    rows = [count(path, run.pair) for path in run.events]
+    return Measure(np.array(rows), _ratio, f"{signature}|by:recording")
 
 
 def _fraction(chrf: Measure, offline: Measure) -> Measure:

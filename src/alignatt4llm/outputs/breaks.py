@@ -68,9 +68,12 @@ def _plain(word: str) -> str:
 
 
 def _within_phrases(said: Sequence[Said], language: Language) -> set[int]:
-    """Return the words of a script without spaces before which no phrase of it begins."""
+    """Return the words before which no phrase of a script without spaces begins.
+
+    Where words have spaces, all between two of them is one phrase.
+    """
     if language.code not in _MODELS:
-        return set()
+        return {at for at, word in enumerate(said) if not word.joint}
     texts = [word.joint * (at > 0) + word.text for at, word in enumerate(said)]
     phrases = _parser(language.code).parse("".join(texts))
     begin = set(accumulate(map(len, phrases), initial=0))

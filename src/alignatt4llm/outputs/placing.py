@@ -38,8 +38,8 @@ def placed(
 ) -> Placed:
     """Return when a cue shows.
 
-    It begins with its speech, or when the one before it has ended. It shows until it has been read and its speech is over, but not longer than the rules
-    allow.
+    It begins with its speech, or when the one before it has ended. It shows until it has been read
+    and its speech is over, but not longer than the rules allow.
 
     Parameters
     ----------

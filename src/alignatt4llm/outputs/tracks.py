@@ -144,5 +144,5 @@ READERS: dict[str, tuple[Callable[[str], Iterator[Cue]], int]] = {
     "itt": (_imsc, 1),
     "scc": (_line21, FRAME),
 }
-"""By suffix: what reads a kind of subtitles, and the milliseconds by which its times are rounded."""
+"""By suffix: what reads a kind of subtitles, and to how many milliseconds its times are rounded."""
 _NEVER_EMPTY = ("srt", "ass", "ssa")
