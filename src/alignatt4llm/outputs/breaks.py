@@ -47,10 +47,10 @@ def _strain(said: Sequence[Said], at: int, first: int, within: bool, language: L
         return CLAUSE
     if within:
         return INSIDE
-    if _belong_together(before, after, at - 1 == first, language):
-        return TIED
-    opens = _plain(after) in OPENING.get(language.code, frozenset())
-    return OPENER if opens else PLAIN
+    opening = OPENING.get(language.code, frozenset())
+    if _plain(after) in opening and _plain(before) not in opening:
+        return OPENER
+    return TIED if _belong_together(before, after, at - 1 == first, language) else PLAIN
 
 
 def _belong_together(before: str, after: str, begins: bool, language: Language) -> bool:

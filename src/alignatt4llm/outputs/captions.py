@@ -51,7 +51,7 @@ class LiveCues:
         if not utterance.said:
             return  # what is heard here stands under what is said next
         below, self._source = _below(self._source, style), ()
-        found = lay_out(utterance.said, style.rules, target, self._free, below)
+        found = lay_out(utterance.said, style.rules, target, self._free, below, goes_on=True)
         yield from self._release(found[0].place.start)
         places = joined([cue.place for cue in found], style.rules)
         yield from (cue.at(place) for cue, place in zip(found[:-1], places, strict=False))

@@ -22,10 +22,16 @@ SHOWN = 6
 """Ways to reach a word that are followed up: cheaper ones, and ones that end earlier."""
 _PAUSE, _PAUSED = 0.6, 3.0
 """Seconds of silence that are a pause, and what one within a cue costs a second."""
-_BROKEN, _UNREAD, _LATE, _SLOW = 1000.0, 200.0, 1.0, 20.0
-"""Cost of a line that is too long; of a cue that cannot be read; of one
-that is a second late, and the square of that for more; of one
-whose speech lasts longer than it may show."""
+_BROKEN, _UNREAD, _SLOW = 1000.0, 200.0, 20.0
+"""Cost of a line that is too long; of a cue that cannot be read; of one whose speech lasts longer
+than it may show."""
+_TO_COME = 5
+"""Cues to come that what is late makes late too."""
+
+
+def _lateness(milliseconds: int) -> float:
+    """Return the cost of a cue that is so late: little up to some seconds, ever more beyond."""
+    return 0.01 * (max(0, milliseconds) / 1000) ** 4
 
 
 class Text:
@@ -119,6 +125,7 @@ def lay_out(
     language: Language,
     free: int = 0,
     below: Text | None = None,
+    goes_on: bool = False,
 ) -> list[Arranged]:
     """Arrange words in cues.
 
@@ -134,6 +141,8 @@ def lay_out(
         Milliseconds from when on cues may show.
     below
         The words of the source, which stand under those that show while they are heard.
+    goes_on
+        Whether more is to come.
 
     Returns
     -------
@@ -142,7 +151,7 @@ def lay_out(
     """
     if not said:
         return []
-    return _Layout(Text(said, rules, language), rules, below).best(free)
+    return _Layout(Text(said, rules, language), rules, below, goes_on).best(free)
 
 
 def cues_of(
@@ -161,8 +170,8 @@ def cues_of(
 class _Layout:
     """The search for the best arrangement."""
 
-    def __init__(self, text: Text, rules: Rules, below: Text | None) -> None:
-        self._text, self._rules, self._below = text, rules, below
+    def __init__(self, text: Text, rules: Rules, below: Text | None, goes_on: bool) -> None:
+        self._text, self._rules, self._below, self._goes_on = text, rules, below, goes_on
         self._gap = milliseconds(rules.gap)
         said = text.said
         self._starts = [round(word.start * 1000) for word in said]
@@ -183,7 +192,12 @@ class _Layout:
             for last, cost, ends in self._cues(first):
                 for way in kept:
                     ways[last].extend(self._extended(way, last, cost, ends))
-        return self._traced(min(ways[count], key=lambda way: way.cost))
+        return self._traced(min(ways[count], key=lambda way: way.cost + self._owed(way)))
+
+    def _owed(self, way: _Way) -> float:
+        """Return what a way will cost the cues that are to come, being late."""
+        late = _lateness(way.free - self._ends[-1] - LINGER)
+        return _TO_COME * late if self._goes_on else 0.0
 
     def _cues(self, first: int) -> Iterator[tuple[int, float, tuple[int, ...]]]:
         """Yield the cues that begin with a word: where they end, their cost, their lines."""
@@ -207,7 +221,7 @@ class _Layout:
         reading = self._rules.reading(characters)
         for hurries in (False, True):
             place = placed(start, end, reading, way.free, self._rules, hurries)
-            late = _LATE * (max(0, place.start - start) / 1000) ** 2
+            late = _lateness(place.start - start)
             slow = _SLOW if end > place.end else 0.0
             unread = _UNREAD * (place.missing + 1) if place.missing else 0.0
             total = way.cost + cost + late + slow + unread
@@ -232,9 +246,11 @@ class _Layout:
 
 
 def _frontier(ways: list[_Way]) -> list[_Way]:
-    """Keep the ways that are cheaper than all that end earlier."""
+    """Keep ways that are cheaper than all that end earlier: a few, from the first to the last."""
     kept: list[_Way] = []
     for way in sorted(ways, key=lambda way: (way.free, way.cost)):
         if not kept or way.cost < kept[-1].cost:
             kept.append(way)
-    return sorted(kept, key=lambda way: way.cost)[:SHOWN]
+    if len(kept) <= SHOWN:
+        return kept
+    return [kept[round(n * (len(kept) - 1) / (SHOWN - 1))] for n in range(SHOWN)]

@@ -25,17 +25,31 @@ _STANDARD = frozenset(TO_SCC_BYTES)
 _SPECIAL = frozenset(code.get_unicode_value() for code in SccSpecialCharacter)
 _EXTENDED = frozenset(code.get_unicode_value() for code in SccExtendedCharacter)
 _OTHER = {
-    "„": '"',
-    "‚": "'",
-    "’": "'",
-    "…": "...",
-    "–": "-",
-    "‑": "-",
-    "€": "EUR",
-    "‹": "'",
-    "›": "'",
+    **{
+        "„": '"',
+        "‚": "'",
+        "’": "'",
+        "‹": "'",
+        "›": "'",
+        "…": "...",
+        "–": "-",
+        "‑": "-",
+        "€": "EUR",
+    },
+    **{
+        "ß": "s",
+        "œ": "oe",
+        "Œ": "OE",
+        "æ": "ae",
+        "Æ": "AE",
+        "ø": "o",
+        "Ø": "O",
+        "ł": "l",
+        "Ł": "L",
+    },
+    **{"đ": "d", "Đ": "D", "ð": "d", "Ð": "D", "þ": "th", "Þ": "Th", "ı": "i", "ħ": "h", "Ħ": "H"},
 }
-"""What stands for signs that it does not have and that have no simpler form."""
+"""What stands for signs that not all decoders have and that have no simpler form."""
 
 
 def check_letters(language: Language) -> None:
@@ -73,12 +87,13 @@ def encodable(text: str) -> str:
 def _sent(character: str) -> str:
     if character in _STANDARD or character in _SPECIAL:
         return character
-    simple = "".join(c for c in unicodedata.normalize("NFKD", character) if c in _STANDARD)
+    parts = unicodedata.normalize("NFKD", character)
+    simple = _OTHER.get(character, "".join(part for part in parts if part in _STANDARD))
     if character in _EXTENDED:
         return (simple[:1] or " ") + character
     if unicodedata.category(character) in ("Mn", "Me", "Cf"):
         return ""
-    return _OTHER.get(character) or simple or "?"
+    return simple or "?"
 
 
 def written(cues: Sequence[Cue]) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from alignatt4llm.outputs.rules import Rules, milliseconds
 
@@ -74,8 +75,8 @@ def joined(cues: Sequence[Placed], rules: Rules, after: int | None = None) -> li
     after
         When what follows the last begins, if that is known.
     """
-    starts = [*(cue.start for cue in cues[1:]), after]
-    return [_extended(cue, then, rules) for cue, then in zip(cues, starts, strict=True)]
+    starts = chain((cue.start for cue in cues[1:]), [after])
+    return [_extended(cue, then, rules) for cue, then in zip(cues, starts, strict=False)]
 
 
 def _extended(cue: Placed, then: int | None, rules: Rules) -> Placed:

@@ -53,13 +53,15 @@ def read_track(path: Path) -> Track:
         cues = tuple(read(text))
     except Exception as problem:  # whatever the libraries make of what is no such file
         raise UsageError(f"'{path}' is not subtitles as its name says: {problem}.") from problem
-    if not cues and text.strip() and name in _NEVER_EMPTY:
-        raise UsageError(f"'{path}' is not subtitles as its name says: no cue was found.")
     return Track(cues, resolution)
 
 
-def _ssa(kind: str) -> Callable[[str], Iterator[Cue]]:
+def _lines(kind: str, mark: str) -> Callable[[str], Iterator[Cue]]:
+    """Return what reads a kind of lines that holds a mark, unless it is empty."""
+
     def read(text: str) -> Iterator[Cue]:
+        if mark not in text and text.strip():
+            raise ValueError(f"it has no {mark}")
         styled = kind == "ass"
         for event in pysubs2.SSAFile.from_string(text, format_=kind):
             if event.is_comment or event.is_drawing:
@@ -134,10 +136,10 @@ def _cue(lines: list[str], start: int, end: int) -> Cue:
 
 
 READERS: dict[str, tuple[Callable[[str], Iterator[Cue]], int]] = {
-    "srt": (_ssa("srt"), 1),
-    "vtt": (_ssa("vtt"), 1),
-    "ass": (_ssa("ass"), 10),
-    "ssa": (_ssa("ass"), 10),
+    "srt": (_lines("srt", "-->"), 1),
+    "vtt": (_lines("vtt", "WEBVTT"), 1),
+    "ass": (_lines("ass", "[Events]"), 10),
+    "ssa": (_lines("ass", "[Events]"), 10),
     "ttml": (_imsc, 1),
     "dfxp": (_imsc, 1),
     "xml": (_imsc, 1),
@@ -145,4 +147,3 @@ READERS: dict[str, tuple[Callable[[str], Iterator[Cue]], int]] = {
     "scc": (_line21, FRAME),
 }
 """By suffix: what reads a kind of subtitles, and to how many milliseconds its times are rounded."""
-_NEVER_EMPTY = ("srt", "ass", "ssa")
