@@ -1,9 +1,9 @@
 """Subtitles of any origin, read as cues."""
 
-import html
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -62,12 +62,10 @@ def _lines(kind: str, mark: str) -> Callable[[str], Iterator[Cue]]:
     def read(text: str) -> Iterator[Cue]:
         if mark not in text and text.strip():
             raise ValueError(f"it has no {mark}")
-        styled = kind == "ass"
         for event in pysubs2.SSAFile.from_string(text, format_=kind):
             if event.is_comment or event.is_drawing:
                 continue
-            plain = _styled(event.text) if styled else _plain(event.text)
-            shown = html.unescape(plain) if kind == "vtt" else plain
+            shown = _styled(event.text) if kind == "ass" else _plain(event.text)
             yield _cue(shown.split("\n"), event.start, event.end)
 
     return read
@@ -87,6 +85,14 @@ def _styled(text: str) -> str:
 _ESCAPES = {"N": "\n", "n": "\n", "h": " "}
 
 
+def _web(text: str) -> Iterator[Cue]:
+    from ttconv.vtt import reader
+
+    if not text.startswith("WEBVTT") and text.strip():
+        raise ValueError("it has no WEBVTT")
+    yield from _modelled(reader.to_model(StringIO(text)))
+
+
 def _imsc(text: str) -> Iterator[Cue]:
     from ttconv.imsc import reader
 
@@ -103,32 +109,35 @@ def _line21(text: str) -> Iterator[Cue]:
 
 
 def _modelled(document: Any) -> Iterator[Cue]:
-    """Yield the cues of a document of ttconv, whose times are those of what they stand in."""
-    from ttconv.isd import ISD
+    """Yield the paragraphs of a document of ttconv."""
+    from ttconv.model import P
 
-    shown: list[str] = []
-    since = 0
-    for begin, picture in ISD.generate_isd_sequence(document):
-        now, at = _visible(picture), round(begin * 1000)
-        if now != shown:
-            if shown:
-                yield _cue(shown, since, at)
-            shown, since = now, at
-    if shown:
-        raise ValueError("its last cue has no end")
+    for element in document.get_body().dfs_iterator():
+        if isinstance(element, P):
+            since = sum(each.get_begin() or 0 for each in _around(element))
+            start = since + (element.get_begin() or 0)
+            if element.get_end() is None:
+                raise ValueError(f"the cue at {float(start):.3f} s has no end")
+            times = (round(time * 1000) for time in (start, since + element.get_end()))
+            yield _cue(_shown(element), *times)
 
 
-def _visible(picture: Any) -> list[str]:
-    from ttconv.model import Br, P, Text
+def _around(element: Any) -> Iterator[Any]:
+    """Yield what an element stands in; its times count from the beginnings of these."""
+    while (element := element.parent()) is not None:
+        yield element
 
-    lines: list[str] = []
-    for region in picture.iter_regions():
-        for element in region.dfs_iterator():
-            if isinstance(element, P | Br):
-                lines.append("")
-            elif isinstance(element, Text) and lines:
-                lines[-1] += element.get_text()
-    return [line for line in lines if line.strip()]
+
+def _shown(paragraph: Any) -> list[str]:
+    from ttconv.model import Br, Text
+
+    lines = [""]
+    for element in paragraph.dfs_iterator():
+        if isinstance(element, Br):
+            lines.append("")
+        elif isinstance(element, Text):
+            lines[-1] += element.get_text()
+    return lines
 
 
 def _cue(lines: list[str], start: int, end: int) -> Cue:
@@ -137,7 +146,7 @@ def _cue(lines: list[str], start: int, end: int) -> Cue:
 
 READERS: dict[str, tuple[Callable[[str], Iterator[Cue]], int]] = {
     "srt": (_lines("srt", "-->"), 1),
-    "vtt": (_lines("vtt", "WEBVTT"), 1),
+    "vtt": (_web, 1),
     "ass": (_lines("ass", "[Events]"), 10),
     "ssa": (_lines("ass", "[Events]"), 10),
     "ttml": (_imsc, 1),
