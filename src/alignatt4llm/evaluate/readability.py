@@ -44,17 +44,15 @@ def _said(events: Iterator[Event]) -> Iterator[str]:
 
 
 def _shown(events: Iterator[Event]) -> Iterator[str]:
-    text = preview = ""
+    """Yield what stands there when nothing more is said at that moment."""
+    text = ""
     for event in events:
         if isinstance(event, Commit):
             text += event.text
         elif isinstance(event, Preview):
-            preview = event.text
+            yield f"{text} {event.text}"
         elif isinstance(event, Close):
-            preview = ""
-        else:
-            continue
-        yield f"{text} {preview}"
+            yield text
     yield text
 
 
