@@ -61,7 +61,7 @@ def test_texts_and_subtitles_are_text(client, kind, door, said):
     create = getattr(client.audio, door).create
     answer = create(model="whisper-1", file=recording(), response_format=kind)
     text = answer if isinstance(answer, str) else answer.text
-    assert said in text and not text.startswith("{")
+    assert said in " ".join(text.split()) and not text.startswith("{")
     assert ("00:00:00" in text) == (kind != "text")
 
 

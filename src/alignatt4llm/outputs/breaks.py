@@ -59,8 +59,12 @@ def _belong_together(before: str, after: str, begins: bool, language: Language) 
         return True
     if before[-1:].isdigit() or (before[:-1].isdigit() and before.endswith(".")):
         return True
-    names = before[:1].isupper() and after[:1].isupper()
-    return names and not begins and before[-1:].isalnum()
+    return not begins and before[-1:].isalnum() and _may_be_name(before) and _may_be_name(after)
+
+
+def _may_be_name(word: str) -> bool:
+    """Whether a word has a capital first, and not only capitals."""
+    return word[:1].isupper() and not word[1:].isupper()
 
 
 def _plain(word: str) -> str:

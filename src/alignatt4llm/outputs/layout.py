@@ -20,6 +20,8 @@ EACH = 3.0
 """Cost of a cue, so that lines are filled."""
 SHOWN = 6
 """Ways to reach a word that are followed up: cheaper ones, and ones that end earlier."""
+_UNEVEN = 2.0
+"""Cost of two lines of which one is empty, almost; less, the less they differ."""
 _PAUSE, _PAUSED = 0.6, 3.0
 """Seconds of silence that are a pause, and what one within a cue costs a second."""
 _BROKEN, _UNREAD, _SLOW = 1000.0, 200.0, 20.0
@@ -75,7 +77,7 @@ class Text:
                 return
             rest, ends = self._split(cut, last, lines - 1)
             uneven = abs(self.width(first, cut) - self.width(cut, last)) / self._rules.line
-            yield broken + rest + self.strains[cut] + uneven, (cut, *ends)
+            yield broken + rest + self.strains[cut] + _UNEVEN * uneven, (cut, *ends)
 
     def _broken(self, width: float) -> float:
         over = width - self._rules.line

@@ -6,14 +6,14 @@ from contextlib import closing
 from starlette.datastructures import UploadFile
 
 from alignatt4llm.audio.decode import AudioSource
-from alignatt4llm.errors import UsageError
+from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.events import Notice
 from alignatt4llm.outputs.base import Format
 from alignatt4llm.schedule.feeder import Feeder, run
 from alignatt4llm.schedule.timelines import Pulled
 from alignatt4llm.schedule.watch import Watch
 from alignatt4llm.serve.answers import Asked
-from alignatt4llm.serve.errors import BadAudio, TooLarge
+from alignatt4llm.serve.errors import BadAudio, TooLarge, Unsupported
 from alignatt4llm.serve.hearing import Hearing
 from alignatt4llm.serve.jobs import Job
 from alignatt4llm.serve.registry import Registry
@@ -51,7 +51,7 @@ class Recording:
     Raises
     ------
     Unsupported
-        If the job cannot be done for these languages.
+        If the job cannot be done for these languages, or answered so.
     """
 
     def __init__(self, registry: Registry, job: Job, wish: Wish, file: UploadFile) -> None:
@@ -59,7 +59,11 @@ class Recording:
         self._answer = wish.answer
         pair = Pair(wish.source, job.language(wish))
         segments = not wish.times or "segment" in wish.times
-        self._asked = Asked(job.task, pair, segments, "word" in wish.times)
+        asked = Asked(job.task, pair, segments, "word" in wish.times)
+        try:
+            self._form = wish.answer.format(asked)
+        except AlignattError as problem:  # a format that holds no such language
+            raise Unsupported(str(problem), "response_format") from problem
         self.media_type, self.streams = wish.answer.media_type, wish.stream
         self.warnings: list[str] = []
 
@@ -71,7 +75,7 @@ class Recording:
         BadAudio, TooLarge, Unsupported
             If it cannot be read, holds no audio, lasts too long, or is in an unknown language.
         """
-        source, form = self._opened(), self._answer.format(self._asked)
+        source, form = self._opened(), self._form
         timeline = Pulled(source, doing=self._registry.steps.step)
         chunk = LATENCIES[self._wish.latency].chunk
         yield form.begin()

@@ -4,6 +4,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from alignatt4llm.errors import AlignattError
 from alignatt4llm.outputs.style import Style
 from alignatt4llm.outputs.table import OUTPUTS, OutputKind
 from alignatt4llm.serve.errors import UnknownFile
@@ -33,4 +34,7 @@ class Transcripts:
 
 def _written(journal: Journal, kind: OutputKind) -> str:
     style = Style.of(Pair.parse(journal.header["pair"]))
-    return kind.text(events_of(journal), style)
+    try:
+        return kind.text(events_of(journal), style)
+    except AlignattError as problem:  # a format that holds no such language
+        raise UnknownFile(str(problem)) from problem
