@@ -14,6 +14,9 @@ from alignatt4llm.outputs.utterances import Timed, Timing
 PATIENCE = 2.0
 """Seconds of silence after which a cue is written without knowing what follows."""
 
+MOST_SOURCE = 200
+"""Words of the source that wait at most until something is said."""
+
 
 class LiveCues:
     """Cues that never change, one utterance after the other.
@@ -47,7 +50,7 @@ class LiveCues:
 
     def _arranged(self, utterance: Timed) -> Iterator[Cue]:
         style, target = self._style, self._style.pair.target
-        self._source += utterance.source
+        self._source = (*self._source, *utterance.source)[-MOST_SOURCE:]
         if not utterance.said:
             return  # what is heard here stands under what is said next
         below, self._source = _below(self._source, style), ()

@@ -89,9 +89,9 @@ def milliseconds(seconds: float) -> int:
 
 
 NAMED = {
-    # Timed Text Style Guide: General Requirements, and Subtitle Timing Guidelines
-    # (partnerhelp.netflixstudios.com, articles 215758617 and 360051554394): 2 frames between cues,
-    # and gaps of 3 to 11 frames closed, at 24 frames a second.
+    # Timed Text Style Guide: General Requirements (partnerhelp.netflixstudios.com, article
+    # 215758617) and Subtitle Timing Guidelines: 2 frames between cues, and gaps of 3 to 11 frames
+    # closed, at 24 frames a second.
     "netflix": Rules(),
     # Subtitle Guidelines (bbc.co.uk/accessibility/forproducts/guides/subtitles): 37 characters in
     # broadcasts; 180 words a minute, at six characters a word with its space; 0.3 s a word, and
@@ -105,8 +105,8 @@ NAMED = {
 }
 """By name, for languages in Latin letters."""
 
-# Netflix's guides by language: English (217350977), Arabic (215517947), Thai (220448308), Korean
-# (216001127), Japanese (215767517), Chinese (215986007); speeds as in Subtitle Edit's checks too.
+# Netflix's guides by language (the same place: Arabic 215517947, Thai 220448308, Korean 216001127,
+# Japanese 215767517, and Simplified Chinese); the speeds as Subtitle Edit checks them.
 _WIDE: dict[str, dict[str, Any]] = {
     "zh": {"line": 16, "speed": 9, "halves": True},
     "yue": {"line": 16, "speed": 9, "halves": True},
