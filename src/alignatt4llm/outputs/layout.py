@@ -24,7 +24,7 @@ _UNEVEN = 2.0
 """Cost of two lines of which one is empty, almost; less, the less they differ."""
 _PAUSE, _PAUSED = 0.6, 3.0
 """Seconds of silence that are a pause, and what one within a cue costs a second."""
-_BROKEN, _UNREAD, _SLOW = 1000.0, 200.0, 20.0
+_BROKEN, _UNREAD, _SLOW = 1000.0, 400.0, 20.0
 """Cost of a line that is too long; of a cue that cannot be read; of one whose speech lasts longer
 than it may show."""
 _TO_COME = 5
@@ -33,7 +33,7 @@ _TO_COME = 5
 
 def _lateness(milliseconds: int) -> float:
     """Return the cost of a cue that is so late: little up to some seconds, ever more beyond."""
-    return 0.01 * (max(0, milliseconds) / 1000) ** 4
+    return 0.1 * (max(0, milliseconds) / 1000) ** 3
 
 
 class Text:
