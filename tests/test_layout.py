@@ -225,20 +225,6 @@ def test_rules_are_kept_where_they_can_be(stream):
 
 
 @given(streams())
-def test_live_cues_never_change(stream):
-    """What is written after so many events is the beginning of what is written in the end."""
-    code, events = stream
-    style = Style.of(Pair(language("en"), language(code)))
-
-    def written(count):
-        live = LiveCues(style)
-        return [cue for event in events[:count] for cue in live.add(event)]
-
-    for count in range(len(events)):
-        assert written(count + 1)[: len(written(count))] == written(count)
-
-
-@given(streams())
 def test_the_source_stands_once_and_in_order_too(stream):
     code, events = stream
     style = Style.of(Pair(language("en"), language(code)), with_source=True)
