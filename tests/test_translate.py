@@ -184,7 +184,7 @@ def test_weights_that_are_not_what_they_should_be_are_refused(tmp_path, capsys, 
     file = WheelFile("model.gguf", "0" * 64, ("some_weights/data/a",))
     model = Embedded("embedded", "llm", "Mine", "gemma-3-270m", "MIT", "here", "embedded", (file,))
     monkeypatch.setattr(embedded, "EMBEDDED", (model,))
-    assert translate(RECORDING, "--to", "de") == 1
+    assert translate(RECORDING, "--to", "de", "--model", "embedded") == 1
     assert_one_sentence(capsys.readouterr().err, "model.gguf is not the file it should be")
 
 
