@@ -101,7 +101,7 @@ def test_doctor_measures_when_asked_and_tells_what_fails(monkeypatch, capsys, fa
     monkeypatch.setattr(speeds, "measure", measure)
     assert doctor.run(argparse.Namespace(measure=True)) == 0
     text = capsys.readouterr().out
-    told = "There is no memory." if fails else "0.19 s of computing a second of speech"
+    told = "There is no memory." if fails else "0.17 s of computing a second of speech"
     assert f"Gemma 3 270M in llama.cpp: {told}" in text
     assert ("embedded", "llama.cpp") in measured
 

@@ -155,9 +155,9 @@ def test_what_is_named_is_taken_and_nothing_is_measured(monkeypatch):
 def test_a_line_says_what_was_chosen_and_why(monkeypatch):
     costs = {("small", LLAMA): FAIR}
     why = fits(monkeypatch, BOTH, costs, chunk=0.7)[2]
-    assert why == "small in llama.cpp: 0.47 s of computing a second of speech."
+    assert why == "small in llama.cpp: 0.43 s of computing a second of speech."
     late = fits(monkeypatch, BOTH, {("small", LLAMA): SLOW}, chunk=0.7)[2]
-    assert late.startswith("small in llama.cpp: 2.2 s of") and "lag" in late
+    assert late.startswith("small in llama.cpp: 1 s of") and "lag" in late
     assert "the best model" in fits(monkeypatch, BOTH, {}, live=False)[2]
     assert "the only model" in fits(monkeypatch, BOTH[1:], {})[2]
     told = []
@@ -243,7 +243,7 @@ def test_a_dry_run_measures_nothing_and_shows_what_was_measured(monkeypatch, cap
     monkeypatch.setattr("alignatt4llm.cli.dry_run.known_speed", lambda model, engine: FAIR)
     assert main(["translate", "--to", "de", "--dry-run"]) == 0
     shown = capsys.readouterr().out
-    assert "0.47 s of computing a second of speech" in shown
+    assert "0.43 s of computing a second of speech" in shown
     assert "embedded: Gemma 3 270M" in shown
     monkeypatch.setattr("alignatt4llm.cli.dry_run.known_speed", lambda model, engine: None)
     assert main(["translate", "--to", "de", "--dry-run"]) == 0

@@ -12,7 +12,7 @@ CHUNK = {name: latency.chunk for name, latency in LATENCIES.items()}
 FAST, FAIR, SLOW, HOPELESS = (
     Speed(0.02, 0.005),
     Speed(0.2, 0.02),
-    Speed(0.5, 0.02),
+    Speed(1.6, 0.02),
     Speed(5.0, 1.0),
 )
 SPEEDS = st.builds(Speed, st.floats(1e-4, 10), st.floats(1e-4, 10))
@@ -25,7 +25,7 @@ OPTIONS = st.lists(
 
 def test_a_second_of_speech_costs_its_chunks_and_its_tokens():
     assert Speed(0.14, 0.02).load(0.7) == pytest.approx(0.14 / 0.7 + TOKENS * 0.02)
-    assert Speed(0.14, 0.02).load(1.4) == pytest.approx(0.1 + 0.18)
+    assert Speed(0.14, 0.02).load(1.4) == pytest.approx(0.1 + 0.14)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,18 @@ def test_a_second_of_speech_costs_its_chunks_and_its_tokens():
 )
 def test_live_is_what_leaves_room_for_the_recogniser(speed, latency, is_live):
     assert speed.is_live(CHUNK[latency]) == is_live
+
+
+@pytest.mark.parametrize(
+    ("speed", "load"),
+    [
+        (Speed(0.14, 0.02), 0.2 + 0.14),  # as it comes
+        (Speed(0.7, 0.02), 0.7 / 2.1 + 0.14),  # two joined are too slow, three are not
+        (Speed(7.0, 0.04), 7.0 / 2.8 + 0.28),  # too slow, whatever is joined
+    ],
+)
+def test_as_few_chunks_are_joined_as_keep_up(speed, load):
+    assert speed.settled(0.7) == pytest.approx(load)
 
 
 TABLE = [

@@ -174,7 +174,9 @@ def _takes(model: "Embedded", engine: str, anew: bool) -> str:
     except AlignattError as problem:
         return str(problem)
     return (
-        f"{found.load(MEDIUM):.2g} s of computing a second of speech" if found else "not measured"
+        f"{found.settled(MEDIUM):.2g} s of computing a second of speech"
+        if found
+        else "not measured"
     )
 
 

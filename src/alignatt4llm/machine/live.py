@@ -11,8 +11,10 @@ LIVE = 0.8
 """Seconds of computing a second of speech that leave room for what else a computer does."""
 HEARING = 0.2
 """Of these, seconds for a small recogniser: Whisper base on two slow CPUs takes 0.15 to 0.25."""
-TOKENS = 9
-"""Tokens that are decoded a second of speech."""
+TOKENS = 7
+"""Tokens that are decoded a second of speech, by `alignatt bench` (en-de)."""
+JOINED = 4
+"""Chunks that are joined when they are late, up to which one still follows live."""
 _GAIN = 0.75
 """The share of a model's size that its time grows by at least."""
 
@@ -37,8 +39,13 @@ class Speed:
         return self.read / chunk + TOKENS * self.step
 
     def is_live(self, chunk: float) -> bool:
-        """Whether the model keeps up beside a recogniser."""
-        return self.load(chunk) <= LIVE - HEARING
+        """Whether the model keeps up beside a recogniser, late chunks joined."""
+        return self.load(JOINED * chunk) <= LIVE - HEARING
+
+    def settled(self, chunk: float) -> float:
+        """Return the load with as few chunks joined as keep it up with speech."""
+        loads = (self.load(count * chunk) for count in range(1, JOINED + 1))
+        return next((load for load in loads if load <= LIVE - HEARING), self.load(JOINED * chunk))
 
     def at_least(self, size: float) -> "Speed":
         """Return what a model of so many times the size takes at least."""

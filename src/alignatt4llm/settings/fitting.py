@@ -159,7 +159,7 @@ def _compared(
     """Choose by what was measured."""
     best = choose(options, chunk)
     named = {each.model: each for each in able}
-    takes = f"{best.speed.load(chunk):.2g} s of computing a second of speech"
+    takes = f"{best.speed.settled(chunk):.2g} s of computing a second of speech"
     why = f"{named[best.model]} in {best.engine}: {takes}"
     if not best.speed.is_live(chunk):
         why += ", more than leaves room for hearing it, so it will lag"
