@@ -114,7 +114,7 @@ def test_threads_and_guess_are_measured_or_as_given(tiny_file, monkeypatch):
     assert measure(translator.inside).threads == 2
 
 
-def test_a_pace_is_measured_once_for_a_file_and_a_number_of_threads(
+def test_a_pace_is_measured_once_for_a_file_threads_and_layers_on_a_gpu(
     tiny_file, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("ALIGNATT_CACHE", str(tmp_path))
@@ -130,9 +130,12 @@ def test_a_pace_is_measured_once_for_a_file_and_a_number_of_threads(
     monkeypatch.setenv("ALIGNATT_THREADS", "1")
     assert LlamaTranslator(tiny_file, precise=True).pace.threads == 1
     assert len(measured) == 2
+    LlamaTranslator(tiny_file, precise=True, gpu_layers=2)
+    LlamaTranslator(tiny_file, precise=True, gpu_layers=2)
+    assert len(measured) == 3
     (tmp_path / pace.FILE).write_text('{"damaged": 1')
     LlamaTranslator(tiny_file, precise=True)
-    assert len(measured) == 3
+    assert len(measured) == 4
 
 
 def test_the_command_says_how_many_layers_a_gpu_computes(tiny_file, monkeypatch):

@@ -13,6 +13,8 @@ from alignatt4llm.translators.llamacpp.feed import Feed
 from alignatt4llm.translators.llamacpp.slots import Stream
 from alignatt4llm.weights.cache import cache_root
 
+FILE = "paces.json"
+"""What was measured, in the folder of the cache."""
 _ROUNDS = 2
 _LENGTH = 32
 """Tokens that stand before the ones that are measured."""
@@ -42,10 +44,6 @@ class Pace:
     step: float
 
 
-FILE = "paces.json"
-"""What was measured, in the folder of the cache."""
-
-
 def fit(context: LlamaContext, threads: int = 0) -> Pace:
     """Set a model's threads as it was measured here once; that takes a second or so.
 
@@ -56,9 +54,7 @@ def fit(context: LlamaContext, threads: int = 0) -> Pace:
     threads
         CPU threads, if they shall not be chosen.
     """
-    name = (
-        f"{machine()}; {context.file.name}, {context.file.stat().st_size}; {context.library.name}"
-    )
+    name = _name(context)
     pace = None if threads else _known(name)
     if pace is None:
         pace = measure(context, threads)
