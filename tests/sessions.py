@@ -4,7 +4,7 @@ import numpy as np
 
 from alignatt4llm.audio.samples import SAMPLE_RATE
 from alignatt4llm.errors import PromptTooLong
-from alignatt4llm.events import Commit
+from alignatt4llm.events import Close, Commit, Trace
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.policy.alignatt import AlignAtt
 from alignatt4llm.prompts.forms import FewShotPrompt
@@ -73,3 +73,24 @@ def follow(words, script=word_for_word, seconds=None, chunk=1.0, **settings):
     length = seconds or (words[-1].end if words else 3)
     size = round(chunk * SAMPLE_RATE)
     return play(session, [np.zeros(size, np.float32)] * int(length / chunk + 1)), session
+
+
+SPEECH = (
+    "The first train leaves the station at seven in the morning, and nobody knows why. "
+    "We found that the new method is faster, but it needs more memory than the old one did."
+)
+
+
+def decided(translator, heads, pair=EN_DE):
+    """What a stream on a model says of timed text: commits, and the reason of every token."""
+    session = Session(
+        TimedTextRecognizer(spread(SPEECH, 0.0, 14.0, pair.source)),
+        translator.open(pair, heads),
+        AlignAtt(heads),
+        translator.prompt_form(pair),
+        pair,
+    )
+    events = play(session, [SECOND] * 16)
+    said = [event.text for event in of(Commit, events)]
+    said += [event.target for event in of(Close, events)]
+    return said, [[(t.text, t.word, t.hold) for t in e.tokens] for e in of(Trace, events)]

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
+from sessions import decided
 from test_drafting import PAIR, assert_same, drafts, head_set, prompt
 from tiny import byte_fallback_tokenizer, byte_level_tokenizer
 from tiny_gguf import save_gguf, widened
@@ -13,12 +14,8 @@ from alignatt4llm import interpreter
 from alignatt4llm.cli.main import parser
 from alignatt4llm.cli.system import system
 from alignatt4llm.errors import AlignattError, PromptTooLong
-from alignatt4llm.events import Close, Commit, Trace
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.heads.loading import head_set_for
-from alignatt4llm.policy.alignatt import AlignAtt
-from alignatt4llm.recognizers.timed import TimedTextRecognizer, spread
-from alignatt4llm.session import Session
 from alignatt4llm.text.languages import Pair
 from alignatt4llm.translators.llamacpp import binding, context, pace
 from alignatt4llm.translators.llamacpp.feed import Feed
@@ -27,11 +24,6 @@ from alignatt4llm.translators.llamacpp.template import ChatTemplate
 from alignatt4llm.translators.llamacpp.translator import LlamaTranslator
 from alignatt4llm.translators.transformers import TransformersTranslator
 from alignatt4llm.weights.models import resolve_gguf
-
-SPEECH = (
-    "The first train leaves the station at seven in the morning, and nobody knows why. "
-    "We found that the new method is faster, but it needs more memory than the old one did."
-)
 
 
 @pytest.fixture(scope="module")
@@ -45,35 +37,16 @@ def tiny(file, **options):
     return LlamaTranslator(file, threads=1, precise=True, **options)
 
 
-def play(translator, heads, name="en-de"):
-    """What a stream says of timed text: commits, and the reason of every token."""
-    pair = Pair.parse(name)
-    session = Session(
-        TimedTextRecognizer(spread(SPEECH, 0.0, 14.0, pair.source)),
-        translator.open(pair, heads),
-        AlignAtt(heads),
-        translator.prompt_form(pair),
-        pair,
-    )
-    events = []
-    for _ in range(16):
-        events += session.feed(np.zeros(16_000, np.float32))
-    events += session.finish()
-    said = [event.text for event in events if isinstance(event, Commit)]
-    said += [event.target for event in events if isinstance(event, Close)]
-    held = [[(t.text, t.word, t.hold) for t in e.tokens] for e in events if isinstance(e, Trace)]
-    return said, held
-
-
 @pytest.mark.parametrize("name", ["en-de", pytest.param("en-zh", marks=pytest.mark.slow)])
 def test_a_stream_commits_and_holds_as_in_transformers(embedded_llm, tmp_path_factory, name):
     heads = head_set_for("gemma-3-270m", name)
     file = widened(resolve_gguf("embedded").location, tmp_path_factory.getbasetemp() / "f32.gguf")
     translator = LlamaTranslator(file, threads=1, guess=4, precise=True)
-    said, held = play(translator, heads, name)
+    pair = Pair.parse(name)
+    said, held = decided(translator, heads, pair)
     translator.close()
     reference = TransformersTranslator(embedded_llm, threads=1, dtype=torch.float32)
-    assert (said, held) == play(reference, heads, name)
+    assert (said, held) == decided(reference, heads, pair)
     assert len(said) > 3
     assert any(hold for trace in held for *_, hold in trace)
 

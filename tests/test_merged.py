@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from gguf import GGUFReader, GGUFWriter
 from peft import LoraConfig, get_peft_model
 from safetensors.numpy import load_file, save_file
-from tiny_gguf import save_gguf
+from tiny_gguf import rewritten, save_gguf
 
 from alignatt4llm.adapt.student import linear_layers
 from alignatt4llm.errors import AlignattError, silent
@@ -71,29 +70,11 @@ def test_it_is_made_once_and_anew_when_the_adapter_changes(tmp_path):
     assert len(told) == 2
 
 
-def split(source, target):
-    """Write a GGUF file anew in several parts; return the first."""
-    reader = GGUFReader(source)
-    writer = GGUFWriter(
-        target, reader.fields["general.architecture"].contents(), split_max_tensors=12
-    )
-    for field in reader.fields.values():
-        if not field.name.startswith("GGUF.") and field.name != "general.architecture":
-            inner = field.types[-1] if len(field.types) > 1 else None
-            writer.add_key_value(field.name, field.contents(), field.types[0], inner)
-    for tensor in reader.tensors:
-        writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return next(target.parent.glob(f"{target.stem}-00001-of-*.gguf"))
-
-
 def test_a_model_in_several_files_is_merged_into_one(tmp_path):
     _, adapter = taught(tmp_path, "qwen3")
     whole = logits(merged(tmp_path / "tiny.gguf", adapter, silent))
-    first = split(tmp_path / "tiny.gguf", tmp_path / "parts.gguf")
+    rewritten(tmp_path / "tiny.gguf", tmp_path / "parts.gguf", split_max_tensors=12)
+    (first,) = tmp_path.glob("parts-00001-of-*.gguf")
     np.testing.assert_array_equal(logits(merged(first, adapter, silent)), whole)
 
 

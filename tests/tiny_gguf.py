@@ -247,21 +247,32 @@ def _unturned(model: PreTrainedModel) -> torch.Tensor:
     return torch.tensor([1.0] * turning + [1e30] * (half - turning))
 
 
-def widened(source: str | Path, target: Path) -> Path:
-    """Write a GGUF file's weights in F32, rounded to bfloat16 as converted models have them."""
-    if target.exists():
-        return target
+def rewritten(source: str | Path, target: Path, change: Any = None, **options: Any) -> None:
+    """Write a GGUF file anew, its weights changed; ``options`` go to the writer."""
     reader = GGUFReader(source)
-    writer = GGUFWriter(target, reader.fields["general.architecture"].contents())
+    architecture = reader.fields["general.architecture"].contents()
+    writer = GGUFWriter(target, architecture, **options)
     for field in reader.fields.values():
-        if not field.name.startswith("GGUF.") and field.name != "general.architecture":
+        if not field.name.startswith(("GGUF.", "general.architecture")):
             inner = field.types[-1] if len(field.types) > 1 else None
             writer.add_key_value(field.name, field.contents(), field.types[0], inner)
     for tensor in reader.tensors:
-        whole = torch.from_numpy(dequantize(tensor.data, tensor.tensor_type).astype(np.float32))
-        writer.add_tensor(tensor.name, whole.bfloat16().float().numpy())
+        if change:
+            writer.add_tensor(tensor.name, change(dequantize(tensor.data, tensor.tensor_type)))
+        else:
+            writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+
+
+def widened(source: str | Path, target: Path) -> Path:
+    """Write a GGUF file's weights in F32, rounded to bfloat16 as converted models have them."""
+    if not target.exists():
+        rewritten(source, target, _rounded)
     return target
+
+
+def _rounded(weight: Any) -> Any:
+    return torch.from_numpy(weight.astype(np.float32)).bfloat16().float().numpy()

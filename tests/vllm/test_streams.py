@@ -12,17 +12,13 @@ pytest.importorskip(
 import psutil
 import torch
 from crowd import checkpoint
+from sessions import decided
 from test_drafting import PAIR, assert_same, drafts, head_set, held_by_mass, prompt
 
 from alignatt4llm.bench.engine import crowded, prompts
 from alignatt4llm.errors import AlignattError, PromptTooLong
-from alignatt4llm.events import Close, Commit, Trace
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.heads.loading import head_set_for
-from alignatt4llm.policy.alignatt import AlignAtt
-from alignatt4llm.recognizers.timed import TimedTextRecognizer, spread
-from alignatt4llm.session import Session
-from alignatt4llm.text.languages import Pair
 from alignatt4llm.translators.transformers import TransformersTranslator
 from alignatt4llm.translators.vllm.steps import Ask
 from alignatt4llm.translators.vllm.translator import VllmTranslator
@@ -32,10 +28,6 @@ WIDE = pytest.mark.skipif(
     not torch.cpu._is_avx512_supported(), reason="vLLM itself refuses 8 bits without AVX-512"
 )
 GUESSING = {"method": "ngram", "num_speculative_tokens": 2}
-SPEECH = (
-    "The first train leaves the station at seven in the morning, and nobody knows why. "
-    "We found that the new method is faster, but it needs more memory than the old one did."
-)
 
 
 @pytest.fixture(scope="module", params=["gemma3", pytest.param("llama", marks=SLOW)])
@@ -134,33 +126,13 @@ def test_layers_that_are_not_there_are_refused(tmp_path):
         VllmTranslator.local(checkpoint(tmp_path, "llama"), "tiny", [0, 9], {"max_model_len": 512})
 
 
-def play(translator, heads):
-    """What a stream says of timed text: commits, and the reason of every token."""
-    pair = Pair.parse("en-de")
-    session = Session(
-        TimedTextRecognizer(spread(SPEECH, 0.0, 14.0, pair.source)),
-        translator.open(pair, heads),
-        AlignAtt(heads),
-        translator.prompt_form(pair),
-        pair,
-    )
-    events = []
-    for _ in range(16):
-        events += session.feed(torch.zeros(16_000).numpy())
-    events += session.finish()
-    said = [event.text for event in events if isinstance(event, Commit)]
-    said += [event.target for event in events if isinstance(event, Close)]
-    held = [[(t.text, t.word, t.hold) for t in e.tokens] for e in events if isinstance(e, Trace)]
-    return said, held
-
-
 def test_a_stream_commits_and_holds_as_on_transformers(embedded_llm):
     heads = head_set_for("gemma-3-270m", "en-de")
     layers = sorted({layer for layer, _ in heads.heads})
     served = VllmTranslator.local(embedded_llm, "embedded", layers, {"dtype": "float32"})
-    said, held = play(served, heads)
+    said, held = decided(served, heads)
     served.close()
     reference = TransformersTranslator(embedded_llm, threads=1, dtype=torch.float32)
-    assert (said, held) == play(reference, heads)
+    assert (said, held) == decided(reference, heads)
     assert len(said) > 4
     assert any(hold for trace in held for *_, hold in trace)

@@ -76,12 +76,6 @@ class Student:
         """What is taught."""
         return [weight for weight in self.adapted.parameters() if weight.requires_grad]
 
-    @contextmanager
-    def untaught(self) -> Iterator[None]:
-        """Let the model be as it was before."""
-        with self.adapted.disable_adapter():
-            yield
-
     def read(self, batch: Batch, heads: Sequence[Head]) -> tuple[Tensor, Tensor]:
         """Feed a batch once.
 

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from alignatt4llm.draft import Draft, Judge
+from alignatt4llm.draft import Draft, Forced, Judge, Rows
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.prompts.prompt import Prompt, source_columns
 from alignatt4llm.text.languages import Pair
@@ -77,3 +77,20 @@ class GreedyDrafter(ABC):
         longest
             Tokens of the prompt and the draft at most.
         """
+
+
+class ForcingDrafter(GreedyDrafter):
+    """A drafter that also says given translations."""
+
+    def force(self, prompt: Prompt) -> Forced:
+        """Read the rows of a given translation, the prompt's accepted text, in one pass."""
+        ids, offsets = self._vocabulary.encode(prompt.text)
+        begin = len(prompt.text) - len(prompt.accepted)
+        first = next(i for i, (_, end) in enumerate(offsets) if end > begin)
+        columns, words = source_columns(prompt, offsets)
+        spans = tuple((max(0, start - begin), end - begin) for start, end in offsets[first:])
+        return Forced(spans, self._read(ids, len(ids) - first + 1), columns, words)
+
+    @abstractmethod
+    def _read(self, ids: Sequence[int], wanted: int) -> Rows:
+        """Return the rows of the last ``wanted`` tokens over the whole context, [N, H, L]."""

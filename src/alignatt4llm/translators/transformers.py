@@ -14,17 +14,17 @@ from transformers.utils import logging
 
 from alignatt4llm.attention.half_linear import widen
 from alignatt4llm.attention.packed import Feed, PackedModel, Stream
-from alignatt4llm.draft import Forced
+from alignatt4llm.draft import Rows
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.heads.headset import Head, HeadSet, Layout
 from alignatt4llm.machine.device import Device
 from alignatt4llm.machine.threads import best_threads
 from alignatt4llm.prompts.forms import prompt_form
-from alignatt4llm.prompts.prompt import Prompt, PromptForm, source_columns
+from alignatt4llm.prompts.prompt import PromptForm
 from alignatt4llm.text.languages import Pair
 from alignatt4llm.text.prefix import common_prefix
 from alignatt4llm.translators.base import Asked, Loaded, Passed
-from alignatt4llm.translators.drafter import GreedyDrafter
+from alignatt4llm.translators.drafter import ForcingDrafter
 from alignatt4llm.translators.drafting import Choice, Choices, Chooser, Needed
 from alignatt4llm.translators.merging import merge
 from alignatt4llm.translators.stepper import Stepper
@@ -137,7 +137,7 @@ class TransformersTranslator:
         return stream
 
 
-class TransformersDrafter(GreedyDrafter):
+class TransformersDrafter(ForcingDrafter):
     """Greedy drafts for one stream, reusing what the last draft computed.
 
     Successive prompts share most of their tokens. The keys and values of the common beginning
@@ -159,21 +159,14 @@ class TransformersDrafter(GreedyDrafter):
         with stepper.drafting():
             yield _StreamChooser(stepper, self._stream, torch.from_numpy(columns).to(device))
 
-    def force(self, prompt: Prompt) -> Forced:
-        """Read the rows of a given translation, the prompt's accepted text, in one pass."""
-        ids, offsets = self._translator.vocabulary.encode(prompt.text)
-        begin = len(prompt.text) - len(prompt.accepted)
-        first = next(i for i, (_, end) in enumerate(offsets) if end > begin)
-        positions, words = source_columns(prompt, offsets)
-        device = self._translator.model.device
-        kept = common_prefix(self._stream.ids, ids[: first - 1])
+    def _read(self, ids: Sequence[int], wanted: int) -> Rows:
+        kept = common_prefix(self._stream.ids, ids[:-wanted])
         self._stream.keep(kept)
-        every = torch.arange(len(ids), device=device)
-        wanted = len(ids) - first + 1
+        every = torch.arange(len(ids), device=self._translator.model.device)
         feed = Feed(self._stream, ids[kept:], wanted, every, needed=lambda rows: 1)
         self._translator.stepper.step(feed)
-        spans = tuple((max(0, start - begin), end - begin) for start, end in offsets[first:])
-        return Forced(spans, feed.rows.cpu().numpy(), positions, words)
+        read: Rows = feed.rows.cpu().numpy()
+        return read
 
     def begin(self, read: Stream) -> None:
         """Take over what another stream has read."""

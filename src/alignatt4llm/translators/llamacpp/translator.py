@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from alignatt4llm.draft import Forced
+from alignatt4llm.draft import Rows
 from alignatt4llm.heads.headset import Head, HeadSet, Layout
 from alignatt4llm.prompts.forms import prompt_form
-from alignatt4llm.prompts.prompt import Prompt, PromptForm, source_columns
+from alignatt4llm.prompts.prompt import PromptForm
 from alignatt4llm.text.languages import Pair
 from alignatt4llm.translators.base import Asked, Loaded, Passed
-from alignatt4llm.translators.drafter import GreedyDrafter
+from alignatt4llm.translators.drafter import ForcingDrafter
 from alignatt4llm.translators.drafting import Choice, Choices, Chooser, Needed
 from alignatt4llm.translators.llamacpp.context import CONTEXT, LlamaContext
 from alignatt4llm.translators.llamacpp.feed import Feed
@@ -125,7 +125,7 @@ class LlamaTranslator:
         self.inside.close()
 
 
-class LlamaDrafter(GreedyDrafter):
+class LlamaDrafter(ForcingDrafter):
     """Greedy drafts for one stream, reusing what the last draft computed.
 
     Keys and values of what successive prompts have in common stay in the context.
@@ -148,16 +148,10 @@ class LlamaDrafter(GreedyDrafter):
         ids, _ = self._translator.vocabulary.encode(text)
         self._step(Feed(self._stream, ids[:-1], wanted=0))
 
-    def force(self, prompt: Prompt) -> Forced:
-        """Read the rows of a given translation, the prompt's accepted text, in one pass."""
-        ids, offsets = self._translator.vocabulary.encode(prompt.text)
-        begin = len(prompt.text) - len(prompt.accepted)
-        first = next(i for i, (_, end) in enumerate(offsets) if end > begin)
-        positions, words = source_columns(prompt, offsets)
-        feed = Feed(self._stream, ids, len(ids) - first + 1, np.arange(len(ids)), asks=False)
+    def _read(self, ids: Sequence[int], wanted: int) -> Rows:
+        feed = Feed(self._stream, ids, wanted, np.arange(len(ids)), asks=False)
         self._step(feed)
-        spans = tuple((max(0, start - begin), end - begin) for start, end in offsets[first:])
-        return Forced(spans, feed.rows, positions, words)
+        return feed.rows
 
     def close(self) -> None:
         """Give up the place of this stream."""
