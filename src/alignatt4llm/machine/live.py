@@ -10,9 +10,10 @@ from alignatt4llm.machine.threads import available_cpus, chosen_threads
 LIVE = 0.8
 """Seconds of computing a second of speech that leave room for what else a computer does."""
 HEARING = 0.2
-"""Of these, seconds for a small recogniser: Whisper base on two slow CPUs takes 0.15 to 0.25."""
+"""Of these, seconds for a small recogniser such as Whisper base."""
 TOKENS = 7
-"""Tokens that are decoded a second of speech, by `alignatt bench` (en-de)."""
+"""Tokens that are decoded a second of speech: passes a chunk of ``alignatt bench --quick --engine
+llama.cpp --model embedded-large``, less the one that reads, in 0.7 s."""
 JOINED = 4
 """Chunks that are joined when they are late, up to which one still follows live."""
 _GAIN = 0.75
