@@ -1,5 +1,7 @@
 """Rows and logits of llama.cpp against the same weights in transformers, eager and in float32."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -13,9 +15,11 @@ from alignatt4llm.translators.llamacpp import context as inside
 from alignatt4llm.translators.llamacpp.context import LlamaContext
 from alignatt4llm.translators.llamacpp.feed import Feed
 from alignatt4llm.translators.llamacpp.slots import Slots
+from alignatt4llm.weights.gguf import read_header
 
 LENGTH = 3 * WINDOW
 STREAMS = 3
+MAPS = Path("/proc/self/maps")
 
 
 def token_ids(length=LENGTH, seed=3):
@@ -233,3 +237,9 @@ def test_places_are_never_shared_and_hold_what_they_say(steps):
         owned = [each.slot.number for each in streams if each.slot]
         assert len(owned) == len(set(owned))
         assert all(each.slot.owner is each for each in streams if each.slot)
+
+
+@pytest.mark.skipif(not MAPS.exists(), reason="this system does not list what is mapped")
+def test_weights_are_in_memory_once_unless_a_table_of_rows_is_among_them(case):
+    by_row = read_header(case.context.file).number("embedding_length_per_layer_input") > 0
+    assert (str(case.context.file) in MAPS.read_text()) == by_row

@@ -15,12 +15,17 @@ from alignatt4llm.translators.llamacpp.binding import Library, library
 from alignatt4llm.translators.llamacpp.feed import Feed, Token
 from alignatt4llm.translators.llamacpp.slots import Slots, Stream
 from alignatt4llm.translators.llamacpp.watch import Watch
+from alignatt4llm.weights.gguf import read_header
 from alignatt4llm.weights.gguf_files import part_names
 
 CONTEXT = 4096
 """Longest prompt and draft of a stream unless told otherwise, in tokens."""
 PASS = 256
 """New tokens that are computed together at most."""
+READ = 0
+"""Load a file by reading it: what is arranged anew for the processor is then in memory once, and not
+a second time as a mapped file. Files of models that look up a few rows of a large table stay mapped
+(Gemma's embeddings a layer): of these only the rows that are used take memory."""
 F16, F32 = 1, 0
 """Types of keys and values."""
 
@@ -251,9 +256,11 @@ def _load(library: Library, file: Path, gpu_layers: int | None) -> int:
     AlignattError
         If it cannot be loaded, or not enough memory is free.
     """
+    params: Any = library.call.llama_model_default_params()
     if gpu_layers == 0 or not library.call.llama_supports_gpu_offload():
         _check_memory(file)
-    params: Any = library.call.llama_model_default_params()
+        if not read_header(file).number("embedding_length_per_layer_input"):
+            params.load_mode = READ
     if gpu_layers is not None:
         params.n_gpu_layers = gpu_layers
     library.problems.clear()
