@@ -36,7 +36,7 @@ class Screen:
     def __init__(self, pair, columns=COLUMNS, rows=400):
         self._file = io.StringIO()
         console = Console(file=self._file, force_terminal=True, color_system=None, width=columns)
-        self.display = LiveDisplay(console, Pair.parse(pair))
+        self.display = LiveDisplay(console, [Pair.parse(pair)])
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.Stream(self._screen)
         self._read = 0

@@ -21,7 +21,7 @@ class Audience:
     """
 
     def __init__(self, targets: Sequence[Language]) -> None:
-        self._only = targets[0]
+        self._targets = targets
         self._listeners: Counter[str] = Counter()
         self._speeds: dict[str, ReadingSpeed] = {}
 
@@ -36,7 +36,7 @@ class Audience:
 
     def read(self, commit: Commit) -> None:
         """Note what there is to read."""
-        spoken = language(getattr(commit, "to", "") or self._only.code)
+        spoken = language(commit.to) if commit.to else self._targets[0]
         if spoken.code not in self._speeds:
             self._speeds[spoken.code] = ReadingSpeed(rules_for("netflix", spoken))
         self._speeds[spoken.code].add(commit)

@@ -86,10 +86,9 @@ class Feed:
 
     def heard(self, seen: int) -> tuple[bytes, int]:
         """Return what is heard now, if that is newer than what was seen, and its version."""
-        found = self.broadcast.newest(Source.type, seen)
-        if found is None:
+        version, line = self.broadcast.newest(Source.type).get("", (0, ""))
+        if version <= seen:
             return b"", seen
-        version, line = found
         if version > self._heard[0]:
             self._heard = version, heard(line, self.broadcast.journal.source)
         return self._heard[1], version

@@ -11,28 +11,30 @@ import time
 import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from threading import Lock
 from typing import Any, BinaryIO, TypeVar
 
-from alignatt4llm.delays import Delays
-from alignatt4llm.events import Close, Commit, End, Piece, SourceWord, to_json
+from alignatt4llm.events import Close, Commit, End, Piece, SourceWord, TargetState, to_json
 from alignatt4llm.serve.errors import UnknownSession
-from alignatt4llm.serve.past import Past, Record, Settled, fold
-from alignatt4llm.text.languages import LANGUAGES, Language, Pair
+from alignatt4llm.serve.past import Settled
+from alignatt4llm.serve.pasts import Pasts, Record
+from alignatt4llm.text.languages import LANGUAGES, Language
 
 T = TypeVar("T")
 
-Durable = Commit | Close | End
+Durable = Commit | Close | TargetState | End
 """Events that are kept and numbered; all others are worth something only when they are new."""
 
-_KINDS: dict[str, type[Durable]] = {kind.type: kind for kind in (Commit, Close, End)}
+_KINDS: dict[str, type[Durable]] = {kind.type: kind for kind in (Commit, Close, TargetState, End)}
 
-FORMAT = 2
-"""Version of what is written here; a close tells its words since 2."""
+FORMAT = 3
+"""Version of what is written here; the header tells all targets since 3."""
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{16,64}")
+_TYPED = 60
+"""Bytes of a line in which its type is told."""
 _AT_ONCE = 256
 """Lines read at once, so that memory stays bounded whatever a client asks for."""
 _STRETCH, _REST = 64, 0.001
@@ -64,12 +66,15 @@ class Journal:
         self.header = read_header(path)
         self._lock = Lock()
         self._starts: list[int] = []
+        self._targets: dict[str, None] = dict.fromkeys(self.header.get("to", ()))
         self._size = _repair(path)
         with path.open("rb") as file:
             at = 0
             for line in _restfully(file):
                 if line.startswith(b'{"seq"'):
                     self._starts.append(at)
+                    if b'"type": "target"' in line[:_TYPED]:
+                        self._targets[json.loads(line)["to"]] = None
                 at += len(line)
         self._file: BinaryIO | None = None
         # its name may be removed while it is still read, also after the session's end
@@ -95,24 +100,26 @@ class Journal:
     @property
     def source(self) -> Language:
         """The language that is spoken."""
-        return Pair.parse(self.header["pair"]).source
+        return LANGUAGES[self.header["from"]]
 
     @property
     def targets(self) -> tuple[Language, ...]:
-        """The languages that it is translated into."""
-        first = Pair.parse(self.header["pair"]).target
-        return tuple(LANGUAGES[code] for code in self.header.get("to", [first.code]))
+        """The languages that it is translated into, and those that were dropped."""
+        return tuple(LANGUAGES[code] for code in self._targets)
 
     @property
     def ended(self) -> bool:
         """Whether its end was written."""
         last = self.since(self.last - 1) if self.last else []
-        return bool(last) and json.loads(last[-1])["type"] == End.type
+        record = json.loads(last[-1]) if last else {}
+        return record.get("type") == End.type and not record.get("to")
 
     def append(self, event: Durable) -> None:
         """Write an event under the next number."""
         with self._lock:
             self._starts.append(self._size)
+            if isinstance(event, TargetState):
+                self._targets[event.to] = None
             self._write(f'{{"seq": {self.last}, {to_json(event)[1:]}')
 
     def hear(self, settled: Settled) -> None:
@@ -132,15 +139,12 @@ class Journal:
             lines = os.pread(self._reader, end - start, start).decode().split("\n")
         return [line for line in lines if line.startswith('{"seq"')]
 
-    def past(self) -> Past:
+    def past(self) -> Pasts:
         """Read everything again and add it up."""
-        language = Pair.parse(self.header["pair"]).target
-        past, delays = Past(), Delays(language)
+        past = Pasts(self.header["to"])
         for record in self._records():
-            past = fold(past, record, language)
-            if isinstance(record, Commit):
-                delays.add(record.text, record.audio_s, record.wall_s)
-        return replace(past, delays=delays)
+            past.add(record)
+        return past
 
     def close(self) -> None:
         """End writing; it can still be read."""
@@ -202,11 +206,6 @@ def events_of(journal: Journal) -> Iterator[Durable]:
         for line in lines:
             if event := _event(json.loads(line)):
                 yield event
-
-
-def concerns(event: Durable, target: Language) -> bool:
-    """Whether an event is of a target; one that names none concerns them all."""
-    return getattr(event, "to", "") in ("", target.code)
 
 
 def _restfully(lines: Iterable[T]) -> Iterator[T]:

@@ -5,10 +5,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from alignatt4llm.errors import AlignattError
+from alignatt4llm.outputs.only import Only
 from alignatt4llm.outputs.style import Style
 from alignatt4llm.outputs.table import OUTPUTS, OutputKind
 from alignatt4llm.serve.errors import UnknownFile
-from alignatt4llm.serve.journal import Journal, concerns, events_of
+from alignatt4llm.serve.journal import Journal, events_of
+from alignatt4llm.serve.messages import language_of
 from alignatt4llm.serve.registry import Registry
 from alignatt4llm.text.languages import Language, Pair
 
@@ -26,14 +28,24 @@ class Transcripts:
             raise UnknownFile(f"Transcripts come as {', '.join(OUTPUTS)}.")
         kind = OUTPUTS[suffix]
         broadcast = await self._registry.broadcast(request.path_params["session"])
-        target = target_of(broadcast.journal, request.query_params.get("to", ""))
-        text = await run_in_threadpool(_written, broadcast.journal, kind, target)
+        to = asked(request, broadcast.journal)
+        text = await run_in_threadpool(_written, broadcast.journal, kind, to)
         began = "".join(filter(str.isalnum, request.path_params["session"]))[:8]
-        headers = {"content-disposition": f'attachment; filename="translation-{began}.{suffix}"'}
+        name = f"translation-{began}.{to}.{suffix}" if to else f"translation-{began}.{suffix}"
+        headers = {"content-disposition": f'attachment; filename="{name}"'}
         return Response(text, media_type=kind.media_type, headers=headers)
 
 
-def target_of(journal: Journal, code: str) -> Language:
+def asked(request: Request, journal: Journal) -> str:
+    """Return the code of the language that is wanted of a session, by default its first.
+
+    It is empty where the session knows one only and its events do not tell which.
+    """
+    target = target_of(journal, request.query_params.get("to", ""))
+    return "" if journal.header["version"] == 1 else target.code
+
+
+def target_of(journal: Journal, name: str) -> Language:
     """Return the target that is asked for; the first if none is named.
 
     Raises
@@ -41,17 +53,20 @@ def target_of(journal: Journal, code: str) -> Language:
     UnknownFile
         If there is no such target.
     """
-    targets = {target.code: target for target in journal.targets}
-    if not code:
+    if not name:
         return journal.targets[0]
-    if code not in targets:
-        raise UnknownFile(f"This session is translated into {', '.join(targets)}.")
-    return targets[code]
+    target = language_of(name)
+    if target not in journal.targets:
+        known = ", ".join(each.code for each in journal.targets)
+        raise UnknownFile(f"This session is translated into {known}.")
+    return target
 
 
-def _written(journal: Journal, kind: OutputKind, target: Language) -> str:
-    events = (event for event in events_of(journal) if concerns(event, target))
+def _written(journal: Journal, kind: OutputKind, to: str) -> str:
+    style = Style.of(Pair(journal.source, target_of(journal, to)))
+    only = Only(to)
+    events = events_of(journal)
     try:
-        return kind.text(events, Style.of(Pair(journal.source, target)))
+        return kind.text(filter(None, map(only.take, events)) if to else events, style)
     except AlignattError as problem:  # a format that holds no such language
         raise UnknownFile(str(problem)) from problem
