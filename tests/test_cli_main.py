@@ -82,6 +82,7 @@ def test_models_list(monkeypatch, capsys):
     assert main.main(["models", "fetch", "nonesuch"]) == 2
 
 
+@pytest.mark.models
 def test_doctor(monkeypatch, capsys):
     monkeypatch.setenv("ALIGNATT_THREADS", "1")
     assert doctor.run(asked(measure=False)) == 0
@@ -92,6 +93,7 @@ def test_doctor(monkeypatch, capsys):
     assert "Gemma 3 270M in llama.cpp: not measured" in text
 
 
+@pytest.mark.models
 @pytest.mark.parametrize("fails", [False, True])
 def test_doctor_measures_when_asked_and_tells_what_fails(monkeypatch, capsys, fails):
     measured = []
@@ -110,6 +112,7 @@ def test_doctor_measures_when_asked_and_tells_what_fails(monkeypatch, capsys, fa
     assert ("embedded", "llama.cpp") in measured
 
 
+@pytest.mark.models
 @pytest.mark.parametrize(
     ("gone", "told"),
     [

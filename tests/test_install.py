@@ -86,10 +86,8 @@ class Calls(list):
 
 @pytest.fixture
 def without_whisper(monkeypatch):
-    found = doctor.installed
-    monkeypatch.setattr(
-        doctor, "installed", lambda name: None if name == "faster-whisper" else found(name)
-    )
+    monkeypatch.setattr(doctor, "_packages", lambda: ["whisper", "transformers"])
+    monkeypatch.setattr(doctor, "_models", lambda: [])
 
 
 def fix(monkeypatch, calls, *options, typed=None):
@@ -140,7 +138,9 @@ def test_an_installer_that_is_not_there_is_told(monkeypatch, capsys):
     assert "'no-such-uv' does not start" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("without_whisper")
 def test_where_nothing_is_missing_nothing_is_asked(monkeypatch):
+    monkeypatch.setattr(doctor, "_packages", lambda: ["transformers"])
     assert fix(monkeypatch, Calls()) == 0
 
 
