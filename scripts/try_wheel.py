@@ -2,8 +2,8 @@
 
     python scripts/try_wheel.py dist/alignatt4llm-0.2.0-py3-none-any.whl
 
-A fresh environment is made in a folder that is deleted at the end, and only commands that the README
-gives are run in it. Prints the seconds that each took and the megabytes of the environment.
+A fresh environment is made in a folder that is deleted at the end, and only commands that the
+README gives are run in it. Prints the seconds that each took and the megabytes that there are then.
 """
 
 import os
@@ -20,9 +20,11 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.parse import urljoin
 from urllib.request import urlopen
+from zipfile import ZipFile
 
-SAMPLE = Path(__file__).parent.parent / "samples" / "fleurs-en-000.ogg"
-EXTRAS = "embedded,serve"
+ROOT = Path(__file__).parent.parent
+SAMPLE = ROOT / "samples" / "fleurs-en-000.ogg"
+EXTRAS = "server"
 COMMANDS = [
     ["doctor"],
     ["demo"],
@@ -114,8 +116,18 @@ def open_page(address: str) -> int:
     return len(seen)
 
 
+def left_out(wheel: Path) -> list[str]:
+    """Return the files of the package that a wheel does not hold."""
+    source = ROOT / "src"
+    paths = (path for path in source.glob("alignatt4llm/**/*") if path.is_file())
+    names = {path.relative_to(source).as_posix() for path in paths if path.suffix != ".pyc"}
+    return sorted(names - set(ZipFile(wheel).namelist()))
+
+
 def main(wheel: Path) -> None:
     """Try a wheel."""
+    if lacking := left_out(wheel):
+        sys.exit(f"{wheel} lacks {', '.join(lacking)}")
     with tempfile.TemporaryDirectory(prefix="alignatt-") as name:
         place = Place(Path(name))
         place.run(sys.executable, "-m", "venv", "env")

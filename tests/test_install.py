@@ -1,6 +1,6 @@
 """What is missing is named with the command that installs it here, and doctor can run it."""
 
-import argparse
+import os
 import shlex
 import subprocess
 import sys
@@ -13,21 +13,31 @@ from alignatt4llm.cli import doctor, main, mending
 from alignatt4llm.errors import AlignattError, extra, install, installer, with_extra
 
 BESIDE = str(Path(sys.executable).parent / "pip")
+PYTHON = sys.executable
+SERVE = "alignatt4llm[serve]" if os.name == "nt" else "'alignatt4llm[serve]'"
 WAYS = [
-    # is there pip here, the pip that is found first, what is typed before the packages
-    (True, BESIDE, "pip install"),
-    (True, "/usr/bin/pip", f"{sys.executable} -m pip install"),
-    (True, None, f"{sys.executable} -m pip install"),
-    (False, None, f"uv pip install --python {sys.executable}"),
-    (False, "/usr/bin/pip", f"uv pip install --python {sys.executable}"),
+    # what lies in the environment, whether there is pip in it, the pip that is found first, what
+    # is typed before the packages
+    ("", True, BESIDE, "pip install"),
+    ("", True, "/usr/bin/pip", f"{PYTHON} -m pip install"),
+    ("", True, None, f"{PYTHON} -m pip install"),
+    ("", False, None, f"uv pip install --python {PYTHON}"),
+    ("", False, "/usr/bin/pip", f"uv pip install --python {PYTHON}"),
+    ("uv-receipt.toml", False, None, f"uv pip install --python {PYTHON}"),
+    ("pipx_metadata.json", False, None, "pipx runpip alignatt4llm-2 install"),
+    ("pipx_metadata.json", True, BESIDE, "pipx runpip alignatt4llm-2 install"),
 ]
 
 
-@pytest.mark.parametrize(("pip", "first", "typed"), WAYS)
-def test_the_command_installs_beside_this_program(monkeypatch, pip, first, typed):
+@pytest.mark.parametrize(("lies", "pip", "first", "typed"), WAYS)
+def test_the_command_installs_beside_this_program(tmp_path, monkeypatch, lies, pip, first, typed):
+    place = tmp_path / "alignatt4llm-2"
+    place.mkdir()
+    (place / (lies or "pyvenv.cfg")).touch()
+    monkeypatch.setattr(errors.sys, "prefix", str(place))
     monkeypatch.setattr(errors, "find_spec", lambda name: pip or None)
     monkeypatch.setattr(errors, "which", lambda name: first)
-    assert install(with_extra("serve")) == f"{typed} 'alignatt4llm[serve]'"
+    assert install(with_extra("serve")) == f"{typed} {SERVE}"
 
 
 REQUIREMENTS = [
@@ -39,6 +49,7 @@ REQUIREMENTS = [
 ]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows joins words in another way")
 @pytest.mark.parametrize("words", REQUIREMENTS)
 def test_what_is_typed_is_what_is_run(monkeypatch, words):
     monkeypatch.setattr(errors, "which", lambda name: None)
@@ -48,18 +59,16 @@ def test_what_is_typed_is_what_is_run(monkeypatch, words):
 
 def test_windows_knows_no_single_quotes(monkeypatch):
     monkeypatch.setattr(errors.os, "name", "nt")
-    monkeypatch.setattr(errors, "which", lambda name: "pip")
-    monkeypatch.setattr(errors, "Path", lambda text: argparse.Namespace(parent="here"))
-    assert install("alignatt4llm[serve]", "a b") == 'pip install alignatt4llm[serve] "a b"'
+    monkeypatch.setattr(errors, "installer", lambda *words: ["pip", *words])
+    assert install("alignatt4llm[serve]", "a b") == 'pip alignatt4llm[serve] "a b"'
 
 
 def test_an_import_that_fails_tells_the_command(monkeypatch):
     monkeypatch.setattr(errors, "which", lambda name: BESIDE)
-    with pytest.raises(AlignattError) as caught, extra("scc", "Writing SCC"):
+    with pytest.raises(AlignattError) as caught, extra("serve", "Serving"):
         import no_such_package.inside  # noqa: F401
     assert str(caught.value) == (
-        "Writing SCC needs the package no_such_package, which is not installed; "
-        "pip install 'alignatt4llm[scc]'."
+        f"Serving needs the package no_such_package, which is not installed; pip install {SERVE}."
     )
 
 

@@ -202,7 +202,7 @@ def test_heads_that_do_not_fit_are_refused(tiny_file):
 def test_a_library_that_does_not_fit_its_definitions_is_refused(monkeypatch):
     changed = {"context": {**binding._DEFAULTS["context"], "n_ubatch": 777}}
     monkeypatch.setattr(binding, "_DEFAULTS", changed)
-    with pytest.raises(AlignattError, match="do not belong together; .*pip install"):
+    with pytest.raises(AlignattError, match=r"do not belong together; .*pip install"):
         binding._wheel()
 
 

@@ -45,8 +45,11 @@ def with_extra(name: str) -> str:
 def installer(*arguments: str) -> list[str]:
     """Return the command that installs packages beside this program, word by word.
 
-    pip does it, in what pipx made too, and uv where there is no pip.
+    It is pipx's where pipx made the environment, else pip's, and uv's where there is no pip.
     """
+    place = Path(sys.prefix)
+    if (place / "pipx_metadata.json").exists():
+        return ["pipx", "runpip", place.name, "install", *arguments]
     if find_spec("pip"):
         return [sys.executable, "-m", "pip", "install", *arguments]
     return ["uv", "pip", "install", "--python", sys.executable, *arguments]
@@ -54,9 +57,10 @@ def installer(*arguments: str) -> list[str]:
 
 def install(*arguments: str) -> str:
     """Return that command as it is typed here: short where ``pip`` means the pip beside us."""
+    words = installer(*arguments)
     pip = which("pip")
-    near = pip is not None and Path(pip).parent == Path(sys.executable).parent
-    words = ["pip", "install", *arguments] if near else installer(*arguments)
+    if words[0] == sys.executable and pip and Path(pip).parent == Path(sys.executable).parent:
+        words = ["pip", "install", *arguments]
     return list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 
