@@ -200,6 +200,7 @@ def _tables() -> None:
     _line("outputs", ", ".join(OUTPUTS))
     for preset in PRESETS.values():
         _line("preset", f"{preset.name}: {preset.title}; {', '.join(preset.pairs) or UNREADY}")
+    _line("an extra", f"is installed by {install(with_extra('NAME'))}")
 
 
 def _lack(needs: Sequence[str], extra: str) -> str:
