@@ -11,6 +11,9 @@ import pytest
 from alignatt4llm import errors
 from alignatt4llm.cli import doctor, main, mending
 from alignatt4llm.errors import AlignattError, extra, install, installer, with_extra
+from alignatt4llm.translators.base import Asked
+from alignatt4llm.translators.table import load_translator
+from alignatt4llm.weights import wheels
 
 BESIDE = str(Path(sys.executable).parent / "pip")
 PYTHON = sys.executable
@@ -80,6 +83,29 @@ def test_nothing_else_in_the_package_writes_the_command():
         if "pip install" in path.read_text("utf-8")
     ]
     assert again == []
+
+
+@pytest.mark.parametrize(
+    ("model", "engine", "there", "extras"),
+    [
+        ("embedded", "llama.cpp", False, "embedded,llamacpp"),
+        ("embedded-large", "llama.cpp", False, "embedded-large,llamacpp"),
+        ("gemma-3-270m", "transformers", False, "embedded,transformers"),
+        ("embedded", "llama.cpp", True, "llamacpp"),
+        ("a folder", "llama.cpp", False, "llamacpp"),
+        ("a folder", "vllm", False, "vllm"),
+    ],
+)
+def test_one_command_brings_the_engine_and_the_model(
+    monkeypatch, tmp_path, model, engine, there, extras
+):
+    monkeypatch.setenv("ALIGNATT_CACHE", str(tmp_path))
+    monkeypatch.setattr(wheels, "_locate", lambda part: tmp_path if there else None)
+    for package in ("torch", "vllm", "xllamacpp", "llama_cpp"):
+        monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(AlignattError) as caught:
+        load_translator(engine, Asked(model))
+    assert with_extra(extras) in str(caught.value)
 
 
 class Calls(list):
