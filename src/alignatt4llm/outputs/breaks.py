@@ -24,7 +24,7 @@ _MODELS = {
 
 def strains(said: Sequence[Said], language: Language) -> list[float]:
     """Return the strain of an end before each word, and after the last: one more than words."""
-    within = _within_phrases(said, language)
+    within = within_phrases(said, language)
     result, first = [SENTENCE], 0
     for at in range(1, len(said)):
         if _is_sentence(said[first:at], said[at].text, language):
@@ -71,7 +71,7 @@ def _plain(word: str) -> str:
     return word.casefold().strip("\"'“”„«»‹›()[]¿¡.,;:!?…–—- ")
 
 
-def _within_phrases(said: Sequence[Said], language: Language) -> set[int]:
+def within_phrases(said: Sequence[Said], language: Language) -> set[int]:
     """Return the words before which no phrase of a script without spaces begins.
 
     Where words have spaces, all between two of them is one phrase.

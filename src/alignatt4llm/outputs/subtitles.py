@@ -15,7 +15,6 @@ from alignatt4llm.text.languages import Language
 
 MARK = "\u200f"
 """A character of no width that is written from the right."""
-_FROM_THE_RIGHT = ("ar", "fa", "he")
 
 
 class Subtitles(Format):
@@ -98,7 +97,7 @@ def directed(cue: Cue, style: Style) -> Cue:
 
 
 def _directed(lines: tuple[str, ...], language: Language) -> tuple[str, ...]:
-    if language.code not in _FROM_THE_RIGHT:
+    if not language.from_right:
         return lines
     return tuple(f"{MARK}{line}{MARK}" for line in lines)
 

@@ -21,8 +21,10 @@ from alignatt4llm.serve.handshake import accept
 from alignatt4llm.serve.origins import Origins
 
 COOKIE = "alignatt"
-OPEN = ("/healthz", "/readyz")
-"""Paths for probes; they tell nothing but whether the server is well."""
+LINKED = "/watch/"
+"""What lies below it may be read by everybody who knows its name, and only read."""
+PROBES = ("/healthz", "/readyz")
+"""Paths that tell nothing but whether the server is well."""
 
 
 class Access:
@@ -51,7 +53,7 @@ class Access:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what is allowed."""
-        if scope["type"] == "lifespan" or scope["path"] in OPEN:
+        if scope["type"] == "lifespan" or scope["path"] in PROBES:
             await self._app(scope, receive, send)
             return
         try:
@@ -70,7 +72,8 @@ class Access:
         known = not origin or self._origins.own(origin, host) or self._origins.allow(origin)
         if origin and not (reads or known):
             raise Unauthorized(f"Pages of '{origin[:80]}' may not use this server.")
-        if self._token and not any(self._shown(asked)):
+        linked = reads and asked.scope["path"].startswith(LINKED)
+        if self._token and not linked and not any(self._shown(asked)):
             raise Unauthorized("This server asks for its token: a bearer token, or ?token=.")
 
     def _is_own(self, host: str) -> bool:

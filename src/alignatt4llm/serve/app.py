@@ -25,10 +25,11 @@ from alignatt4llm.serve.messages import Defaults
 from alignatt4llm.serve.metrics import Metrics
 from alignatt4llm.serve.openai import openai_routes
 from alignatt4llm.serve.origins import Origins
-from alignatt4llm.serve.pages import asset, favicon, front
+from alignatt4llm.serve.pages import asset, favicon, front, qr
 from alignatt4llm.serve.registry import Registry
 from alignatt4llm.serve.text import TextDoor
 from alignatt4llm.serve.transcripts import Transcripts
+from alignatt4llm.serve.watch import Watch
 from alignatt4llm.settings.latency import LATENCIES
 from alignatt4llm.text.languages import Pair
 
@@ -119,6 +120,8 @@ def _routes(registry: Registry, failures: Failures) -> list[BaseRoute]:
         Route("/metrics", measured),
         Route("/captions/{session}", Captions(registry).answer),
         Route("/transcripts/{session}.{kind}", Transcripts(registry).answer),
+        Route("/qr.svg", qr),
+        *Watch(registry, failures).routes(),
         *openai_routes(registry, failures),
         WebSocketRoute("/live", live),
         WebSocketRoute("/text", text),

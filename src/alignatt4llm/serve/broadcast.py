@@ -1,7 +1,7 @@
 """What a session says, for any number of listeners, each at its own pace."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from threading import Lock
@@ -9,6 +9,7 @@ from threading import Lock
 from starlette.concurrency import run_in_threadpool
 
 from alignatt4llm.events import Close, Commit, End, Event, Notice, Preview, Source, Trace, to_json
+from alignatt4llm.serve.audience import Audience
 from alignatt4llm.serve.journal import Journal
 
 
@@ -19,15 +20,23 @@ class Broadcast:
     to it. Nothing is queued for anybody: a slow listener finds several numbered events at once
     and only the newest of the others. Notices, of which a stream has few, are kept for those who
     come later.
+
+    Attributes
+    ----------
+    journal
+        What was said for good.
+    audience
+        Who reads along, and how fast they must.
     """
 
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
+        self.audience = Audience(journal.targets)
         self._lock = Lock()
         self._newest: dict[str, tuple[int, str]] = {}
         self._notices: list[str] = []
         self._version = 0
-        self._listeners: set[Listener] = set()
+        self._wakes: set[Callable[[], None]] = set()
 
     def publish(self, event: Event) -> None:
         """Take an event from the session's thread."""
@@ -39,6 +48,8 @@ class Broadcast:
                 if not isinstance(event, Commit):
                     self._newest.clear()
             self.journal.append(event)
+            if isinstance(event, Commit):
+                self.audience.read(event)
         elif isinstance(event, Notice):
             with self._lock:
                 self._notices.append(to_json(event))
@@ -51,21 +62,27 @@ class Broadcast:
     def wake(self) -> None:
         """Make every listener look again."""
         with self._lock:
-            listeners = tuple(self._listeners)
-        for listener in listeners:
-            listener.wake()
+            wakes = tuple(self._wakes)
+        for wake in wakes:
+            wake()
+
+    @contextmanager
+    def woken(self, wake: Callable[[], None]) -> Iterator[None]:
+        """Have something called, from any thread, when there may be something new."""
+        with self._lock:
+            self._wakes.add(wake)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._wakes.discard(wake)
 
     @contextmanager
     def listener(self, seq: int, trace: bool) -> Iterator["Listener"]:
         """Listen to what comes after a number."""
         listener = Listener(self, seq, trace)
-        with self._lock:
-            self._listeners.add(listener)
-        try:
+        with self.woken(listener.wake):
             yield listener
-        finally:
-            with self._lock:
-                self._listeners.discard(listener)
 
     def newest(self, kind: str, version: int) -> tuple[int, str] | None:
         """Return the newest event of a kind that may be forgotten, if it is newer."""

@@ -20,7 +20,7 @@ from alignatt4llm.delays import Delays
 from alignatt4llm.events import Close, Commit, End, Piece, SourceWord, to_json
 from alignatt4llm.serve.errors import UnknownSession
 from alignatt4llm.serve.past import Past, Record, Settled, fold
-from alignatt4llm.text.languages import Pair
+from alignatt4llm.text.languages import Language, Pair
 
 T = TypeVar("T")
 
@@ -91,6 +91,16 @@ class Journal:
     def last(self) -> int:
         """Number of the last event, 0 if there is none."""
         return len(self._starts)
+
+    @property
+    def source(self) -> Language:
+        """The language that is spoken."""
+        return Pair.parse(self.header["pair"]).source
+
+    @property
+    def targets(self) -> tuple[Language, ...]:
+        """The languages that it is translated into."""
+        return (Pair.parse(self.header["pair"]).target,)
 
     @property
     def ended(self) -> bool:
@@ -191,6 +201,11 @@ def events_of(journal: Journal) -> Iterator[Durable]:
         for line in lines:
             if event := _event(json.loads(line)):
                 yield event
+
+
+def concerns(event: Durable, target: Language) -> bool:
+    """Whether an event is of a target; one that names none concerns them all."""
+    return getattr(event, "to", "") in ("", target.code)
 
 
 def _restfully(lines: Iterable[T]) -> Iterator[T]:

@@ -45,6 +45,8 @@ class Limits:
         Bad messages in a row that end a conversation.
     viewers
         Caption feeds at once.
+    listeners
+        Those who read along at once.
     """
 
     sessions: int = 8
@@ -64,6 +66,7 @@ class Limits:
     rate: float = 1000.0
     errors: int = 20
     viewers: int = 200
+    listeners: int = 2000
 
     def __post_init__(self) -> None:
         for field in fields(self):

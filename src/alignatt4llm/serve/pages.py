@@ -4,6 +4,7 @@ from importlib import resources
 from mimetypes import guess_type
 from pathlib import Path
 
+import segno
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
@@ -11,7 +12,9 @@ from alignatt4llm.serve.access import COOKIE, cookie_for
 from alignatt4llm.serve.errors import UnknownFile
 
 FOLDER = Path(str(resources.files("alignatt4llm.serve"))) / "page"
-_HEADERS = {
+_LONGEST_LINK = 500
+
+HEADERS = {
     "cache-control": "no-cache",
     "content-security-policy": (
         "default-src 'self'; media-src 'self' blob:; "
@@ -27,7 +30,7 @@ def page(name: str) -> Response:
     path = FOLDER / name
     if path.parent != FOLDER or not path.is_file():
         raise UnknownFile("There is no such page.")
-    return FileResponse(path, media_type=guess_type(name)[0], headers=_HEADERS)
+    return FileResponse(path, media_type=guess_type(name)[0], headers=HEADERS)
 
 
 async def asset(request: Request) -> Response:
@@ -38,6 +41,17 @@ async def asset(request: Request) -> Response:
 async def favicon(request: Request) -> Response:
     """Serve the icon that browsers ask for by themselves."""
     return page("icon.svg")
+
+
+async def qr(request: Request) -> Response:
+    """Draw a link as a QR code."""
+    link = request.query_params.get("link", "")
+    if not link.startswith(("http://", "https://")) or len(link) > _LONGEST_LINK:
+        raise UnknownFile(
+            f"Give ?link= the address to draw: http or https, {_LONGEST_LINK} characters at most."
+        )
+    drawing = segno.make_qr(link, error="m").svg_inline(scale=4, light="#fff", omitsize=True)
+    return Response(drawing, media_type="image/svg+xml", headers=HEADERS)
 
 
 async def front(request: Request) -> Response:

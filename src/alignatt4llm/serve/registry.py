@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 from alignatt4llm.audio.samples import SAMPLE_RATE
 from alignatt4llm.events import Notice
@@ -93,6 +94,7 @@ class Registry:
         self.steps = Steps()
         self._shelf = Shelf(folder)
         self._sessions: dict[str, LiveSession] = {}
+        self._read: WeakValueDictionary[str, Broadcast] = WeakValueDictionary()
         self._others = 0
         self._cleaned = -_CLEANING
 
@@ -188,12 +190,26 @@ class Registry:
 
     async def broadcast(self, session: str) -> Broadcast:
         """Return what a session says or has said, for reading only."""
-        if found := self._sessions.get(session):
-            return found.broadcast
+        if found := self._known(session):
+            return found
         async with self._shelf.turn:
-            if found := self._sessions.get(session):
-                return found.broadcast
-            return Broadcast(await self._shelf.journal(session))
+            if found := self._known(session):  # somebody else has just read it
+                return found
+            broadcast = Broadcast(await self._shelf.journal(session))
+            return self._read.setdefault(session, broadcast)
+
+    async def check(self, session: str) -> None:
+        """Raise UnknownSession if there is none under this name."""
+        if self._known(session) is None:
+            await self._shelf.header(session)
+
+    def is_current(self, broadcast: Broadcast) -> bool:
+        """Whether a broadcast is still the one of its session, running or not."""
+        return self._known(broadcast.journal.header["session"]) is broadcast
+
+    def _known(self, session: str) -> Broadcast | None:
+        """Return what somebody is reading or writing; a resumed session has a new one."""
+        return self._read.get(session)
 
     def is_running(self, broadcast: Broadcast) -> bool:
         """Whether more can come from a broadcast; a session resumed from disk has a new one."""
@@ -287,6 +303,7 @@ class Registry:
 
         session.start(over)
         self._sessions[session.id] = session
+        self._read[session.id] = broadcast
         return session
 
     def _forget(self, session: LiveSession) -> None:

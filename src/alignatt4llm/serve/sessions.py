@@ -158,6 +158,7 @@ class LiveSession:
             "audio_s": round(consumed, 3),
             "lag_s": round(self._lag(), 3),
             "rtf": float(f"{self._busy / heard:.3g}") if heard > 1 else 0.0,
+            **self.broadcast.audience.told(consumed),
         }
 
     def _lag(self) -> float:

@@ -42,6 +42,13 @@ class Language:
         """Whether the unit is a character (zh, ja, th) rather than a word."""
         return self.separator == ""
 
+    @property
+    def from_right(self) -> bool:
+        """Whether it is written from right to left."""
+        return self.code in _FROM_RIGHT
+
+
+_FROM_RIGHT = ("ar", "fa", "he")
 
 LANGUAGES = {
     language.code: language

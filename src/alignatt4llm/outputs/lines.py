@@ -1,0 +1,71 @@
+"""Lines that roll up: where a line may end, and when the next begins.
+
+The text only grows. A line is filled before the next begins, and none but the last ever changes;
+whoever shows lines asks `parts` where they may end, and puts each part on the last line if there is
+room. `Lines` does so where letters have a fixed width; on web pages ``lines.js`` does, by pixels.
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+from alignatt4llm.outputs.breaks import within_phrases
+from alignatt4llm.outputs.cues import Said, spans_of
+from alignatt4llm.text.languages import Language
+from alignatt4llm.text.units import begins_unit
+
+
+def parts(text: str, language: Language) -> list[str]:
+    """Split text that was said where a line may end; joining the parts gives it back.
+
+    White space stands before the part that follows it.
+    """
+    spans = list(spans_of(text, language))
+    joints = (" " if text[start - 1 : start].isspace() else "" for start, _ in spans)
+    said = [Said(text[a:b], 0, 0, joint) for (a, b), joint in zip(spans, joints, strict=True)]
+    within = within_phrases(said, language)
+    ends = [spans[at - 1][1] for at in range(1, len(spans)) if at not in within]
+    cuts = [0, *ends, len(text)]
+    return [text[a:b] for a, b in pairwise(cuts) if b > a]
+
+
+def joins(text: str, language: Language) -> bool:
+    """Whether text goes on what was said before it, so that it cannot begin a line."""
+    return bool(text) and not text[0].isspace() and not begins_unit(text, 0, language)
+
+
+class Lines:
+    """Lines of a fixed width that only ever grow.
+
+    Parameters
+    ----------
+    room
+        Width of a line.
+    language
+        Of the text.
+    width
+        Measures a text.
+
+    Attributes
+    ----------
+    last
+        The line that may still grow.
+    """
+
+    def __init__(self, room: int, language: Language, width: Callable[[str], float] = len) -> None:
+        self._room, self._language, self._width = room, language, width
+        self.last = ""
+
+    def add(self, text: str) -> Iterator[str]:
+        """Take text; yield the lines that are full, which never change."""
+        joined = joins(text, self._language)
+        for part in parts(text, self._language):
+            fits = self._width((self.last + part).strip()) <= self._room
+            if self.last and not (fits or joined):
+                yield self.end()
+            self.last = self.last + part if self.last else part.lstrip()
+            joined = False
+
+    def end(self) -> str:
+        """Return the last line and begin another."""
+        line, self.last = self.last, ""
+        return line.rstrip()

@@ -1,0 +1,148 @@
+"""Reading along: a page for everybody who has the link, and the events that it shows.
+
+Who has the link of a session may read it and do nothing else; no token is asked for here.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+
+from alignatt4llm.serve.access import LINKED
+from alignatt4llm.serve.broadcast import Broadcast
+from alignatt4llm.serve.errors import Busy, UnknownFile, UnknownSession
+from alignatt4llm.serve.failures import Failures
+from alignatt4llm.serve.feed import Feed, Place
+from alignatt4llm.serve.frames import frame
+from alignatt4llm.serve.pages import FOLDER, HEADERS, page
+from alignatt4llm.serve.registry import Registry
+from alignatt4llm.serve.transcripts import Transcripts, target_of
+from alignatt4llm.text.languages import Language
+
+_ASSETS = (
+    "watch.js",
+    "watch.css",
+    "feed.js",
+    "lines.js",
+    "theme.js",
+    "hall.js",
+    "hall.css",
+    "icon.svg",
+)
+"""Files that the pages ask for."""
+_BACK = (3000, 8000)
+"""Milliseconds after which a listener whose feed ended asks again; not all at the same moment."""
+_ALIVE = 15.0
+"""Seconds after which a listener is shown that the feed is alive."""
+_LOOK = 1.0
+"""Seconds after which a feed of a session that does not run looks whether it was resumed."""
+
+
+class Watch:
+    """Serves everything below ``/watch/``.
+
+    Parameters
+    ----------
+    registry
+        Has the sessions.
+    failures
+        Takes refusals.
+    """
+
+    def __init__(self, registry: Registry, failures: Failures) -> None:
+        self._registry = registry
+        self._failures = failures
+        self._feeds: dict[Broadcast, Feed] = {}
+        self._listeners = 0
+
+    def routes(self) -> list[BaseRoute]:
+        """Return what answers where."""
+        return [
+            Route(f"{LINKED}page/{{name}}", self.asset),
+            Route(f"{LINKED}{{session}}", self.page),
+            Route(f"{LINKED}{{session}}/captions", self.page),
+            Route(f"{LINKED}{{session}}/events", self.events),
+            Route(f"{LINKED}{{session}}/translation.{{kind}}", Transcripts(self._registry).answer),
+        ]
+
+    async def asset(self, request: Request) -> Response:
+        """Serve a file that the pages ask for."""
+        name = request.path_params["name"]
+        if name not in _ASSETS:
+            raise UnknownFile("There is no such page.")
+        return page(name)
+
+    async def page(self, request: Request) -> Response:
+        """Serve a page, also to those whose link leads nowhere."""
+        try:
+            await self._registry.check(request.path_params["session"])
+        except UnknownSession as problem:
+            answer = self._failures.told(request, problem)
+            if "text/html" not in request.headers.get("accept", ""):
+                return answer
+            lost = (FOLDER / "lost.html").read_text("utf-8")
+            number = answer.headers["x-request-id"]
+            return HTMLResponse(lost, answer.status_code, {**HEADERS, "x-request-id": number})
+        captions = request.url.path.endswith("/captions")
+        return page("captions.html" if captions else "watch.html")
+
+    async def events(self, request: Request) -> Response:
+        """Serve the events of one target, from where a listener stands."""
+        broadcast = await self._registry.broadcast(request.path_params["session"])
+        target = target_of(broadcast.journal, request.query_params.get("to", ""))
+        if self._listeners >= self._registry.limits.listeners:
+            raise Busy("Too many listeners at once; try again later.")
+        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+        if request.method == "HEAD":
+            return Response(media_type="text/event-stream", headers=headers)
+        stream = self._stream(broadcast, target, _position(request))
+        return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+
+    async def _stream(
+        self, broadcast: Broadcast, target: Language, seq: int
+    ) -> AsyncIterator[bytes]:
+        clock = asyncio.get_running_loop().time
+        with self._listening(broadcast, target) as feed:
+            place = Place(feed, target, seq)
+            yield f"retry: {random.randint(*_BACK)}\n\n".encode()
+            while True:
+                fresh, running, told = feed.fresh, self._registry.is_running(broadcast), clock()
+                async for data in place.news():
+                    yield data
+                if broadcast.journal.ended and not running:
+                    yield frame("over", {})
+                    return
+                while not fresh.is_set() and clock() - told < _ALIVE:
+                    if self._registry.closing or not self._registry.is_current(broadcast):
+                        return
+                    await _wait(fresh, _ALIVE if running else _LOOK)
+                if not fresh.is_set():
+                    yield frame("alive", {})
+
+    @contextmanager
+    def _listening(self, broadcast: Broadcast, target: Language) -> Iterator[Feed]:
+        """Count a listener; all of one broadcast share a feed."""
+        self._listeners += 1
+        feed = self._feeds.setdefault(broadcast, Feed(broadcast))
+        try:
+            with broadcast.audience.one_more(target.code), feed.shared():
+                yield feed
+        finally:
+            self._listeners -= 1
+            if not feed.readers:
+                self._feeds.pop(broadcast, None)
+
+
+async def _wait(fresh: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(fresh.wait(), seconds)
+
+
+def _position(request: Request) -> int:
+    """Return the number after which a listener wants events."""
+    seen = request.headers.get("last-event-id") or request.query_params.get("after", "")
+    return int(seen) if seen.isdecimal() and len(seen) < 18 else 0
