@@ -8,7 +8,6 @@ from contextlib import ExitStack, contextmanager
 from starlette.concurrency import run_in_threadpool
 
 from alignatt4llm.events import Source
-from alignatt4llm.outputs.table import OUTPUTS
 from alignatt4llm.serve.broadcast import Broadcast
 from alignatt4llm.serve.frames import heading, heard, numbered
 from alignatt4llm.text.languages import Language
@@ -126,7 +125,7 @@ class Place:
 
     async def news(self) -> AsyncIterator[bytes]:
         """Yield what is new, encoded."""
-        told = heading(self._feed.broadcast.journal, OUTPUTS)
+        told = heading(self._feed.broadcast.journal)
         if told != self._heading:
             self._heading = told
             yield told

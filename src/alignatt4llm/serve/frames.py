@@ -10,6 +10,9 @@ from alignatt4llm.serve.journal import Journal
 from alignatt4llm.text.languages import Language
 from alignatt4llm.text.printable import json_line
 
+FILES = ("srt", "vtt", "txt")
+"""Outputs that listeners are offered."""
+
 
 def frame(kind: str, content: dict[str, Any], number: int | None = None) -> bytes:
     """Write one event."""
@@ -17,11 +20,11 @@ def frame(kind: str, content: dict[str, Any], number: int | None = None) -> byte
     return f"{told}event: {kind}\ndata: {json_line(content)}\n\n".encode()
 
 
-def heading(journal: Journal, files: Iterable[str]) -> bytes:
+def heading(journal: Journal) -> bytes:
     """Write what a listener needs to know of a session: its languages, the files there will be."""
     targets = [_described(target) for target in journal.targets]
     source = _described(journal.source)
-    return frame("session", {"from": source, "to": targets, "files": list(files)})
+    return frame("session", {"from": source, "to": targets, "files": FILES})
 
 
 def numbered(lines: Iterable[str], target: Language) -> bytes:

@@ -27,6 +27,7 @@ _ASSETS = (
     "watch.js",
     "watch.css",
     "feed.js",
+    "reader.js",
     "lines.js",
     "theme.js",
     "hall.js",
@@ -34,6 +35,8 @@ _ASSETS = (
     "icon.svg",
 )
 """Files that the pages ask for."""
+_RECENT = 20
+"""Numbered events that those are shown who only want the newest."""
 _BACK = (3000, 8000)
 """Milliseconds after which a listener whose feed ended asks again; not all at the same moment."""
 _ALIVE = 15.0
@@ -99,7 +102,8 @@ class Watch:
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         if request.method == "HEAD":
             return Response(media_type="text/event-stream", headers=headers)
-        stream = self._stream(broadcast, target, _position(request))
+        seq = _position(request, broadcast.journal.last)
+        stream = self._stream(broadcast, target, seq)
         return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
     async def _stream(
@@ -142,7 +146,9 @@ async def _wait(fresh: asyncio.Event, seconds: float) -> None:
         await asyncio.wait_for(fresh.wait(), seconds)
 
 
-def _position(request: Request) -> int:
+def _position(request: Request, last: int) -> int:
     """Return the number after which a listener wants events."""
     seen = request.headers.get("last-event-id") or request.query_params.get("after", "")
-    return int(seen) if seen.isdecimal() and len(seen) < 18 else 0
+    if seen.isdecimal() and len(seen) < 18:
+        return int(seen)
+    return max(0, last - _RECENT) if request.query_params.get("recent") else 0

@@ -1,6 +1,7 @@
 // The page: wires the source, the link, the record and the views together.
 
 import { show } from "./attention.js";
+import { Audience } from "./audience.js";
 import { Captions } from "./captions.js";
 import { Link } from "./link.js";
 import { Notices } from "./notices.js";
@@ -10,6 +11,7 @@ import { open } from "./sound.js";
 const $ = (id) => document.getElementById(id);
 const record = new Record();
 const notices = new Notices();
+const audience = new Audience();
 const captions = new Captions((pieces) => {
   const { utterance } = pieces[0];
   const open_ = utterance === record.open && pieces[0].hold;
@@ -78,7 +80,8 @@ function begin(session) {
   for (const anchor of $("transcripts").children) {
     anchor.href = `transcripts/${session}.${anchor.dataset.kind}`;
   }
-  $("hall").href = `captions/${session}`;
+  $("hall").href = `watch/${session}/captions`;
+  audience.begin(session);
   $("files").hidden = false;
 }
 
@@ -111,7 +114,8 @@ function part(name, words) {
   return span;
 }
 
-function measure({ lag_s, rtf, audio_s }) {
+function measure({ lag_s, rtf, audio_s, ...told }) {
+  audience.take(told);
   $("lag").textContent = `${lag_s.toFixed(1)} s`;
   $("rtf").textContent = rtf ? rtf.toFixed(2) : "–";
   const minutes = Math.floor(audio_s / 60);

@@ -1,0 +1,77 @@
+// What was said in one language, a block an utterance, the original in each.
+
+import { Lines } from "./lines.js";
+
+export class Reader {
+  /**
+   * @param {HTMLElement} box
+   * @param {{code: string, dir: string}} language of the text
+   * @param {{code: string, dir: string}} original
+   */
+  constructor(box, language, original) {
+    this.box = box;
+    this.original = original;
+    Object.assign(box, { lang: language.code, dir: language.dir });
+    this.blocks = [];
+    this.open = ""; // text of the open utterance
+    this.fresh = true; // what comes next begins a block
+    this.text = "";
+    new ResizeObserver(() => this.again()).observe(box);
+  }
+
+  commit({ parts, joins }) {
+    if (this.fresh && !(joins && this.blocks.length)) this.begin();
+    this.block.lines.add(parts, joins);
+    this.open += parts.join("");
+    this.block.text += parts.join("");
+  }
+
+  /** Text beyond the closed target belongs to the next utterance, and stays where it stands. */
+  close({ source, target }) {
+    if (!this.blocks.length) this.begin();
+    this.block.heard.append(`${source} `);
+    this.hear({ committed: "", tail: "" });
+    this.open = this.open.trimStart().slice(target.length);
+    this.fresh = !this.open.trim();
+  }
+
+  /** Show what is heard now, under what is said of it. */
+  hear({ committed, tail }) {
+    if (this.fresh && (committed || tail)) this.begin();
+    if (!this.blocks.length) return;
+    this.block.now.textContent = committed && tail ? `${committed} ` : committed;
+    this.block.tail.textContent = tail;
+  }
+
+  begin() {
+    const said = element("div", "said");
+    const [heard, now, tail] = ["heard", "now", "tail"].map((name) => element("span", name));
+    const original = element("p", "original");
+    Object.assign(original, { lang: this.original.code, dir: this.original.dir });
+    original.append(heard, now, tail);
+    const block = element("section", "block");
+    block.append(said, original);
+    this.box.append(block);
+    this.blocks.push({ lines: new Lines(said), heard, now, tail, text: "" });
+    this.fresh = false;
+  }
+
+  get block() {
+    return this.blocks.at(-1);
+  }
+
+  /** All that was said, a paragraph a block. */
+  copied() {
+    return this.blocks.map((block) => block.text.trim()).filter(Boolean).join("\n\n");
+  }
+
+  again() {
+    for (const { lines } of this.blocks) lines.again();
+  }
+}
+
+function element(tag, name) {
+  const made = document.createElement(tag);
+  made.className = name;
+  return made;
+}
