@@ -1,17 +1,16 @@
 """Listeners' pages and captions in a real browser, beside a speaker with a fake microphone."""
 
-import json
-import time
+import re
+from pathlib import Path
 
-import httpx
-import numpy as np
 import pytest
-from browsing import CHROMIUM, browsing, write_wav
+from browsing import CHROMIUM, browsing
 from serve_harness import serving
 
 from alignatt4llm.events import Close, Commit, End
-from alignatt4llm.recognizers.tones import tones
 from alignatt4llm.serve.journal import Journal, events_of
+from alignatt4llm.text.languages import Pair
+from alignatt4llm.text.units import units
 
 sync_api = pytest.importorskip(
     "playwright.sync_api", reason="needs playwright: pip install 'alignatt4llm[browser]'"
@@ -22,21 +21,310 @@ pytestmark = [
 ]
 OBSERVE = """() => {
   window.changes = [];
-  new MutationObserver((records) => {
-    for (const { type, target, removedNodes, addedNodes } of records) {
-      const box = target.closest?.(".said, #lines");
-      if (!box) continue;
-      if (type === "characterData") window.changes.push(["text", target.textContent]);
-      for (const node of removedNodes) window.changes.push(["removed", node.textContent]);
-      const line = target === box ? null : target;
-      if (line && addedNodes.length && line.nextElementSibling && !window.several) {
-        window.changes.push(["above", line.textContent]);
-      }
-      for (const node of addedNodes) {
-        if (node.nextSibling?.nodeType === 3 && node.nodeType === 1) window.changes.push(["between", ""]);
-      }
-    }
-  }).observe(document.body, { childList: true, characterData: true, subtree: true });
+  let before = [];
+  const look = () => {
+    const lines = [...document.querySelectorAll(".said > div, #lines > div")];
+    const now = lines.map((line) => line.textContent);
+    before.forEach((line, at) => {
+      const last = at === before.length - 1;
+      const stands = last ? now[at]?.startsWith(line) : now[at] === line;
+      if (!stands) window.changes.push([line, now[at]]);
+    });
+    before = now;
+  };
+  look();
+  new MutationObserver(look).observe(document.body, {
+    childList: true, characterData: true, subtree: true,
+  });
 }"""
-"""Notes whatever happens to what was said, but that it grows at its end. A record of an addition
-may be read after later ones, so a line that has a neighbour by then is looked at in `TOP`."""
+"""Notes what happens to lines, but that the last one grows and others come after it."""
+TEXTS = {
+    "de": "Guten Morgen zusammen, und vielen Dank, dass Sie gekommen sind. Heute geht es um "
+    "Donaudampfschifffahrt und um 3,5 Mio. Karten.",
+    "ar": "صباح الخير جميعا وشكرا لحضوركم. ننظر اليوم مع GPS إلى خرائط على بعد 3.5 كم.",
+    "he": "בוקר טוב לכולם ותודה שבאתם. היום נסתכל על מפות ישנות של העיר, עם GPS.",
+    "fa": "صبح همگی بخیر و ممنون که آمدید. امروز به نقشه‌های قدیمی این شهر نگاه می‌کنیم.",
+    "zh": "大家早上好,感谢各位的到来。今天我们看看“老地图”，比如Google Maps和3.5公里的路线。",
+    "ja": "皆さん、おはようございます。今日は「古い地図」を見ていきます。GPSも使います。",
+    "th": "สวัสดีตอนเช้าทุกคน ขอบคุณที่มา วันนี้เราจะมาดูแผนที่เก่าของเมืองนี้กัน",
+    "ko": "여러분, 안녕하세요. 오늘은 이 도시의 오래된 지도를 살펴보겠습니다.",
+}
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    with browsing(sync_api, tmp_path_factory.mktemp("audio")) as chromium:
+        yield chromium
+
+
+@pytest.fixture
+def server(tmp_path):
+    with serving(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def opened(browser):
+    """Open pages that may not fail."""
+    pages, problems = [], []
+
+    def note(problem):
+        problems.append(problem)
+
+    def open_(address, width=1280, height=720, **options):
+        context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        page = context.new_page()
+        page.on("pageerror", note)
+        page.goto(address)
+        pages.append(page)
+        return page
+
+    yield open_
+    for page in pages:
+        page.context.close()
+    assert not problems
+
+
+def state(page, name, seconds=40):
+    page.wait_for_function(f"() => document.body.dataset.state === '{name}'", timeout=seconds * 1e3)
+
+
+def wait_for_words(page, count, where="#text"):
+    page.wait_for_function(
+        "([where, count]) =>"
+        " document.querySelector(where).textContent.split(/\\s+/).length > count",
+        arg=[where, count],
+        timeout=40_000,
+    )
+
+
+def said(page):
+    lines = page.locator(".said > div, #lines > div").all_text_contents()
+    return "".join(lines).strip()
+
+
+def written(folder, code, text, utterances=3, name="written-by-hand-"):
+    """Write the journal of a session that is over."""
+    header = {"session": name + code, "pair": f"en-{code}", "audio": "s16le", "key_sha256": ""}
+    journal = Journal.create(folder / f"{name}{code}.jsonl", header)
+    language = Pair.parse(f"en-{code}").target
+    for number in range(utterances):
+        for part in units(text, language):
+            joint = language.separator if part != text[: len(part)] or number else ""
+            journal.append(Commit(joint + part, number, number + 1.0, number + 1.0, 0))
+        source = f"Sentence {number} as it was heard."
+        journal.append(Close(number, source, text, number, number + 1.0, number + 1.0, 6))
+    journal.append(End(9.0, 9.0, 1.0, 1.0))
+    journal.close()
+    return name + code, "".join(e.text for e in events_of(journal) if isinstance(e, Commit))
+
+
+def drop_a_listener(server):
+    """Cut the connection of one of those who read along."""
+    connections = [
+        connection
+        for connection in list(server.server_state.connections)
+        if (getattr(connection, "scope", None) or {}).get("path", "").endswith("/events")
+    ]
+    connections[0].loop.call_soon_threadsafe(connections[0].transport.abort)
+
+
+def test_all_read_what_the_journal_holds_and_no_line_above_the_last_changes(
+    opened, server, tmp_path
+):
+    speaker = opened(f"http://127.0.0.1:{server.port}/", permissions=["microphone"])
+    speaker.wait_for_selector("#pair option", state="attached")
+    speaker.click("#toggle")
+    speaker.wait_for_selector("#share:not([hidden])")
+    link = speaker.get_attribute("#watch", "href")
+    phone = opened(link, 390, 780)
+    phone.evaluate(OBSERVE)
+    state(phone, "live")
+    drop = opened(link)
+    state(drop, "live")
+    others = [drop, opened(link, 1280, 800, color_scheme="dark"), opened(f"{link}/captions")]
+    for page in others:
+        page.evaluate(OBSERVE)
+    others[1].check("#original")
+    speaker.wait_for_function("() => document.getElementById('count').textContent === '4'")
+    assert speaker.text_content("#listeners") == "German: 4"
+    wait_for_words(phone, 6)
+    drop_a_listener(server)
+    for words in (12, 20):
+        wait_for_words(phone, words)
+    speaker.click("#toggle")
+    state(speaker, "ended")
+    session = link.rsplit("/", 1)[1]
+    journal = Journal(tmp_path / f"{session}.jsonl")
+    text = "".join(event.text for event in events_of(journal) if isinstance(event, Commit))
+    for page in [phone, *others[:2]]:
+        state(page, "over")
+        assert said(page) == text
+        assert page.is_visible("#files")
+    others[2].wait_for_function(
+        "text => document.getElementById('lines').textContent.trim() === text", arg=text
+    )
+    for page in [phone, *others]:
+        assert page.evaluate("window.changes") == []
+    originals = " ".join(others[1].locator(".heard").all_text_contents()).split()
+    assert (
+        originals == " ".join(e.source for e in events_of(journal) if isinstance(e, Close)).split()
+    )
+
+
+def test_who_reads_above_is_left_alone(opened, server):
+    speaker = opened(f"http://127.0.0.1:{server.port}/", permissions=["microphone"])
+    speaker.wait_for_selector("#pair option", state="attached")
+    speaker.click("#toggle")
+    speaker.wait_for_selector("#share:not([hidden])")
+    reader = opened(speaker.get_attribute("#watch", "href"), 360, 300)
+    for _ in range(4):
+        reader.click("#larger")
+    wait_for_words(reader, 10)
+    at_end = (
+        "() => { const t = document.getElementById('text');"
+        " return t.scrollHeight - t.clientHeight - t.scrollTop < 2 && t.scrollTop > 0; }"
+    )
+    reader.wait_for_function(at_end)
+    reader.evaluate("document.getElementById('text').scrollTop = 0")
+    reader.wait_for_selector("#now", state="visible")
+    wait_for_words(reader, 18)
+    assert reader.evaluate("document.getElementById('text').scrollTop") == 0
+    reader.click("#now")
+    reader.wait_for_function(at_end)
+    assert reader.is_hidden("#now")
+    wait_for_words(reader, 24)
+    reader.wait_for_function(at_end)
+
+
+@pytest.mark.parametrize("code", TEXTS)
+@pytest.mark.parametrize("width", [320, 1280])
+def test_every_script_is_laid_out_in_its_direction(opened, server, tmp_path, code, width):
+    session, text = written(tmp_path, code, TEXTS[code])
+    page = opened(f"http://127.0.0.1:{server.port}/watch/{session}", width, 640)
+    state(page, "over")
+    page.check("#original")
+    assert said(page) == text.strip()
+    box = page.locator("#text > div:visible")
+    direction = "rtl" if code in ("ar", "he", "fa") else "ltr"
+    assert box.get_attribute("lang") == code
+    assert box.evaluate("box => getComputedStyle(box).direction") == direction
+    assert page.locator(".original").first.get_attribute("dir") == "ltr"
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    lines = page.locator(".said > div").all_text_contents()
+    assert not [line for line in lines if line.strip()[0] in ",.。，、」”)؟،:"]
+    one_row = (
+        "lines => lines.every(l => l.offsetHeight < 1.6 * parseFloat(getComputedStyle(l).fontSize))"
+    )
+    assert page.locator(".said > div").evaluate_all(one_row)
+    for word in ("GPS", "Google Maps", "3.5", "Donaudampfschifffahrt"):
+        assert "".join(lines).count(word) == sum(line.count(word) for line in lines) or " " in word
+
+
+def test_lines_are_filled_however_the_text_comes(opened, server):
+    page = opened(f"http://127.0.0.1:{server.port}/")
+    laid_out = """async ([parts, sizes, width]) => {
+      const { Lines } = await import("/page/lines.js");
+      const box = document.createElement("div");
+      box.style.cssText = `width: ${width}px; font: 20px sans-serif`;
+      const ruler = document.createElement("span");
+      ruler.style.cssText = "position: absolute; white-space: pre; font: 20px sans-serif";
+      document.body.append(box, ruler);
+      const lines = new Lines(box);
+      let at = 0;
+      for (const size of sizes) {
+        lines.add(parts.slice(at, at + size).map(([part]) => part), parts[at][1]);
+        at += size;
+      }
+      const result = [...box.children].map((line) => line.textContent);
+      const widths = result.slice(1).map((next, at) => {
+        const more = next.slice(0, next.indexOf(" ", 1) >>> 0);
+        ruler.textContent = (result[at] + more).trim();
+        return ruler.offsetWidth;
+      });
+      const fit = widths.filter((wide) => wide <= width - 20);
+      box.remove();
+      ruler.remove();
+      return [result, fit];
+    }"""
+    words = re.findall(r"\S+", TEXTS["de"] * 3)
+    whole = [[f" {word}", False] for word in words]
+    torn = [
+        [piece, at > 0] for word, _ in whole for at, piece in enumerate(re.split("(?=[.,])", word))
+    ]
+    for width in (90, 200, 333, 700):
+        lines, fit = page.evaluate(laid_out, [whole, [len(whole)], width])
+        assert len(lines) > 2 and not fit
+        assert [lines, fit] == page.evaluate(laid_out, [whole, [1] * len(whole), width])
+        assert "".join(lines) == "".join(part for part, _ in whole)
+        hanging, _ = page.evaluate(laid_out, [torn, [1] * len(torn), width])
+        assert "".join(hanging) == "".join(lines)
+        assert all(line.startswith(" ") for line in hanging)
+
+
+def test_the_listener_chooses_size_theme_and_original_for_good(opened, server, tmp_path):
+    session, _ = written(tmp_path, "de", TEXTS["de"], 12)
+    page = opened(f"http://127.0.0.1:{server.port}/watch/{session}", 390, 700, color_scheme="light")
+    state(page, "over")
+    shown = "document.documentElement.dataset.theme"
+    size = "parseFloat(getComputedStyle(document.getElementById('text')).fontSize)"
+    assert page.evaluate(shown) == "light" and page.locator(".original").first.is_hidden()
+    before, text = page.evaluate(size), said(page)
+    page.click("#larger")
+    page.select_option("#theme", "dark")
+    page.check("#original")
+    page.wait_for_function(f"() => {size} > {before}")
+    assert said(page) == text
+    page.reload()
+    state(page, "over")
+    assert page.evaluate(shown) == "dark" and page.locator(".original").first.is_visible()
+    assert page.evaluate(size) > before and page.input_value("#theme") == "dark"
+    page.select_option("#theme", "system")
+    assert page.evaluate(shown) == "light"
+
+
+def test_text_and_files_can_be_taken_away_in_the_end(opened, server, tmp_path):
+    session, _ = written(tmp_path, "de", TEXTS["de"])
+    page = opened(
+        f"http://127.0.0.1:{server.port}/watch/{session}",
+        permissions=["clipboard-read", "clipboard-write"],
+        accept_downloads=True,
+    )
+    state(page, "over")
+    page.click("#copy")
+    page.wait_for_function("() => document.getElementById('copy').textContent === 'Copied'")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == "\n\n".join([TEXTS["de"]] * 3)
+    for kind in ("srt", "vtt", "txt"):
+        with page.expect_download() as download:
+            page.click(f"#files [data-kind={kind}]")
+        assert "Donaudampf" in Path(download.value.path()).read_text("utf-8")
+
+
+def test_a_link_that_leads_nowhere_shows_a_page(opened, server):
+    page = opened(f"http://127.0.0.1:{server.port}/watch/abcdefghijklmnop")
+    assert page.inner_text("h1") == "There is nothing to read here"
+
+
+def test_captions_over_a_picture_have_no_ground(opened, server, tmp_path):
+    session, _ = written(tmp_path, "ar", TEXTS["ar"], 4)
+    page = opened(f"http://127.0.0.1:{server.port}/watch/{session}/captions?theme=clear&lines=3")
+    page.wait_for_selector("#lines div")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgba(0, 0, 0, 0)"
+    assert page.evaluate("getComputedStyle(document.getElementById('lines')).direction") == "rtl"
+    height = page.locator("#lines div").first.bounding_box()["height"]
+    assert page.locator("main").bounding_box()["height"] == pytest.approx(3 * height, abs=2)
+
+
+def test_reading_speed_is_shown_when_it_is_exceeded(opened, server):
+    page = opened(f"http://127.0.0.1:{server.port}/")
+    show = """async (speed) => {
+      const { Audience } = await import("/page/audience.js");
+      new Audience().take({ reading: { de: { speed, most: 17 } } });
+    }"""
+    page.evaluate(show, 17)
+    assert page.is_hidden("#reading")
+    page.evaluate(show, 23.4)
+    assert "23 characters a second in German, 17 can be read" in page.inner_text("#reading")
+    page.evaluate(show, 3)
+    assert page.is_hidden("#reading")

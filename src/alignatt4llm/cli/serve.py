@@ -73,6 +73,7 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Serve until stopped."""
     with extra("serve"):
+        from alignatt4llm.serve.descriptors import raise_limit
         from alignatt4llm.serve.limits import Limits
         from alignatt4llm.serve.messages import Defaults
         from alignatt4llm.serve.server import Server, Settings, favour_the_loop, listen
@@ -95,6 +96,7 @@ def run(args: argparse.Namespace) -> int:
     scheme, name = "https" if args.tls_cert else "http", args.host.replace("127.0.0.1", "localhost")
     tell(f"Serving on {scheme}://{name}:{args.port} (Ctrl-C stops).")
     favour_the_loop()
+    raise_limit()
     server.run([port])
     code = server.exit_code
     if any(thread.daemon for thread in threading.enumerate()):

@@ -10,8 +10,10 @@ from itertools import pairwise
 
 from alignatt4llm.outputs.breaks import within_phrases
 from alignatt4llm.outputs.cues import Said, spans_of
-from alignatt4llm.text.languages import Language
-from alignatt4llm.text.units import begins_unit
+from alignatt4llm.text.languages import Language, inseparable
+
+_NEVER_FIRST = "ーぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ々ゝゞヽヾ"
+"""Signs of Japanese that change or repeat the one before, as JIS X 4051 has them."""
 
 
 def parts(text: str, language: Language) -> list[str]:
@@ -19,18 +21,30 @@ def parts(text: str, language: Language) -> list[str]:
 
     White space stands before the part that follows it.
     """
-    spans = list(spans_of(text, language))
-    joints = (" " if text[start - 1 : start].isspace() else "" for start, _ in spans)
-    said = [Said(text[a:b], 0, 0, joint) for (a, b), joint in zip(spans, joints, strict=True)]
+    begun = _begun(text, language)
+    first, rest = text[:begun], text[begun:]
+    spans = list(spans_of(rest, language))
+    joints = (" " if rest[start - 1 : start].isspace() else "" for start, _ in spans)
+    said = [Said(rest[a:b], 0, 0, joint) for (a, b), joint in zip(spans, joints, strict=True)]
     within = within_phrases(said, language)
     ends = [spans[at - 1][1] for at in range(1, len(spans)) if at not in within]
-    cuts = [0, *ends, len(text)]
-    return [text[a:b] for a, b in pairwise(cuts) if b > a]
+    cuts = [0, *ends, len(rest)]
+    return [part for part in (first, *(rest[a:b] for a, b in pairwise(cuts))) if part]
 
 
 def joins(text: str, language: Language) -> bool:
     """Whether text goes on what was said before it, so that it cannot begin a line."""
-    return bool(text) and not text[0].isspace() and not begins_unit(text, 0, language)
+    return _begun(text, language) > 0
+
+
+def _begun(text: str, language: Language) -> int:
+    """Return how many characters of a text belong to the word before it: signs that close."""
+    before = "一" if language.by_character else "x"
+    (_, end), *_ = spans_of(before + text, language)
+    begun = end - 1
+    while begun < len(text) and (text[begun] in _NEVER_FIRST or inseparable(before, text[begun])):
+        begun += 1
+    return begun
 
 
 class Lines:
