@@ -236,10 +236,10 @@ def test_speakers_are_told_how_many_listen_in_which_language(tmp_path):
     async def both():
         client = await Client(server).open()
         async with httpx.AsyncClient(timeout=30) as http:
-            async with http.stream("GET", watch(server, client, "/events")):
-                async with http.stream("GET", watch(server, client, "/events?to=de")):
-                    while (await client.until("status"))["listeners"] != {"de": 2}:
-                        await asyncio.sleep(0.01)
+            address = watch(server, client, "/events")
+            async with http.stream("GET", address), http.stream("GET", f"{address}?to=de"):
+                while (await client.until("status"))["listeners"] != {"de": 2}:
+                    await asyncio.sleep(0.01)
             while (await client.until("status"))["listeners"]:
                 await asyncio.sleep(0.01)
         await client.finish()

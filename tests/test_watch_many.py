@@ -18,11 +18,9 @@ MANY = 1000
 class Listener:
     """A bare client of the feed, without anything that could be slow itself."""
 
-    def __init__(self, server, session, after=0):
+    def __init__(self, server, session):
         self.address = "127.0.0.1", server.port
-        self.asked = (
-            f"GET /watch/{session}/events?after={after} HTTP/1.0\r\nHost: localhost\r\n\r\n"
-        )
+        self.asked = f"GET /watch/{session}/events HTTP/1.0\r\nHost: localhost\r\n\r\n"
 
     async def open(self):
         self.reader, self.writer = await asyncio.open_connection(*self.address)

@@ -1,7 +1,9 @@
 """What a person sees while a session runs."""
 
 import sys
+from collections.abc import Iterator
 
+from rich.cells import cell_len
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -9,7 +11,8 @@ from rich.text import Text
 
 from alignatt4llm.events import Close, Commit, End, Event, Notice, Preview, Source, Trace
 from alignatt4llm.outputs.base import Output
-from alignatt4llm.text.languages import Pair
+from alignatt4llm.outputs.lines import Lines
+from alignatt4llm.text.languages import Language, Pair
 from alignatt4llm.text.printable import one_line, printable
 
 
@@ -69,48 +72,81 @@ class Plain:
         self._progress.stop()
 
 
-class LiveDisplay:
-    """Source line above, committed text plain, preview dimmed, lag and speed below.
+_HANGING = 2
+"""Columns that are left for a sign that closes, which may stand beyond the end of a full line."""
 
-    Closed utterances scroll away above; only the open one is redrawn.
+
+class _Pane:
+    """Lines of one language that roll up; only the last is redrawn, with the preview dimmed."""
+
+    def __init__(self, target: Language) -> None:
+        self._between = target.separator
+        self._lines = Lines(1, target, cell_len)
+        self._open = self._preview = ""
+        self._closed: list[str] = []
+
+    def say(self, commit: Commit, columns: int) -> Iterator[Text]:
+        """Take what is said; yield the lines that are full."""
+        self._open += commit.text
+        self._preview = ""
+        self._lines.room = max(1, columns - _HANGING)
+        yield from map(Text, self._lines.add(printable(commit.text)))
+
+    def hold(self, text: str) -> None:
+        """Show what is held."""
+        self._preview = text
+
+    def leave(self, close: Close) -> Iterator[Text]:
+        """End an utterance; yield the last line and the source, unless text has run ahead of it."""
+        self._open, self._preview = self._open.lstrip()[len(close.target) :], ""
+        self._closed.append(close.source)
+        if not self._open.strip():
+            yield Text(self._lines.end())
+            yield Text(printable(" ".join(self._closed)) + "\n", "dim cyan")
+            self._closed = []
+
+    def picture(self) -> Text:
+        """Return the last line, and what may follow."""
+        return Text(self._lines.last).append(self._between + printable(self._preview), "dim")
+
+
+class LiveDisplay:
+    """Lines that roll up, source and speed below.
+
+    Lines that are full scroll away above and stay as they are; only what stands below them is
+    redrawn. Where an utterance ends and nothing has run ahead of it, its source follows them.
     """
 
     def __init__(self, console: Console, pair: Pair) -> None:
         self._console = console
-        self._pair = pair
+        self._joint = pair.source.separator
+        self._pane = _Pane(pair.target)
         self._live = Live(console=console, refresh_per_second=8, vertical_overflow="crop")
         self._live.start()
         self._source = Text()
-        self._said = self._preview = ""
         self._status = "listening"
 
     def write(self, event: Event) -> None:
         """Show an event."""
+        done: list[Text] = []
         if isinstance(event, Source):
-            joint = self._pair.source.separator
-            committed, tail = (
-                printable(joint.join(word.text for word in words))
-                for words in (event.committed, event.tail)
-            )
-            self._source = Text(committed, "cyan").append(joint + tail, "dim cyan")
+            self._hear(event)
         elif isinstance(event, Commit):
-            self._said += event.text
-            self._preview = ""
-            lag, rtf = event.wall_s - event.audio_s, event.wall_s / max(event.audio_s, 1e-9)
-            self._status = (
-                f"{event.audio_s:.1f} s heard, {max(0.0, lag):.1f} s behind, "
-                f"real-time factor {rtf:.2f}"
-            )
+            done += self._pane.say(event, self._console.width)
+            self._status = _progress(event)
         elif isinstance(event, Preview):
-            self._preview = event.text
+            self._pane.hold(event.text)
         elif isinstance(event, Close):
-            self._leave(event)
+            done += self._pane.leave(event)
+            self._source = Text()
         elif isinstance(event, Notice):
             self._console.print(_notice(event), soft_wrap=True)
         elif isinstance(event, End):
-            self._preview = ""
+            self._pane.hold("")
             self._status = _account(event)
         self._live.update(self.picture())
+        for line in done:
+            self._console.print(line)
 
     def close(self) -> None:
         """Leave the last picture standing."""
@@ -118,17 +154,19 @@ class LiveDisplay:
 
     def picture(self) -> Group:
         """Return what stands at the bottom of the terminal now."""
-        said = Text(printable(self._said).lstrip())
-        said.append(self._pair.target.separator + printable(self._preview), "dim")
-        return Group(self._source, said, Text(self._status, "dim green"))
+        return Group(self._pane.picture(), self._source, Text(self._status, "dim green"))
 
-    def _leave(self, close: Close) -> None:
-        """Print a closed utterance for good; its text may have run ahead of it."""
-        self._said = self._said.lstrip()[len(close.target) :]
-        self._source, self._preview = Text(), ""
-        self._live.update(self.picture())
-        source, target = printable(close.source), printable(close.target)
-        self._console.print(Group(Text(source, "dim cyan"), Text(target + "\n")))
+    def _hear(self, source: Source) -> None:
+        committed, tail = (
+            printable(self._joint.join(word.text for word in words))
+            for words in (source.committed, source.tail)
+        )
+        self._source = Text(committed, "cyan").append(self._joint + tail, "dim cyan")
+
+
+def _progress(commit: Commit) -> str:
+    lag, rtf = commit.wall_s - commit.audio_s, commit.wall_s / max(commit.audio_s, 1e-9)
+    return f"{commit.audio_s:.1f} s heard, {max(0.0, lag):.1f} s behind, real-time factor {rtf:.2f}"
 
 
 def _notice(notice: Notice) -> Text:

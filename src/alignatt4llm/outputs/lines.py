@@ -61,19 +61,21 @@ class Lines:
 
     Attributes
     ----------
+    room
+        Width of a line; what was said before another is set stays as it is.
     last
         The line that may still grow.
     """
 
     def __init__(self, room: int, language: Language, width: Callable[[str], float] = len) -> None:
-        self._room, self._language, self._width = room, language, width
+        self.room, self._language, self._width = room, language, width
         self.last = ""
 
     def add(self, text: str) -> Iterator[str]:
         """Take text; yield the lines that are full, which never change."""
         joined = joins(text, self._language)
         for part in parts(text, self._language):
-            fits = self._width((self.last + part).strip()) <= self._room
+            fits = self._width((self.last + part).strip()) <= self.room
             if self.last and not (fits or joined):
                 yield self.end()
             self.last = self.last + part if self.last else part.lstrip()

@@ -20,7 +20,7 @@ from alignatt4llm.delays import Delays
 from alignatt4llm.events import Close, Commit, End, Piece, SourceWord, to_json
 from alignatt4llm.serve.errors import UnknownSession
 from alignatt4llm.serve.past import Past, Record, Settled, fold
-from alignatt4llm.text.languages import Language, Pair
+from alignatt4llm.text.languages import LANGUAGES, Language, Pair
 
 T = TypeVar("T")
 
@@ -100,7 +100,8 @@ class Journal:
     @property
     def targets(self) -> tuple[Language, ...]:
         """The languages that it is translated into."""
-        return (Pair.parse(self.header["pair"]).target,)
+        first = Pair.parse(self.header["pair"]).target
+        return tuple(LANGUAGES[code] for code in self.header.get("to", [first.code]))
 
     @property
     def ended(self) -> bool:
