@@ -27,6 +27,8 @@ class Language:
         Signs that end a sentence in this language and not in others.
     ordinals
         Whether a full stop after digits makes an ordinal: *am 3. Oktober*.
+    from_right
+        Whether it is written from right to left.
     """
 
     code: str
@@ -36,19 +38,13 @@ class Language:
     aliases: tuple[str, ...] = ()
     stops: str = ""
     ordinals: bool = False
+    from_right: bool = False
 
     @property
     def by_character(self) -> bool:
         """Whether the unit is a character (zh, ja, th) rather than a word."""
         return self.separator == ""
 
-    @property
-    def from_right(self) -> bool:
-        """Whether it is written from right to left."""
-        return self.code in _FROM_RIGHT
-
-
-_FROM_RIGHT = ("ar", "fa", "he")
 
 LANGUAGES = {
     language.code: language
@@ -62,13 +58,13 @@ LANGUAGES = {
         Language("fr", "French", "Français"),
         Language("ja", "Japanese", "日本語", ""),
         Language("pt", "Portuguese", "Português"),
-        Language("ar", "Arabic", "العربية"),
+        Language("ar", "Arabic", "العربية", from_right=True),
         Language("da", "Danish", "Dansk", ordinals=True),
         Language("el", "Greek", "Ελληνικά", stops=";\u037e"),
-        Language("fa", "Persian", "فارسی", aliases=("farsi",)),
+        Language("fa", "Persian", "فارسی", aliases=("farsi",), from_right=True),
         Language("fi", "Finnish", "Suomi", ordinals=True),
         Language("fil", "Filipino", "Filipino", aliases=("tagalog",)),
-        Language("he", "Hebrew", "עברית"),
+        Language("he", "Hebrew", "עברית", from_right=True),
         Language("hi", "Hindi", "हिन्दी"),
         Language("hu", "Hungarian", "Magyar", ordinals=True),
         Language("id", "Indonesian", "Bahasa Indonesia"),
