@@ -12,6 +12,7 @@ from serve_harness import EVERYTHING, Client, run, serving, speech
 from alignatt4llm.recognizers.tones import SCRIPT
 from alignatt4llm.serve import feed
 from alignatt4llm.serve.errors import EngineFailed
+from alignatt4llm.serve.journal import FORMAT
 
 NOBODY = "abcdefghijklmnop"
 
@@ -230,6 +231,49 @@ def test_a_listener_has_the_files_that_the_speaker_has(tmp_path, kind):
         theirs = httpx.get(f"{base(server)}/transcripts/{client.hello['session']}.{kind}")
     assert mine.text == theirs.text and "GOOD" in mine.text
     assert mine.headers["content-type"] == theirs.headers["content-type"]
+
+
+def line(seq, kind, to, **content):
+    return json.dumps({"seq": seq, "type": kind, **content, **({"to": to} if to else {})}) + "\n"
+
+
+END = {"audio_s": 1, "wall_s": 1, "rtf": 1, "peak_memory_mb": 1}
+
+
+def commits(*said):
+    """Return the lines of a journal with what was said in which language, and its end."""
+    lines = [line(n, "commit", to, text=text) for n, (to, text) in enumerate(said, 1)]
+    return [*lines, line(len(said) + 1, "end", "", **END)]
+
+
+SPOKEN = commits(("de", "Guten"), ("ar", "مرحبا"), ("de", " Tag"), ("", "?"), ("ar", " بكم"))
+JOURNALS = {
+    "two languages, the first": (FORMAT, ["de", "ar"], SPOKEN, "de", "Guten Tag?"),
+    "two languages, the second": (FORMAT, ["de", "ar"], SPOKEN, "ar", "مرحبا? بكم"),
+    "two languages, none named": (FORMAT, ["de", "ar"], SPOKEN, "", "Guten Tag?"),
+    "of its language nothing is told": (FORMAT, ["de"], commits(("", "Ja"), ("", ".")), "", "Ja."),
+    "nothing was said": (FORMAT, ["de"], commits(), "de", ""),
+    "killed within a line": (FORMAT, ["de"], [*commits(("de", "A")), '{"seq": 3, "ty'], "", "A"),
+    "another version": (FORMAT - 1, ["de"], SPOKEN, "de", None),
+    "not of this session": (FORMAT, ["it"], SPOKEN, "de", None),
+}
+
+
+@pytest.mark.parametrize("name", JOURNALS)
+def test_whatever_is_kept_of_a_session_can_be_read(tmp_path, name):
+    version, targets, lines, to, text = JOURNALS[name]
+    header = {"session": NOBODY, "pair": f"en-{targets[0]}", "to": targets, "audio": "s16le"}
+    first = json.dumps({"type": "session", "format": version, **header}) + "\n"
+    (tmp_path / f"{NOBODY}.jsonl").write_text(first + "".join(lines), "utf-8")
+    with serving(tmp_path) as server:
+        answer = httpx.get(f"{base(server)}/watch/{NOBODY}/events", params={"to": to})
+    if text is None:
+        assert answer.status_code == 404 and answer.json()["error"]["message"]
+        return
+    events = frames(answer.text)
+    assert said(events) == text and events[-1][1] == "over"
+    (heading,) = told(events, "session")
+    assert [target["code"] for target in heading["to"]] == targets
 
 
 def test_speakers_are_told_how_many_listen_in_which_language(tmp_path):

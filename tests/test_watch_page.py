@@ -1,6 +1,8 @@
 """Listeners' pages and captions in a real browser, beside a speaker with a fake microphone."""
 
+import json
 import re
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -260,6 +262,45 @@ def test_lines_are_filled_however_the_text_comes(opened, server):
         hanging, _ = page.evaluate(laid_out, [torn, [1] * len(torn), width])
         assert "".join(hanging) == "".join(lines)
         assert all(line.startswith(" ") for line in hanging)
+
+
+def test_a_listener_changes_language_and_finds_everything_again(opened, server, tmp_path):
+    said_in = {
+        code: [f" {code}{n} {word}" for n in range(8) for word in TEXTS[code].split()]
+        for code in ("de", "ar")
+    }
+    header = {"session": "in-two-languages", "pair": "en-de", "to": ["de", "ar"], "audio": "s16le"}
+    path = tmp_path / "in-two-languages.jsonl"
+    journal = Journal.create(path, header)
+    journal.close()
+    both = [
+        (code, text)
+        for pair in zip_longest(*said_in.values())
+        for code, text in zip(said_in, pair, strict=True)
+        if text
+    ]
+    with path.open("a", encoding="utf-8") as file:
+        for seq, (code, text) in enumerate(both, 1):
+            record = {"seq": seq, "type": "commit", "text": text, "to": code, "utterance": 0}
+            file.write(json.dumps(record) + "\n")
+        end = {"audio_s": 9, "wall_s": 9, "rtf": 1, "peak_memory_mb": 1}
+        file.write(json.dumps({"seq": len(both) + 1, "type": "end", **end}) + "\n")
+    page = opened(f"http://127.0.0.1:{server.port}/watch/in-two-languages?to=ar", 390, 700)
+    visible = "[...document.querySelectorAll('#text > div:not([hidden]) .said > div')]"
+    visible += ".map((line) => line.textContent).join('')"
+    for code in ("ar", "de", "ar", "de"):
+        page.select_option("#language", code)
+        state(page, "over")
+        expected = "".join(said_in[code])
+        page.wait_for_function(f"text => {visible} === text", arg=expected)
+        assert page.input_value("#language") == code
+        assert page.locator("#text > div:visible").get_attribute("lang") == code
+    assert page.locator("#text > div").count() == 2
+    page.reload()
+    assert page.input_value("#language") in ("", "ar")  # the link names it
+    state(page, "over")
+    assert page.input_value("#language") == "ar"
+    assert page.get_attribute("#files a", "href").endswith("?to=ar")
 
 
 def test_the_listener_chooses_size_theme_and_original_for_good(opened, server, tmp_path):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from starlette.concurrency import run_in_threadpool
@@ -45,6 +45,7 @@ class Feed:
         self._loop = asyncio.get_running_loop()
         self._stretches: OrderedDict[Stretch, asyncio.Future[bytes]] = OrderedDict()
         self._heard = (0, b"")
+        self._heading: tuple[Sequence[Language], bytes] = (), b""
         self._shared: ExitStack | None = None
         self.readers = 0
         self.fresh = asyncio.Event()
@@ -68,6 +69,13 @@ class Feed:
         """Note that there may be something new."""
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._turn)
+
+    def heading(self) -> bytes:
+        """Return what there is to know of the session now."""
+        targets = self.broadcast.journal.targets
+        if targets != self._heading[0]:
+            self._heading = targets, heading(self.broadcast.journal)
+        return self._heading[1]
 
     async def after(self, seq: int, target: Language) -> tuple[bytes, int]:
         """Return events after a number, and the number of the last; call again for more."""
@@ -125,7 +133,7 @@ class Place:
 
     async def news(self) -> AsyncIterator[bytes]:
         """Yield what is new, encoded."""
-        told = heading(self._feed.broadcast.journal)
+        told = self._feed.heading()
         if told != self._heading:
             self._heading = told
             yield told
