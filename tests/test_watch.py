@@ -11,6 +11,7 @@ from serve_harness import EVERYTHING, Client, run, serving, speech
 
 from alignatt4llm.recognizers.tones import SCRIPT
 from alignatt4llm.serve import feed
+from alignatt4llm.serve import watch as watching
 from alignatt4llm.serve.errors import EngineFailed
 from alignatt4llm.serve.journal import FORMAT
 
@@ -307,6 +308,27 @@ def test_head_takes_no_place_and_a_full_house_is_told(tmp_path):
 
     with serving(tmp_path, listeners=1) as server:
         assert run(both()) == (200, 503, "10")
+
+
+def test_a_feed_in_which_nothing_is_said_shows_that_it_is_alive(tmp_path, monkeypatch):
+    monkeypatch.setattr(watching, "_ALIVE", 0.05)
+
+    async def both():
+        client = await Client(server).open()
+        async with (
+            httpx.AsyncClient(timeout=30) as http,
+            http.stream("GET", watch(server, client, "/events")) as stream,
+        ):
+            kinds = []
+            async for line in stream.aiter_lines():
+                if line.startswith("event: "):
+                    kinds.append(line[7:])
+                if kinds.count("alive") == 3:
+                    await client.finish()
+                    return kinds
+
+    with serving(tmp_path) as server:
+        assert run(both()) == ["session", "alive", "alive", "alive"]
 
 
 def test_listeners_wait_for_a_speaker_who_comes_back(tmp_path):

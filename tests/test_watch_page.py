@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 from browsing import CHROMIUM, browsing
 from serve_harness import serving
 
-from alignatt4llm.events import Close, Commit, End
+from alignatt4llm.events import Close, Commit, End, Source, SourceWord
+from alignatt4llm.serve.broadcast import Broadcast
 from alignatt4llm.serve.journal import Journal, events_of
 from alignatt4llm.text.languages import Pair
 from alignatt4llm.text.units import units
@@ -172,6 +174,71 @@ def test_all_read_what_the_journal_holds_and_no_line_above_the_last_changes(
     assert (
         originals == " ".join(e.source for e in events_of(journal) if isinstance(e, Close)).split()
     )
+
+
+@dataclass(frozen=True)
+class SaidIn(Commit):
+    """A commit of one of several targets."""
+
+    to: str = ""
+
+
+@dataclass(frozen=True)
+class ClosedIn(Close):
+    """A close of one of several targets."""
+
+    to: str = ""
+
+
+def spoken_in(codes):
+    """Yield what a session says that goes on in several languages at once."""
+    for number in range(4):
+        for words in zip_longest(*(TEXTS[code].split() for code in codes)):
+            for code, word in zip(codes, words, strict=True):
+                if word:
+                    yield SaidIn(f" {word}", number, 1.0 * number, 1.0 * number, 0, to=code)
+        yield Source(number, (SourceWord(f"Sentence {number}", 0, 1),), (), 1.0 * number)
+        for code in codes:
+            times = 1.0 * number, number + 1.0, number + 1.0
+            yield ClosedIn(number, f"Sentence {number}.", TEXTS[code], *times, 2, to=code)
+    yield End(5.0, 5.0, 1.0, 1.0)
+
+
+def test_five_listeners_of_three_languages_end_with_what_the_journal_holds(
+    opened, server, tmp_path
+):
+    codes = ["de", "ar", "ko"]
+    header = {"session": "three-languages-at-once", "pair": "en-de", "to": codes, "audio": "s16le"}
+    broadcast = Broadcast(Journal.create(tmp_path / "three-languages-at-once.jsonl", header))
+    server.registry._read["three-languages-at-once"] = broadcast
+    link = f"http://127.0.0.1:{server.port}/watch/three-languages-at-once"
+    pages = [opened(f"{link}?to={code}", 390, 700) for code in ("de", "ar", "ko", "de", "ar")]
+    for page in pages:
+        state(page, "live")
+        page.evaluate(OBSERVE)
+    counted = {"de": 2, "ar": 2, "ko": 1}
+    pages[0].wait_for_timeout(100)
+    assert broadcast.audience.told(0.0)["listeners"] == counted
+    events = list(spoken_in(codes))
+    for at, event in enumerate(events):
+        broadcast.publish(event)
+        if at == 30:
+            drop_a_listener(server)
+            pages[3].select_option("#language", "ko")
+            pages[3].evaluate(OBSERVE.replace(".said", "[lang=ko] .said"))
+        if at == 70:
+            pages[4].select_option("#language", "de")
+            pages[4].evaluate(OBSERVE.replace(".said", "[lang=de] .said"))
+        pages[at % 5].wait_for_timeout(10)
+    read = dict(zip(pages, ["de", "ar", "ko", "ko", "de"], strict=True))
+    for page, code in read.items():
+        state(page, "over")
+        text = "".join(e.text for e in events if isinstance(e, SaidIn) and e.to == code)
+        shown = page.locator("#text > div:visible .said > div").all_text_contents()
+        assert "".join(shown) == text
+        assert page.evaluate("window.changes") == []
+        heard = page.locator("#text > div:visible .heard").all_text_contents()
+        assert " ".join("".join(heard).split()) == " ".join(f"Sentence {n}." for n in range(4))
 
 
 def test_who_reads_above_is_left_alone(opened, server):
@@ -340,6 +407,22 @@ def test_text_and_files_can_be_taken_away_in_the_end(opened, server, tmp_path):
         with page.expect_download() as download:
             page.click(f"#files [data-kind={kind}]")
         assert "Donaudampf" in Path(download.value.path()).read_text("utf-8")
+
+
+def test_a_listener_needs_neither_eyes_nor_a_mouse(opened, server, tmp_path):
+    session, _ = written(tmp_path, "de", TEXTS["de"])
+    page = opened(f"http://127.0.0.1:{server.port}/watch/{session}")
+    state(page, "over")
+    names = page.evaluate(
+        """() => [...document.querySelectorAll("select, button, input, main")].map(
+             (e) => e.getAttribute("aria-label") || (e.labels?.[0] ?? e).textContent.trim())"""
+    )
+    assert all(names)
+    assert page.locator("#text > div").get_attribute("role") == "log"
+    assert page.get_attribute("#status", "role") == "status"
+    for _ in range(3):
+        page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "smaller"
 
 
 def test_a_link_that_leads_nowhere_shows_a_page(opened, server):
