@@ -140,6 +140,7 @@ def test_all_read_what_the_journal_holds_and_no_line_above_the_last_changes(
     speaker.wait_for_selector("#pair option", state="attached")
     speaker.click("#toggle")
     speaker.wait_for_selector("#share:not([hidden])")
+    speaker.wait_for_function("() => document.getElementById('qr').naturalWidth > 0")
     link = speaker.get_attribute("#watch", "href")
     phone = opened(link, 390, 780)
     phone.evaluate(OBSERVE)

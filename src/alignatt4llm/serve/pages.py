@@ -1,6 +1,7 @@
 """The web page: files as they are, with headers that let them do no more than they need."""
 
 from importlib import resources
+from io import BytesIO
 from mimetypes import guess_type
 from pathlib import Path
 
@@ -50,8 +51,9 @@ async def qr(request: Request) -> Response:
         raise UnknownFile(
             f"Give ?link= the address to draw: http or https, {_LONGEST_LINK} characters at most."
         )
-    drawing = segno.make_qr(link, error="m").svg_inline(scale=4, light="#fff", omitsize=True)
-    return Response(drawing, media_type="image/svg+xml", headers=HEADERS)
+    drawing = BytesIO()
+    segno.make_qr(link, error="m").save(drawing, kind="svg", scale=4, light="#fff")
+    return Response(drawing.getvalue(), media_type="image/svg+xml", headers=HEADERS)
 
 
 async def front(request: Request) -> Response:
