@@ -264,7 +264,13 @@ JOURNALS = {
 @pytest.mark.parametrize("name", JOURNALS)
 def test_whatever_is_kept_of_a_session_can_be_read(tmp_path, name):
     version, targets, lines, to, text = JOURNALS[name]
-    header = {"session": NOBODY, "pair": f"en-{targets[0]}", "to": targets, "audio": "s16le"}
+    header = {
+        "session": NOBODY,
+        "pair": f"en-{targets[0]}",
+        "from": "en",
+        "to": targets,
+        "audio": "s16le",
+    }
     first = json.dumps({"type": "session", "format": version, **header}) + "\n"
     (tmp_path / f"{NOBODY}.jsonl").write_text(first + "".join(lines), "utf-8")
     with serving(tmp_path) as server:

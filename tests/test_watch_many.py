@@ -77,7 +77,13 @@ def test_a_thousand_listeners_are_told_everything(tmp_path, latecomers):
 
 
 def long_session(folder, commits, length):
-    header = {"session": "a-very-long-session", "pair": "en-de", "audio": "s16le"}
+    header = {
+        "session": "a-very-long-session",
+        "pair": "en-de",
+        "from": "en",
+        "to": ["de"],
+        "audio": "s16le",
+    }
     journal = Journal.create(folder / "a-very-long-session.jsonl", header)
     for number in range(commits):
         journal.append(Commit(f" {number:0{length}d}", 0, number, number, 0))

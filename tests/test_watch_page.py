@@ -109,7 +109,14 @@ def said(page):
 
 def written(folder, code, text, utterances=3, name="written-by-hand-"):
     """Write the journal of a session that is over."""
-    header = {"session": name + code, "pair": f"en-{code}", "audio": "s16le", "key_sha256": ""}
+    header = {
+        "session": name + code,
+        "pair": f"en-{code}",
+        "from": "en",
+        "to": [code],
+        "audio": "s16le",
+        "version": 1,
+    }
     journal = Journal.create(folder / f"{name}{code}.jsonl", header)
     language = Pair.parse(f"en-{code}").target
     for number in range(utterances):
@@ -209,7 +216,13 @@ def test_five_listeners_of_three_languages_end_with_what_the_journal_holds(
     opened, server, tmp_path
 ):
     codes = ["de", "ar", "ko"]
-    header = {"session": "three-languages-at-once", "pair": "en-de", "to": codes, "audio": "s16le"}
+    header = {
+        "session": "three-languages-at-once",
+        "pair": "en-de",
+        "from": "en",
+        "to": codes,
+        "audio": "s16le",
+    }
     broadcast = Broadcast(Journal.create(tmp_path / "three-languages-at-once.jsonl", header))
     server.registry._read["three-languages-at-once"] = broadcast
     link = f"http://127.0.0.1:{server.port}/watch/three-languages-at-once"
@@ -337,7 +350,13 @@ def test_a_listener_changes_language_and_finds_everything_again(opened, server, 
         code: [f" {code}{n} {word}" for n in range(8) for word in TEXTS[code].split()]
         for code in ("de", "ar")
     }
-    header = {"session": "in-two-languages", "pair": "en-de", "to": ["de", "ar"], "audio": "s16le"}
+    header = {
+        "session": "in-two-languages",
+        "pair": "en-de",
+        "from": "en",
+        "to": ["de", "ar"],
+        "audio": "s16le",
+    }
     path = tmp_path / "in-two-languages.jsonl"
     journal = Journal.create(path, header)
     journal.close()
