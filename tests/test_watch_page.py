@@ -307,13 +307,13 @@ def test_every_script_is_laid_out_in_its_direction(opened, server, tmp_path, cod
 def test_lines_are_filled_however_the_text_comes(opened, server):
     page = opened(f"http://127.0.0.1:{server.port}/")
     laid_out = """async ([parts, sizes, width]) => {
-      const { Lines } = await import("/page/lines.js");
+      const { Lines, Room } = await import("/page/lines.js");
       const box = document.createElement("div");
       box.style.cssText = `width: ${width}px; font: 20px sans-serif`;
       const ruler = document.createElement("span");
       ruler.style.cssText = "position: absolute; white-space: pre; font: 20px sans-serif";
       document.body.append(box, ruler);
-      const lines = new Lines(box);
+      const lines = new Lines(box, new Room(box));
       let at = 0;
       for (const size of sizes) {
         lines.add(parts.slice(at, at + size).map(([part]) => part), parts[at][1]);
@@ -409,6 +409,28 @@ def test_the_listener_chooses_size_theme_and_original_for_good(opened, server, t
     assert page.evaluate(size) > before and page.input_value("#theme") == "dark"
     page.select_option("#theme", "system")
     assert page.evaluate(shown) == "light"
+
+
+def test_larger_letters_and_the_original_leave_one_where_one_reads(opened, server, tmp_path):
+    session, text = written(tmp_path, "de", TEXTS["de"], 60)
+    page = opened(f"http://127.0.0.1:{server.port}/watch/{session}", 390, 500)
+    state(page, "over")
+    away = "(() => { const t = document.getElementById('text');"
+    away += " return t.scrollHeight - t.clientHeight - t.scrollTop; })()"
+    page.wait_for_function(f"() => {away} < 2")
+    first = """() => [...document.querySelectorAll('.block')].findIndex((block) =>
+      block.getBoundingClientRect().bottom > document.getElementById('text').offsetTop + 2)"""
+    for button in ("#larger", "#larger", "#smaller"):
+        page.click(button)
+        page.wait_for_timeout(200)
+        assert page.evaluate(away) < 2
+    page.evaluate("document.querySelectorAll('.block')[20].scrollIntoView()")
+    page.wait_for_selector("#now", state="visible")
+    for button in ("#larger", "#original", "#larger", "#original", "#smaller"):
+        page.click(button)
+        page.wait_for_timeout(200)
+        assert page.evaluate(first) in (19, 20, 21)
+    assert said(page) == text.strip()
 
 
 def test_text_and_files_can_be_taken_away_in_the_end(opened, server, tmp_path):

@@ -1,7 +1,7 @@
 // Captions for halls and video mixers: the newest lines of one session, as it says them.
 
 import { Feed } from "./feed.js";
-import { Lines } from "./lines.js";
+import { Lines, Room } from "./lines.js";
 
 const KEPT = 12; // lines in the page at most
 const ROLL = 250; // ms in which lines roll up
@@ -16,11 +16,12 @@ for (const [name, unit] of [["lines", ""], ["size", "vw"]]) {
   if (value > 0) root.style.setProperty(`--${name}`, `${value}${unit}`);
 }
 
-const lines = new Lines(box, Math.max(KEPT, 2 * Number(asked.get("lines"))), () => {
+const room = new Room(box);
+const lines = new Lines(box, room, Math.max(KEPT, 2 * Number(asked.get("lines"))), () => {
   const from = `translateY(${box.lastElementChild.offsetHeight}px)`;
   if (!calm.matches) box.animate({ transform: [from, "none"] }, ROLL);
 });
-new ResizeObserver(() => lines.again()).observe(box);
+new ResizeObserver(() => room.measure() && lines.again()).observe(box);
 
 const names = location.pathname.split("/");
 const linked = names.at(-1) === "captions"; // .../watch/<session>/captions

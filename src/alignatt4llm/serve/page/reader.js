@@ -1,6 +1,6 @@
 // What was said in one language, a block an utterance, the original in each.
 
-import { Lines } from "./lines.js";
+import { Lines, Room } from "./lines.js";
 
 export class Reader {
   /**
@@ -52,7 +52,8 @@ export class Reader {
     const block = element("section", "block");
     block.append(said, original);
     this.box.append(block);
-    this.blocks.push({ lines: new Lines(said), heard, now, tail, text: "" });
+    this.room ??= new Room(said); // all blocks are as wide
+    this.blocks.push({ section: block, lines: new Lines(said, this.room), heard, now, tail, text: "" });
     this.fresh = false;
   }
 
@@ -65,8 +66,27 @@ export class Reader {
     return this.blocks.map((block) => block.text.trim()).filter(Boolean).join("\n\n");
   }
 
+  /** The page is wider or narrower, or its letters are of another size. */
   again() {
+    if (!this.room?.measure()) return;
     for (const { lines } of this.blocks) lines.again();
+    this.stand();
+  }
+
+  /** Put what is read where it stood. */
+  stand() {
+    if (this.read) this.box.parentElement.scrollTop += this.top(this.read.block) - this.read.top;
+  }
+
+  /** Note the block that is read: it will stand where it stands. */
+  note() {
+    const block = this.blocks.findLast((one) => this.top(one) <= 0) ?? this.blocks[0];
+    this.read = block && { block, top: this.top(block) };
+  }
+
+  /** How far below the top of what is seen a block begins. */
+  top({ section }) {
+    return section.getBoundingClientRect().top - this.box.parentElement.getBoundingClientRect().top;
   }
 }
 

@@ -17,6 +17,8 @@ const views = new Map(); // by language: {feed, reader, box}
 let view = null;
 let session = null;
 let follows = true;
+let stood = 0; // where the text was scrolled to
+let news = null; // the next look at what has come
 
 /** Show a language; one that was shown before goes on where it stood. */
 function show(code) {
@@ -38,12 +40,13 @@ function begin(code) {
   $("text").append(box);
   const language = session.to.find((target) => target.code === code);
   const reader = new Reader(box, language, session.from);
+  new ResizeObserver(stay).observe(box);
   const feed = open(code);
   feed.addEventListener("session", ({ detail }) => offer(detail));
   for (const [kind, take] of [["commit", "commit"], ["close", "close"], ["source", "hear"]]) {
     feed.addEventListener(kind, ({ detail }) => {
       reader[take](detail);
-      stay();
+      stayWithNews();
     });
   }
   feed.addEventListener("state", ({ detail }) => view?.feed === feed && tell(detail));
@@ -103,14 +106,28 @@ function tell(state) {
   if (state === "over") view?.reader.hear({ committed: "", tail: "" });
 }
 
+/** Who scrolls up reads above; text that comes below moves nobody. */
 function scrolled() {
   const { scrollTop, scrollHeight, clientHeight } = $("text");
-  follows = scrollHeight - scrollTop - clientHeight < 40;
+  if (scrollHeight - scrollTop - clientHeight < 40) follows = true;
+  else if (scrollTop < stood) follows = false;
+  stood = scrollTop;
+  if (!follows) view?.reader.note();
   $("now").hidden = follows;
 }
 
 function stay() {
-  if (follows) $("text").scrollTop = $("text").scrollHeight;
+  if (!follows) return;
+  $("text").scrollTop = $("text").scrollHeight;
+  stood = $("text").scrollTop;
+}
+
+/** Stay with the newest once all is shown that has come. */
+function stayWithNews() {
+  news ??= requestAnimationFrame(() => {
+    news = null;
+    stay();
+  });
 }
 
 function follow() {
@@ -124,12 +141,12 @@ function size(step) {
   const at = Math.max(0, Math.min(SIZES.length - 1, (Number.isInteger(kept) ? kept : 2) + step));
   localStorage.setItem("size", at);
   document.documentElement.style.setProperty("--size", SIZES[at]);
-  requestAnimationFrame(stay);
 }
 
 function original(on) {
   document.body.classList.toggle("with-original", on);
   localStorage.setItem("original", on ? "1" : "");
+  view?.reader.stand();
   stay();
 }
 
