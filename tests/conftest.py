@@ -1,5 +1,6 @@
 """The real models, prepared once in the user's cache."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,29 @@ from alignatt4llm.weights.models import resolve_llm, resolve_recognizer
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+WITHOUT_MODELS = "not models"
+ABSENT = re.compile(r"No module named '(torch|transformers|gguf|huggingface_hub)'")
+"""What runs models, as an import says that it is not installed."""
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if {"embedded_llm", "embedded_whisper"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.models)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    """Where tests of models are left out, so are files that cannot be imported without them."""
+    report = yield
+    if report.failed and WITHOUT_MODELS in collector.config.option.markexpr:
+        found = ABSENT.search(report.longreprtext)
+        if found:
+            report.outcome = "skipped"
+            report.longrepr = (str(collector.path), None, f"needs {found[1]}")
+    return report
 
 
 @pytest.fixture(scope="session")

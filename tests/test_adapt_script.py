@@ -13,6 +13,7 @@ MIXED = ["我們學中文。", "这个国家很大。", "他開車來這裡。",
 SIMPLIFIED = ["我们学中文。", "这个国家很大。", "他开车来这里。", "门开着。", "请说话。"]
 
 
+@pytest.mark.models
 def test_chinese_is_brought_into_simplified_characters() -> None:
     convert = writing(Pair.parse("en-zh").target)
     assert [convert(one) for one in MIXED] == SIMPLIFIED
@@ -25,6 +26,7 @@ def test_other_languages_are_left_as_they_are(pair: str) -> None:
         assert [convert(one) for one in MIXED] == MIXED
 
 
+@pytest.mark.models
 @pytest.mark.parametrize("name", ["en-zh", "zh-en"])
 def test_what_is_read_is_simplified_in_both_directions(tmp_path: Path, name: str) -> None:
     rows = [

@@ -7,10 +7,14 @@ import sys
 import pytest
 
 from alignatt4llm.cli import doctor, main
-from alignatt4llm.errors import AlignattError, UsageError
+from alignatt4llm.errors import AlignattError, UsageError, install, with_extra
 from alignatt4llm.machine.live import Speed
 from alignatt4llm.machine.threads import best_threads, candidates, fastest
 from alignatt4llm.settings import speeds
+
+
+def asked(measure):
+    return argparse.Namespace(measure=measure, fix=False, yes=False)
 
 
 def raising(monkeypatch, error):
@@ -78,9 +82,10 @@ def test_models_list(monkeypatch, capsys):
     assert main.main(["models", "fetch", "nonesuch"]) == 2
 
 
+@pytest.mark.models
 def test_doctor(monkeypatch, capsys):
     monkeypatch.setenv("ALIGNATT_THREADS", "1")
-    assert doctor.run(argparse.Namespace(measure=False)) == 0
+    assert doctor.run(asked(measure=False)) == 0
     text = capsys.readouterr().out
     for subject in ("Python", "torch", "FFmpeg", "CUDA", "CPU threads", "cache", "Whisper base"):
         assert subject in text
@@ -88,6 +93,7 @@ def test_doctor(monkeypatch, capsys):
     assert "Gemma 3 270M in llama.cpp: not measured" in text
 
 
+@pytest.mark.models
 @pytest.mark.parametrize("fails", [False, True])
 def test_doctor_measures_when_asked_and_tells_what_fails(monkeypatch, capsys, fails):
     measured = []
@@ -99,13 +105,14 @@ def test_doctor_measures_when_asked_and_tells_what_fails(monkeypatch, capsys, fa
         return Speed(0.07, 0.01)
 
     monkeypatch.setattr(speeds, "measure", measure)
-    assert doctor.run(argparse.Namespace(measure=True)) == 0
+    assert doctor.run(asked(measure=True)) == 0
     text = capsys.readouterr().out
     told = "There is no memory." if fails else "0.17 s of computing a second of speech"
     assert f"Gemma 3 270M in llama.cpp: {told}" in text
     assert ("embedded", "llama.cpp") in measured
 
 
+@pytest.mark.models
 @pytest.mark.parametrize(
     ("gone", "told"),
     [
@@ -122,10 +129,10 @@ def test_doctor_says_what_to_install(monkeypatch, capsys, gone, told):
     monkeypatch.setattr(
         doctor, "installed", lambda package: None if package in gone else found(package)
     )
-    assert doctor.run(argparse.Namespace(measure=False)) == (1 if told else 0)
+    assert doctor.run(asked(measure=False)) == (1 if told else 0)
     text = capsys.readouterr().out
     if told:
-        assert f"to do: pip install 'alignatt4llm[{told}]'" in text
+        assert f"to do: {install(with_extra(told))}" in text
         assert "cannot be translated yet" in text
     assert "missing (extra" in text
 

@@ -61,6 +61,7 @@ def test_a_single_system_is_written_to_the_folder_itself(data):
     assert described["data"] == "data"
 
 
+@pytest.mark.models
 @pytest.mark.parametrize(("able", "dtype"), [(True, "auto"), (False, "float32")])
 def test_the_manifest_says_in_which_number_type_was_computed(data, monkeypatch, able, dtype):
     monkeypatch.setenv("ALIGNATT_DEVICE", "cpu")

@@ -175,6 +175,7 @@ def test_the_command_refuses_what_it_cannot_measure(tmp_path, capsys):
     assert "--chunk is 0; it must be above 0 seconds." in capsys.readouterr().err
 
 
+@pytest.mark.models
 def test_the_command_on_real_speech(tmp_path, capsys):
     files = ["--json", str(tmp_path / "tail.json"), "--out", str(tmp_path / "tail.svg")]
     assert main(["evaluate", "tail", "--data", str(SAMPLES), "--chunk", "2", *files]) == 0

@@ -93,7 +93,8 @@ def test_no_token_and_no_key_is_logged(tmp_path, caplog, token):
         httpx.get(url(server, f"/nothing?token={token}"))
         httpx.get(url(server, f"/about?token={token}x"))
         key = run(talk())
-    assert len(lines(caplog)) == 3
+        logged = lines(caplog)
+    assert len(logged) == 3, logged
     assert token not in caplog.text and key not in caplog.text
 
 

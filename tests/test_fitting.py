@@ -202,6 +202,7 @@ def test_engines_that_suit_a_model(tmp_path, folder):
         assert {engine_name(name, model) for model, _ in rows[:-1]} == {name}
 
 
+@pytest.mark.models
 @pytest.mark.parametrize(
     ("gone", "engine"),
     [
@@ -238,6 +239,7 @@ def test_figures_do_not_depend_on_the_machine():
         assert (system.model, system.engine) == ("auto", "auto")
 
 
+@pytest.mark.models
 def test_a_dry_run_measures_nothing_and_shows_what_was_measured(monkeypatch, capsys):
     monkeypatch.setattr(speeds, "measure", None)
     monkeypatch.setattr("alignatt4llm.cli.dry_run.known_speed", lambda model, engine: FAIR)
@@ -269,6 +271,7 @@ def cache(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.models
 def test_a_model_is_measured_once_and_what_was_measured_is_kept(cache, monkeypatch):
     told = []
     found = measure(SMALL, LLAMA, told.append)
@@ -281,6 +284,7 @@ def test_a_model_is_measured_once_and_what_was_measured_is_kept(cache, monkeypat
     assert known_speed(SMALL, LLAMA) is None
 
 
+@pytest.mark.models
 @pytest.mark.parametrize("changed", ["machine", "installed"])
 def test_another_computer_or_another_build_is_measured_anew(cache, monkeypatch, changed):
     write_whole(cache / FILE, json.dumps({speeds._key(SMALL, LLAMA): {"read": 0.1, "step": 0.01}}))
@@ -289,6 +293,7 @@ def test_another_computer_or_another_build_is_measured_anew(cache, monkeypatch, 
     assert known_speed(SMALL, LLAMA) is None
 
 
+@pytest.mark.models
 @pytest.mark.parametrize(
     "content",
     ["", "[]", "{", "{\"KEY\": 1}", "{\"KEY\": {}}", "{\"KEY\": {\"read\": \"fast\", \"step\": 1}}",
@@ -300,11 +305,13 @@ def test_a_file_that_holds_no_speeds_is_as_good_as_none(cache, content):
     assert known_speed(SMALL, LLAMA) is None
 
 
+@pytest.mark.models
 def test_what_cannot_be_kept_is_used_all_the_same(cache):
     (cache / FILE).mkdir()
     assert measure(SMALL, LLAMA).read > 0
 
 
+@pytest.mark.models
 @pytest.mark.parametrize(
     ("system", "model", "engine"),
     [

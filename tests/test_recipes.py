@@ -112,6 +112,7 @@ def test_new_parts_appear_in_help(alignatt):
     assert "half" in evaluate
 
 
+@pytest.mark.models
 def test_the_doctor_lists_new_parts(alignatt):
     text = alignatt("doctor")
     assert "echo: says every word again" in text

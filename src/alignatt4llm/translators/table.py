@@ -160,16 +160,20 @@ def load_translator(name: str, asked: Asked) -> Loaded:
         able = ", ".join(each for each, kind in ENGINES.items() if kind.adapters)
         raise UsageError(f"The engine '{name}' applies no adapters; take --engine {able}.")
     asked = replace(asked, model=model, adapter=adapter)
-    check_installed(name)
+    check_installed(name, model)
     with extra(engine.extra, f"The engine '{name}'"):
         load: Callable[[Asked], Loaded] = resolve_name(engine.load)
     return load(replace(asked, address=name))
 
 
-def check_installed(name: str) -> None:
-    """Raise AlignattError if packages are missing that an engine needs."""
-    engine = find_engine(name)
-    with extra(engine.extra, f"The engine '{name}'"):
+def check_installed(name: str, model: str = "") -> None:
+    """Raise AlignattError if packages are missing that an engine needs.
+
+    A model that comes with the package, and is missing as well, is named with the engine.
+    """
+    engine, known = find_engine(name), find_embedded(model, "llm")
+    extras = [known.extra] if known and known.state == "missing" else []
+    with extra(",".join([*extras, engine.extra]), f"The engine '{name}'"):
         for package in lacking(engine.needs):
             raise ModuleNotFoundError(name=package)
 

