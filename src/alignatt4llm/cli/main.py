@@ -18,6 +18,7 @@ COMMANDS = (
     "serve",
     "serve_engine",
     "check",
+    "resend",
     "evaluate",
     "heads",
     "adapt",
