@@ -23,6 +23,11 @@ def captioning(folder, *addresses, patience=QUICK):
     return Captioning(tuple(map(Destination.parse, addresses)), folder / "kept", patience)
 
 
+def signs(text):
+    """A text without its spaces, which Chinese does not have."""
+    return "".join(text.split())
+
+
 async def spoken(server, audio=None, **wish):
     client = await Client(server).open(**wish)
     await client.play(speech() if audio is None else audio)
@@ -116,6 +121,40 @@ def test_what_was_not_delivered_is_kept_as_long_as_transcripts(tmp_path):
     assert kept.exists()
     asked.tidy(0.0)
     assert not kept.exists()
+
+
+def test_languages_that_come_and_go_have_their_own_sinks(tmp_path):
+    """One sink that all share has the first; what stands behind the language has each."""
+    webhook, youtube = Webhook(), YouTube()
+
+    async def talk(server):
+        client = await Client(server).open(version=2, to=["de", "it"])
+        await client.play(speech(), 10 * 32_000)
+        while (await client.until("status"))["audio_s"] < 9:
+            pass
+        await client.say({"type": "add", "to": "zh"})
+        await client.play(speech())
+        await client.say({"type": "end"})
+        with suppress(ConnectionClosed):
+            while True:
+                await client.next()
+        return client
+
+    with listening(webhook) as one, listening(youtube) as two:
+        asked = captioning(tmp_path, f"webhook:{one}&to={{to}}", f"youtube:{two}")
+        with serving(tmp_path, captioning=asked) as server:
+            client = run(talk(server))
+    said = dict.fromkeys(("de", "it", "zh"), "")
+    for event in client.events:
+        if event["type"] == "commit":
+            said[event["to"]] += event["text"]
+    sent = {to: [c["lines"] for c in webhook.taken.values() if c["to"] == to] for to in said}
+    for to, text in said.items():
+        assert signs(words(sent[to])) == signs(text) != ""
+    assert signs(words(youtube.taken.values())) in [signs(said["de"]), signs(said["it"])]
+    assert youtube.faults == webhook.faults == []
+    told = [frame["text"] for frame in client.frames if frame["type"] == "notice"]
+    assert sum("another session or language" in text for text in told) == 2
 
 
 def test_a_blocked_sink_keeps_no_client_waiting(tmp_path, monkeypatch):

@@ -52,7 +52,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def translate(talk, *options):
-    model = ["--model", "scripted", "--to", "de", "--fast"]
+    model = ["--model", "scripted", "--fast", "--to", "de"]
     return main(["translate", str(talk), *model, *map(str, options)])
 
 
@@ -88,6 +88,25 @@ def test_the_source_goes_along(talk, tmp_path):
     contents = webhook.taken.values()
     assert [content["lines"] + content["source"] for content in contents] == subtitles(vtt)
     assert any(content["source"] for content in contents)
+
+
+def test_every_language_goes_to_its_own_sinks(talk, tmp_path):
+    webhook, youtube = Webhook(), YouTube()
+    vtt, hls = tmp_path / "a.vtt", tmp_path / "hls"
+    with listening(webhook) as one, listening(youtube) as two:
+        asked = [f"webhook:{one}&to={{to}}", f"it=youtube:{two}", f"hls:{hls}/{{to}}"]
+        options = [part for each in asked for part in ("--caption-sink", each)]
+        assert translate(talk, "it", "--vtt", vtt, *options) == 0
+    for code in ("de", "it"):
+        said = subtitles(tmp_path / f"a.{code}.vtt")
+        contents = [content for content in webhook.taken.values() if content["to"] == code]
+        assert [content["lines"] for content in contents] == said
+        assert [content["number"] for content in contents] == list(range(1, len(said) + 1))
+        folder = hls / code
+        cues = {n: text for name in listed(folder) for n, _, text in shown(folder / name)}
+        assert list(cues.values()) == said
+    assert list(youtube.taken.values()) == subtitles(tmp_path / "a.it.vtt")
+    assert youtube.faults == webhook.faults == []
 
 
 def test_a_dead_sink_changes_nothing_else_and_its_captions_can_be_sent_again(

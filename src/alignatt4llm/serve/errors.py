@@ -3,6 +3,7 @@
 ServeError
 ├── BadMessage        not a message of the protocol          the conversation goes on
 ├── BadState          a message that is not expected now     the conversation goes on
+├── Refused           a target cannot be added or dropped    the conversation goes on
 ├── TooLarge          a message or file above the limit      the conversation goes on
 ├── UnknownFile       nothing at this path, or no such kind of transcript
 ├── NoSuchMethod      a path that does not take this method
@@ -10,6 +11,7 @@ ServeError
 └── Farewell                                                 the conversation ends
     ├── Unauthorized      no token, a wrong one, or a foreign origin
     ├── UnknownSession    nothing to resume under this name and key
+    ├── WrongVersion      a session of another version of the protocol
     ├── Unsupported       no head set for this pair
     ├── Busy              every place is taken
     ├── Draining          the server is being stopped; resume when it is back
@@ -68,6 +70,12 @@ class BadState(ServeError):
     code = "bad_state"
 
 
+class Refused(ServeError):
+    """A target cannot be added or dropped now."""
+
+    code = "refused"
+
+
 class TooLarge(ServeError):
     """A message or file above the limit."""
 
@@ -114,6 +122,12 @@ class UnknownSession(Farewell):
 
     code = "unknown_session"
     status = 404
+
+
+class WrongVersion(Farewell):
+    """The session was begun with another version of the protocol."""
+
+    code = "wrong_version"
 
 
 class Unsupported(Farewell):

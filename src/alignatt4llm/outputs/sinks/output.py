@@ -89,16 +89,23 @@ class CaptionSinks:
         for delivery in self._deliveries.values():
             delivery.finish(self._cues.clock)
 
+    def wait(self) -> None:
+        """Wait, within a bound, until everything is delivered."""
+        for delivery in self._deliveries.values():
+            delivery.wait()
+
+    def settle(self) -> None:
+        """Keep what is not delivered, and say so."""
+        for delivery in self._deliveries.values():
+            delivery.settle()
+
     def close(self) -> None:
-        """Wait within a bound until all is delivered or kept."""
-        if not self._ended:
-            self.finish()
+        """Hand on what is left, and see that it is delivered or kept."""
+        self.finish()
         try:
-            for delivery in self._deliveries.values():
-                delivery.wait()
+            self.wait()
         finally:  # also when nobody wants to wait any longer
-            for delivery in self._deliveries.values():
-                delivery.settle()
+            self.settle()
 
     @property
     def following(self) -> dict[Destination, Next]:
