@@ -1,6 +1,7 @@
 """From a source of audio to the outputs asked for: what translate and listen have in common."""
 
 import argparse
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -9,7 +10,7 @@ from alignatt4llm.audio.decode import chunks
 from alignatt4llm.audio.mix import CHANNELS
 from alignatt4llm.audio.pace import in_real_time
 from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
-from alignatt4llm.cli import subtitles, system
+from alignatt4llm.cli import sinks, subtitles, system
 from alignatt4llm.cli.background import GlossaryReport
 from alignatt4llm.cli.display import display
 from alignatt4llm.cli.each import WritesEach, own
@@ -21,6 +22,10 @@ from alignatt4llm.cli.system import Choice
 from alignatt4llm.events import Notice
 from alignatt4llm.outputs.base import Format, Output, OutputFile
 from alignatt4llm.outputs.only import Alone
+from alignatt4llm.outputs.sinks.base import Origin
+from alignatt4llm.outputs.sinks.each import EachTarget
+from alignatt4llm.outputs.sinks.output import CaptionSinks
+from alignatt4llm.outputs.sinks.table import Destination
 from alignatt4llm.outputs.table import OUTPUTS
 from alignatt4llm.schedule.feeder import LONGEST, REGIMES, Feeder, run
 from alignatt4llm.schedule.lanes import Lanes
@@ -49,6 +54,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
             action=Writes if kind.for_all else WritesEach,
         )  # fmt: skip
     subtitles.add_options(parser)
+    sinks.add_options(parser)
     parser.add_argument("--trace", action="store_true", help="say why each token is said or held")
 
 
@@ -93,18 +99,21 @@ def play(
         The stream, and whether Ctrl-C ended it.
     """
     chosen, regime = Choice.of(args), REGIMES[args.schedule]
+    into = [pair.target for pair in chosen.pairs]
     forms = [form for pair in chosen.pairs for form in _forms(args, pair, chosen.pairs)]
+    destinations = sinks.destinations(args, into)
     about, chunk = chosen.system.context, chosen.latency.chunk
     live = realtime or regime.overlaps
     with ExitStack() as stack:
         stream = stack.enter_context(closing(chosen.open(tell, live)))
-        outputs: list[Output] = [
-            stack.enter_context(closing(OutputFile(path, form, args.trace))) for path, form in forms
-        ]
+        captions = stack.enter_context(closing(_captions(args, destinations, chosen.pairs)))
+        outputs: list[Output] = [captions]
+        for path, form in forms:
+            outputs.append(stack.enter_context(closing(OutputFile(path, form, args.trace))))
         if about and about.glossary:
             outputs.append(stack.enter_context(closing(GlossaryReport(about.glossary))))
         outputs.append(stack.enter_context(closing(display(args.trace, duration, chosen.pairs))))
-        watch = Watch(chosen.source, notices)
+        watch = Watch(chosen.source, lambda: [*notices(), *captions.notices])
         feeder = Feeder(stream, chunk, regime, LONGEST if live else chunk, watch=watch)
         timeline = _live(source, len(chosen.pairs)) if live else Lanes(source)
         with Interrupt(stop or timeline.stop) as interrupt, timeline:
@@ -112,6 +121,21 @@ def play(
                 for output in outputs:
                     output.write(event)
     return stream, interrupt.asked
+
+
+def _captions(
+    args: argparse.Namespace, destinations: Sequence[Destination], pairs: Sequence[Pair]
+) -> EachTarget:
+    session, began = sinks.new_session(), time.time()
+
+    def opened(to: str) -> CaptionSinks:
+        [pair] = [pair for pair in pairs if pair.target.code == to]
+        origin = Origin(session, pair, began)
+        own = [each.of(origin) for each in destinations if each.takes(pair)]
+        style = subtitles.style(args, pair)
+        return CaptionSinks(own, style, origin, sinks.undelivered_folder(), tell)
+
+    return EachTarget(opened)
 
 
 def _live(source: Iterable[Samples], targets: int) -> LiveTimeline:

@@ -72,8 +72,8 @@ class Timing:
         Seconds of audio consumed so far.
     heard
         Committed source words of the open utterance.
-    guessed
-        Whether there is a tail that may become the first of them.
+    tail
+        What is guessed to follow them.
     """
 
     def __init__(self, source: Language, target: Language) -> None:
@@ -83,12 +83,12 @@ class Timing:
         self._ended = 0.0
         self.clock = 0.0
         self.heard: tuple[SourceWord, ...] = ()
-        self.guessed = False
+        self.tail: tuple[SourceWord, ...] = ()
 
     def add(self, event: Event) -> Timed | None:
         """Take an event; return an utterance when it closes."""
         if isinstance(event, Source):
-            self.clock, self.heard, self.guessed = event.audio_s, event.committed, bool(event.tail)
+            self.clock, self.heard, self.tail = event.audio_s, event.committed, event.tail
         elif isinstance(event, Commit):
             self.clock = max(self.clock, event.audio_s)
             self._utterances.say(event)
@@ -115,7 +115,8 @@ class Timing:
 
     def _words(self, heard: Sequence[SourceWord]) -> tuple[Said, ...]:
         joint = self._source.separator
-        return tuple(Said(word.text, word.start, word.end, joint) for word in heard)
+        shown = ((one_line(word.text), word) for word in heard)
+        return tuple(Said(text, word.start, word.end, joint) for text, word in shown if text)
 
     def _timed(
         self,

@@ -17,6 +17,7 @@ from alignatt4llm.audio.samples import SAMPLE_RATE
 from alignatt4llm.events import Notice
 from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.serve.broadcast import Broadcast
+from alignatt4llm.serve.captioning import Captioning
 from alignatt4llm.serve.errors import (
     Busy,
     Draining,
@@ -78,6 +79,8 @@ class Registry:
         Counts.
     defaults
         The languages that are meant where a client names none.
+    captioning
+        Where captions go.
 
     Attributes
     ----------
@@ -96,6 +99,7 @@ class Registry:
         folder: Path,
         metrics: Metrics,
         defaults: Defaults = Defaults(),
+        captioning: Captioning | None = None,
     ) -> None:
         self.interpreter = interpreter
         self.limits = limits
@@ -104,6 +108,7 @@ class Registry:
         self.draining = False
         self.stuck = asyncio.Event()
         self.steps = Steps()
+        self._captioning = captioning or Captioning()
         self._shelf = Shelf(folder)
         self._sessions: dict[str, LiveSession] = {}
         self._read: WeakValueDictionary[str, Broadcast] = WeakValueDictionary()
@@ -302,10 +307,11 @@ class Registry:
         self.metrics.sessions.labels("connected").set(self.taken - waiting)
 
     async def tidy(self, now: float) -> None:
-        """Delete old transcripts once in a while."""
+        """Delete old transcripts, and captions that were not delivered, once in a while."""
         if now - self._cleaned > _CLEANING:
             self._cleaned = now
             await self._shelf.tidy(self.limits.keep)
+            await asyncio.to_thread(self._captioning.tidy, self.limits.keep)
 
     def give_up(self) -> None:
         """Part with all sessions, to be resumed from their journals by another process.
@@ -319,13 +325,13 @@ class Registry:
             session.stop(EngineStuck("The server is restarted, since its engine hangs; resume."))
 
     async def drain(self) -> None:
-        """Take no more audio, and wait until what was received is translated."""
+        """Take no more audio, and wait until what was received is translated and delivered."""
         self.draining = True
         deadline = time.monotonic() + self.limits.drain
         for session in list(self._sessions.values()):
             session.suspend(Draining("The server is being restarted; resume in a moment."))
             session.broadcast.wake()
-        while self.taken and time.monotonic() < deadline:
+        while (self.taken or self._captioning.busy) and time.monotonic() < deadline:
             await asyncio.sleep(0.05)
 
     def _running(self, session: str) -> LiveSession | None:
@@ -347,7 +353,14 @@ class Registry:
         """Begin a session in a place of its own; nothing is awaited between the two."""
         self.admit(len(past.open))
         session = LiveSession(
-            self.interpreter, broadcast, past, start, self.limits, self.metrics, self.steps
+            self.interpreter,
+            broadcast,
+            past,
+            start,
+            self.limits,
+            self.metrics,
+            self.steps,
+            self._captioning,
         )
         loop = asyncio.get_running_loop()
 

@@ -1,7 +1,8 @@
 """One session on the server: bytes in from any thread, events out to a broadcast."""
 
 import logging
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from threading import Thread
@@ -17,6 +18,7 @@ from alignatt4llm.schedule.lanes import Lanes
 from alignatt4llm.schedule.timelines import Done, News, Work
 from alignatt4llm.schedule.watch import Watch
 from alignatt4llm.serve.broadcast import Broadcast
+from alignatt4llm.serve.captioning import Captioning
 from alignatt4llm.serve.errors import BadAudio, EngineFailed, Farewell, Refused, TooLong
 from alignatt4llm.serve.incoming import Container, Incoming, Raw
 from alignatt4llm.serve.lifecycle import Life, State
@@ -59,7 +61,7 @@ class LiveSession:
         Where its stream stands if it is continued.
     start
         Sample of the stream at which audio begins.
-    limits, metrics, steps
+    limits, metrics, steps, captioning
         Of the server.
 
     Attributes
@@ -82,6 +84,7 @@ class LiveSession:
         limits: Limits,
         metrics: Metrics,
         steps: Steps,
+        captioning: Captioning | None = None,
     ) -> None:
         self.broadcast = broadcast
         self.header = broadcast.journal.header
@@ -97,6 +100,9 @@ class LiveSession:
         self._limits = limits
         self._metrics = metrics
         self._steps = steps
+        name = f"{self.id}-{start}" if start else self.id  # numbers begin anew
+        began = time.time() - start / SAMPLE_RATE
+        self._captions = (captioning or Captioning()).stream(name, self._source, began)
         self._pipe = Pipe(int(limits.backlog * BYTES_PER_SECOND))
         self._busy, self._counted = Busy(), 0.0
         self._timeline: _Watched | None = None
@@ -204,6 +210,11 @@ class LiveSession:
         return waiting / max(1, self.received - waiting) * heard
 
     def _run(self) -> None:
+        """Translate; when the session is over, its thread still sees to its captions."""
+        with closing(self._captions):
+            self._live()
+
+    def _live(self) -> None:
         problem: Farewell | None = EngineFailed("The session ended with an error.")
         try:
             with closing(self._open()) as stream:
@@ -246,7 +257,7 @@ class LiveSession:
             lambda: self._stepped(stream), incoming, lambda: incoming.ready, _JOINED, self._working
         )
         chunk = LATENCIES[self.header["latency"]].chunk
-        watch = Watch(self._source, lambda: incoming.notices, self._start)
+        watch = Watch(self._source, self._told(incoming), self._start)
         feeder = Feeder(
             stream, chunk, longest=_JOINED, finishes=lambda: self._finishes(incoming), watch=watch
         )
@@ -263,6 +274,10 @@ class LiveSession:
             for to in tuple(self.targets.codes):
                 self.targets.ended(to, audio)
             self._publish(End(audio, wall, wall / audio if audio else 0.0, peak_memory_mb()))
+
+    def _told(self, incoming: Incoming) -> Callable[[], Sequence[Notice]]:
+        """Return what tells of the sound and of where captions go."""
+        return lambda: [*incoming.notices, *self._captions.notices]
 
     def _finishes(self, incoming: Incoming) -> bool:
         """Whether the stream has come to its end, and not only its audio."""
@@ -305,7 +320,8 @@ class LiveSession:
             self._say(turn)
 
     def _say(self, event: Event) -> None:
-        """Publish an event as clients of its version know it."""
+        """Publish an event as clients of its version know it, and hand captions on."""
+        self._captions.write(event)
         if self._alone and isinstance(event, Source):
             event = replace(event, to="", first=0)
         elif self._alone and not isinstance(event, Notice | TargetState):
