@@ -19,6 +19,7 @@ COMMANDS = (
     "serve",
     "serve_engine",
     "check",
+    "resend",
     "evaluate",
     "heads",
     "adapt",

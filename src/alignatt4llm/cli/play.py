@@ -1,6 +1,7 @@
 """From a source of audio to the outputs asked for: what translate and listen have in common."""
 
 import argparse
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -9,7 +10,7 @@ from alignatt4llm.audio.decode import chunks
 from alignatt4llm.audio.mix import CHANNELS
 from alignatt4llm.audio.pace import in_real_time
 from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
-from alignatt4llm.cli import subtitles, system
+from alignatt4llm.cli import sinks, subtitles, system
 from alignatt4llm.cli.background import GlossaryReport
 from alignatt4llm.cli.display import display
 from alignatt4llm.cli.files import Writes
@@ -19,6 +20,9 @@ from alignatt4llm.cli.subtitles import suffix
 from alignatt4llm.cli.system import Choice
 from alignatt4llm.events import Notice
 from alignatt4llm.outputs.base import Format, Output, OutputFile
+from alignatt4llm.outputs.sinks.base import Origin
+from alignatt4llm.outputs.sinks.output import CaptionSinks
+from alignatt4llm.outputs.sinks.table import Destination
 from alignatt4llm.outputs.style import Style
 from alignatt4llm.outputs.table import OUTPUTS
 from alignatt4llm.schedule.feeder import LONGEST, REGIMES, Feeder, run
@@ -45,6 +49,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
             f"--{name}", dest=name, type=Path, action=Writes, metavar="FILE", help=kind.help
         )
     subtitles.add_options(parser)
+    sinks.add_options(parser)
     parser.add_argument("--trace", action="store_true", help="say why each token is said or held")
 
 
@@ -89,18 +94,20 @@ def play(
         The session, and whether Ctrl-C ended it.
     """
     chosen, regime = Choice.of(args), REGIMES[args.schedule]
-    forms = _forms(args, subtitles.style(args, chosen.pair))
+    style = subtitles.style(args, chosen.pair)
+    forms, destinations = _forms(args, style), sinks.destinations(args)
     about, chunk = chosen.system.context, chosen.latency.chunk
     live = realtime or regime.overlaps
     with ExitStack() as stack:
         session = chosen.open(tell, live)
-        outputs: list[Output] = [
-            stack.enter_context(closing(OutputFile(path, form, args.trace))) for path, form in forms
-        ]
+        captions = stack.enter_context(closing(_captions(destinations, style)))
+        outputs: list[Output] = [captions]
+        for path, form in forms:
+            outputs.append(stack.enter_context(closing(OutputFile(path, form, args.trace))))
         if about and about.glossary:
             outputs.append(stack.enter_context(closing(GlossaryReport(about.glossary))))
         outputs.append(stack.enter_context(closing(display(args.trace, duration, chosen.pair))))
-        watch = Watch(chosen.pair.source, notices)
+        watch = Watch(chosen.pair.source, lambda: [*notices(), *captions.notices])
         feeder = Feeder(session, chunk, regime, LONGEST if live else chunk, watch=watch)
         timeline = _live(source) if live else Pulled(source)
         with Interrupt(stop or timeline.stop) as interrupt, timeline:
@@ -108,6 +115,12 @@ def play(
                 for output in outputs:
                     output.write(event)
     return session, interrupt.asked
+
+
+def _captions(destinations: Sequence[Destination], style: Style) -> CaptionSinks:
+    origin = Origin(sinks.new_session(), style.pair, time.time())
+    own = [each.of(origin) for each in destinations]
+    return CaptionSinks(own, style, origin, sinks.undelivered_folder(), tell)
 
 
 def _live(source: Iterable[Samples]) -> LiveTimeline:

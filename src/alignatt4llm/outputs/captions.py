@@ -48,6 +48,21 @@ class LiveCues:
         yield from self._arranged(self._timing.rest())
         yield from self._release()
 
+    @property
+    def clock(self) -> int:
+        """Milliseconds of audio consumed so far."""
+        return round(self._timing.clock * 1000)
+
+    @property
+    def settled(self) -> int:
+        """Milliseconds before which no cue begins that is still to come, as far as one can know."""
+        if self._waiting:
+            return self._waiting.place.start
+        timing = self._timing
+        words = timing.heard or timing.tail
+        begins = words[0].start if words else timing.clock - PATIENCE
+        return max(round(begins * 1000), self._free)
+
     def _arranged(self, utterance: Timed) -> Iterator[Cue]:
         style, target = self._style, self._style.pair.target
         self._source = (*self._source, *utterance.source)[-MOST_SOURCE:]
@@ -68,7 +83,7 @@ class LiveCues:
         timing = self._timing
         if timing.heard:
             yield from self._release(max(round(timing.heard[0].start * 1000), self._free))
-        elif not timing.guessed and timing.clock * 1000 > self._waiting.place.end + self._patience:
+        elif not timing.tail and timing.clock * 1000 > self._waiting.place.end + self._patience:
             yield from self._release()
 
     @property

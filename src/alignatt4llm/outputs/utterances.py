@@ -72,8 +72,8 @@ class Timing:
         Seconds of audio consumed so far.
     heard
         Committed source words of the open utterance.
-    guessed
-        Whether there is a tail that may become the first of them.
+    tail
+        What is guessed to follow them.
     """
 
     def __init__(self, source: Language, target: Language) -> None:
@@ -83,12 +83,12 @@ class Timing:
         self._ended = 0.0
         self.clock = 0.0
         self.heard: tuple[SourceWord, ...] = ()
-        self.guessed = False
+        self.tail: tuple[SourceWord, ...] = ()
 
     def add(self, event: Event) -> Timed | None:
         """Take an event; return an utterance when it closes."""
         if isinstance(event, Source):
-            self.clock, self.heard, self.guessed = event.audio_s, event.committed, bool(event.tail)
+            self.clock, self.heard, self.tail = event.audio_s, event.committed, event.tail
         elif isinstance(event, Commit):
             self.clock = max(self.clock, event.audio_s)
             self._utterances.say(event)

@@ -38,7 +38,7 @@ class Watch:
         told: Callable[[], Sequence[Notice]] = tuple,
         start: int = 0,
     ) -> None:
-        self._told, self._taken = told, 0
+        self._told = told
         self._expected, self._spoken = spoken, SpokenLanguage(spoken)
         self._level = Level()
         self._start = start / SAMPLE_RATE
@@ -71,9 +71,7 @@ class Watch:
 
     def _fresh(self) -> Iterator[Notice]:
         """Yield what the source of the audio has said since, no sentence twice."""
-        fresh = self._told()[self._taken :]
-        self._taken += len(fresh)
-        for notice in fresh:
+        for notice in self._told():
             if (key := (notice.kind, notice.text)) not in self._said:
                 self._said.add(key)
                 yield notice
