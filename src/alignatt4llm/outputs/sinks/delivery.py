@@ -186,7 +186,8 @@ class Delivery:
 
     @property
     def _longest(self) -> float:
-        return self._patience.flush / 4 if self._over.is_set() else self._patience.most
+        patience = self._patience
+        return min(patience.most, patience.flush / 4 if self._over.is_set() else patience.most)
 
     def _pause(self, seconds: float, asked: float | None) -> None:
         """Wait, but when the stream ends, only as long as the other side asks for."""
