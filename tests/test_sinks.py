@@ -225,7 +225,7 @@ def test_a_webhook_that_refuses_a_cue_gets_the_next(tmp_path):
     assert read_undelivered(run.path).cues == ((2, CUES[1]),)
     complaint, recovery, account = run.said
     assert "422" in complaint and "again" in recovery
-    assert "1 captions" in account and str(run.path) in account
+    assert "(1)" in account and str(run.path) in account
 
 
 class Blocked(Sink):
@@ -265,7 +265,7 @@ def test_nobody_waits_for_a_sink_and_the_rest_is_kept(tmp_path):
     assert found.cues == tuple(enumerate(CUES, 1))
     assert found.following == Next(1, tried=True)
     assert found.kind == "youtube" and found.origin == ORIGIN
-    assert "3 captions for youtube:https://example.org/…" in said[-1]
+    assert "youtube:https://example.org/…; the rest (3)" in said[-1]
     sink.may.set()
     assert sink.closed.wait(10)
 
@@ -281,7 +281,7 @@ def test_what_finds_no_room_is_kept_and_the_rest_arrives(tmp_path):
     assert sink.taken == [1, 2]
     assert found.cues == ((3, CUES[2]),)
     assert found.following == Next(3)
-    assert "1 captions" in said[-1]
+    assert "(1)" in said[-1]
 
 
 def test_a_wait_of_any_length_ends_with_the_stream(tmp_path):

@@ -53,4 +53,4 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _patience(count: int) -> Patience:
-    return Patience(flush=60.0 + count, waiting=count)
+    return Patience(whole=600.0 + count, waiting=count)

@@ -30,7 +30,9 @@ class Patience:
     asked
         Between two tries, at most, if the other side asks for it.
     flush
-        For what is left when the stream has ended.
+        When the stream has ended, until something of what is left is taken.
+    whole
+        When the stream has ended, at most.
     waiting
         Cues that wait at most; those beyond are kept in the file.
     """
@@ -39,7 +41,8 @@ class Patience:
     most: float = 30.0
     asked: float = 300.0
     flush: float = 10.0
-    waiting: int = 1000
+    whole: float = 60.0
+    waiting: int = 10_000
 
 
 class _OutOfTime(Exception):
@@ -77,7 +80,7 @@ class Delivery:
         self._waiting: deque[Numbered] = deque()
         self._reached = self._settled = 0  # what is to be told to the sink, and what was
         self._end: int | None = None
-        self._over, self._deadline = Event(), float("inf")
+        self._over, self._deadline, self._latest = Event(), float("inf"), float("inf")
         self._tried = False  # whether the first that waits may have been taken
         self._failures = self.undelivered = self._said = 0
         self._told = False  # that it does not work
@@ -110,14 +113,16 @@ class Delivery:
         """Note that no cue is to come; `join` then waits for what is left."""
         with self._changed:
             self._end = end
-            self._deadline = time.monotonic() + self._patience.flush
+            self._latest = time.monotonic() + self._patience.whole
+            self._hope()
             self._changed.notify()
         self._over.set()
 
     def join(self) -> None:
         """Wait, within a bound, until everything is delivered; keep what is not."""
         try:
-            self._thread.join(max(0.0, self._deadline - time.monotonic()) + self._patience.first)
+            while self._thread.is_alive() and (left := self._deadline - time.monotonic()) > 0:
+                self._thread.join(left)
         finally:
             with self._changed:
                 rest = list(self._waiting)
@@ -127,8 +132,9 @@ class Delivery:
                 self._kept.close(Next(self.position, self._tried and bool(rest)))
             if self.undelivered:
                 self._say(
-                    f"{self.undelivered} captions for {self._name} were not delivered; they are "
-                    f"kept in '{self._kept.path}', which says how to send them again."
+                    f"Not all captions were delivered to {self._name}; the rest "
+                    f"({self.undelivered}) is kept in '{self._kept.path}', which says how to send "
+                    "it again."
                 )
 
     def _run(self) -> None:
@@ -201,8 +207,14 @@ class Delivery:
         if time.monotonic() >= self._deadline:
             raise _OutOfTime
 
+    def _hope(self) -> None:
+        """Wait for what is left as long as something of it is taken now and then."""
+        self._deadline = min(self._latest, time.monotonic() + self._patience.flush)
+
     def _recover(self) -> None:
         self._failures = 0
+        if self._over.is_set():
+            self._hope()
         if self._told:
             self._told = False
             self._tell(f"{self._name} takes captions again from its caption {self.position} on.")

@@ -96,7 +96,7 @@ def read_undelivered(path: Path) -> Undelivered:
         If it cannot be read, or is none.
     """
     lines = [line for line in read_text(path).split("\n") if line]
-    with suppress(ValueError, KeyError, TypeError, AttributeError):
+    with suppress(ValueError, KeyError, TypeError, AttributeError, UsageError):
         head, *records = map(json.loads, lines)
         origin = Origin(head["session"], Pair.parse(head["pair"]), float(head["began"]))
         cues = {each["number"]: _cue(each) for each in records if "number" in each}

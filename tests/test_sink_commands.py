@@ -1,0 +1,263 @@
+"""Captions of whole commands: what the subtitles hold arrives at every sink."""
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+import wave
+from functools import partial
+
+import pytest
+from caption_services import Webhook, YouTube, Zoom, listening
+from styles import STYLE
+from test_hls import CUES, ORIGIN, listed, shown
+
+from alignatt4llm.cli import play, sinks
+from alignatt4llm.cli.main import main
+from alignatt4llm.outputs.cues import Cue
+from alignatt4llm.outputs.sinks.base import Again, Next, Origin, Sink
+from alignatt4llm.outputs.sinks.delivery import Patience
+from alignatt4llm.outputs.sinks.kept import Kept, read_undelivered
+from alignatt4llm.outputs.sinks.output import CaptionSinks
+from alignatt4llm.outputs.sinks.table import SINKS, Destination, SinkKind
+from alignatt4llm.recognizers.tones import SCRIPT, tones
+from alignatt4llm.scripted import ScriptedInterpreter
+
+QUICK = Patience(first=0.001, most=0.004, flush=0.3)
+
+
+@pytest.fixture
+def talk(tmp_path):
+    path = tmp_path / "talk.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes((tones(range(len(SCRIPT))) * 32767).astype("<i2").tobytes())
+    return path
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """Where what is not delivered is kept; nobody is waited for for long."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr(play, "CaptionSinks", partial(CaptionSinks, patience=QUICK))
+    return sinks.undelivered_folder()
+
+
+def translate(talk, *options):
+    model = ["--model", "scripted", "--to", "de", "--fast"]
+    return main(["translate", str(talk), *model, *map(str, options)])
+
+
+def subtitles(path):
+    blocks = path.read_text("utf-8").removeprefix("WEBVTT\n\n").strip().split("\n\n")
+    return [block.split("\n")[2:] for block in blocks]
+
+
+def test_every_sink_gets_what_the_subtitles_hold(talk, tmp_path, capsys):
+    youtube, zoom, webhook = YouTube(), Zoom(last=5), Webhook()
+    vtt, hls = tmp_path / "a.vtt", tmp_path / "hls"
+    with listening(youtube) as one, listening(zoom) as two, listening(webhook) as three:
+        options = [f"youtube:{one}", f"zoom:{two}", f"webhook:{three}", f"hls:{hls}"]
+        asked = [part for each in options for part in ("--caption-sink", each)]
+        assert translate(talk, "--vtt", vtt, *asked) == 0
+    said = subtitles(vtt)
+    assert len(said) > 3
+    assert list(youtube.taken.values()) == list(zoom.taken.values()) == said
+    assert [content["lines"] for content in webhook.taken.values()] == said
+    assert len({content["session"] for content in webhook.taken.values()}) == 1
+    cues = {n: text for name in listed(hls) for n, _, text in shown(hls / name)}
+    assert list(cues.values()) == said
+    assert youtube.faults + zoom.faults + webhook.faults == []
+    assert youtube.stamps == sorted(youtube.stamps)
+    assert "delivered" not in capsys.readouterr().err
+
+
+def test_the_source_goes_along(talk, tmp_path):
+    webhook, vtt = Webhook(), tmp_path / "a.vtt"
+    with listening(webhook) as address:
+        sink = f"webhook:{address}"
+        assert translate(talk, "--with-source", "--vtt", vtt, "--caption-sink", sink) == 0
+    contents = webhook.taken.values()
+    assert [content["lines"] + content["source"] for content in contents] == subtitles(vtt)
+    assert any(content["source"] for content in contents)
+
+
+def test_a_dead_sink_changes_nothing_else_and_its_captions_can_be_sent_again(
+    talk, tmp_path, capsys, folder
+):
+    vtt, hls, jsonl = tmp_path / "a.vtt", tmp_path / "hls", tmp_path / "a.jsonl"
+    youtube = YouTube(["ok", "ok", *[503] * 10_000])
+    with listening(youtube) as address:
+        sink = f"youtube:{address}"
+        options = ["--caption-sink", sink, "--caption-sink", f"hls:{hls}", "--jsonl", jsonl]
+        assert translate(talk, "--vtt", vtt, *options) == 0
+        said = subtitles(vtt)
+        assert list(youtube.taken.values()) == said[:2]
+        cues = {n: text for name in listed(hls) for n, _, text in shown(hls / name)}
+        assert list(cues.values()) == said
+        (kept,) = folder.iterdir()
+        told = capsys.readouterr().err
+        assert str(kept) in told and f"({len(said) - 2})" in told
+        assert "cid" not in told + kept.read_text("utf-8") + jsonl.read_text("utf-8")
+
+        youtube.script.clear()
+        assert main(["resend", str(kept), "--caption-sink", sink]) == 0
+    assert list(youtube.taken.values()) == said
+    assert youtube.stamps == sorted(youtube.stamps)
+    assert youtube.faults == []
+    assert list(folder.iterdir()) == []
+
+
+def test_a_notice_tells_of_the_trouble_while_it_lasts(talk, tmp_path, monkeypatch):
+    failed = threading.Event()
+
+    class Dead(Sink):
+        def send(self, number, cue):
+            raise Again("it is dead")
+
+    class Told(CaptionSinks):
+        def write(self, event):
+            super().write(event)
+            if self._number:
+                failed.wait(10)
+
+        def _say(self, sentence):
+            super()._say(sentence)
+            failed.set()
+
+    kind = SinkKind(lambda *_: Dead(), "NAME", lambda *_: None, str)
+    monkeypatch.setitem(SINKS, "dead", kind)
+    monkeypatch.setattr(play, "CaptionSinks", partial(Told, patience=QUICK))
+    path = tmp_path / "a.jsonl"
+    assert translate(talk, "--caption-sink", "dead:x", "--jsonl", path) == 0
+    events = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    notices = [event["text"] for event in events if event["type"] == "notice"]
+    assert [text for text in notices if "dead:x does not take its caption 1" in text]
+
+
+@pytest.mark.parametrize("end", ["within", "behind"])
+def test_a_session_ends_while_its_sink_is_blocked(tmp_path, monkeypatch, end):
+    may, came = threading.Event(), threading.Event()
+
+    class Blocked(Sink):
+        def send(self, number, cue):
+            came.set()
+            may.wait(30)
+
+    kind = SinkKind(lambda *_: Blocked(), "NAME", lambda *_: None, str)
+    monkeypatch.setitem(SINKS, "blocked", kind)
+    where = Destination("blocked", "x")
+    origin, told = Origin("s", STYLE.pair, 0.0), []
+    flush = 0.0 if end == "behind" else 20.0
+    output = CaptionSinks([where], STYLE, origin, tmp_path, told.append, {}, Patience(flush=flush))
+    session = ScriptedInterpreter().open(STYLE.pair)
+    for event in [*session.feed(tones(range(len(SCRIPT)))), *session.finish()]:
+        output.write(event)
+    assert came.wait(10)
+    assert not may.is_set()  # all of it is said, nothing is delivered
+    if end == "within":
+        threading.Timer(0.05, may.set).start()
+    output.close()
+    assert bool(told) is (end == "behind")
+    assert len(list(tmp_path.iterdir())) == len(told)
+    may.set()
+
+
+def test_resending_goes_on_where_the_meeting_stands(tmp_path, capsys, folder):
+    """What was taken without its being known is not sent twice."""
+    zoom = Zoom(last=9)
+    zoom.taken[9] = ["GOOD MORNING"]
+    path = tmp_path / "kept.jsonl"
+    where = Destination.parse("zoom:https://example.org/x")
+    kept = Kept(path, where, Origin("s", STYLE.pair, 0.0))
+    kept.add([(n, Cue((text,), 0, 1000)) for n, text in enumerate(["GOOD MORNING", "A", "B"], 4)])
+    kept.close(Next(9, tried=True))
+    with listening(zoom) as address:
+        assert main(["resend", str(path), "--caption-sink", f"zoom:{address}"]) == 0
+    assert list(zoom.taken.values()) == [["GOOD MORNING"], ["A"], ["B"]]
+    assert zoom.faults == []
+    assert not path.exists()
+
+
+def test_what_is_refused_again_stays_in_the_file(tmp_path, capsys):
+    webhook = Webhook([422])
+    path = tmp_path / "kept.jsonl"
+    kept = Kept(path, Destination.parse("webhook:https://example.org/x"), ORIGIN)
+    kept.add(enumerate(CUES, 4))
+    kept.close(Next(4))
+    with listening(webhook) as address:
+        assert main(["resend", str(path), "--caption-sink", f"webhook:{address}"]) == 1
+        assert read_undelivered(path).cues == ((4, CUES[0]),)
+        assert main(["resend", str(path), "--caption-sink", f"webhook:{address}"]) == 0
+    assert list(webhook.taken) == ["stream-5", "stream-6", "stream-4"]
+
+
+WRONG_FILES = {
+    "empty": "",
+    "no JSON": "hello",
+    "JSON of another kind": '{"a": 1}\n',
+    "a list": "[]\n",
+    "a number": "7\n",
+    "an unknown sink": '{"sink": "x", "session": "s", "pair": "en-de", "began": 0}\n',
+    "a time that is none": '{"sink": "zoom", "session": "s", "pair": "en-de", "began": "x"}\n',
+    "a language that is none": '{"sink": "zoom", "session": "s", "pair": "en-xx", "began": 0}\n',
+}
+
+
+@pytest.mark.parametrize("content", WRONG_FILES.values(), ids=WRONG_FILES)
+def test_what_is_no_such_file_is_refused(tmp_path, content, capsys):
+    path = tmp_path / "a.jsonl"
+    path.write_text(content)
+    assert main(["resend", str(path), "--caption-sink", "zoom:https://example.org/x"]) == 2
+    assert str(path) in capsys.readouterr().err
+    assert path.read_text() == content
+
+
+@pytest.mark.parametrize("asked", [[], ["zoom"], ["youtube", "youtube"]])
+def test_resending_needs_the_kind_of_sink_of_the_file(tmp_path, asked, capsys):
+    path = tmp_path / "a.jsonl"
+    kept = Kept(path, Destination.parse("youtube:https://example.org/x"), ORIGIN)
+    kept.add(enumerate(CUES, 1))
+    kept.close(Next(1))
+    given = [f"--caption-sink={kind}:http://a/{n}" for n, kind in enumerate(asked)]
+    assert main(["resend", str(path), *given]) == 2
+    assert "youtube:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["translate", "listen"])
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [(["youtube:SECRET"], "whole address"), (["hls:a", "hls:a"], "given twice")],
+)
+def test_a_sink_that_is_none_is_told_before_anything_is_loaded(
+    command, given, told, talk, capsys, monkeypatch
+):
+    monkeypatch.setattr("alignatt4llm.interpreter.Interpreter", None)
+    asked = [part for each in given for part in ("--caption-sink", each)]
+    monkeypatch.setattr("alignatt4llm.cli.listen.microphone", lambda *_: iter(()))
+    file = [str(talk)] if command == "translate" else []
+    assert main([command, *file, "--to", "de", *asked]) == 2
+    error = capsys.readouterr().err
+    assert told in error and "SECRET" not in error
+
+
+def test_without_httpx_it_says_what_to_install(talk, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "httpx", None)
+    assert translate(talk, "--caption-sink", "zoom:http://a/b") == 1
+    assert "alignatt4llm[sinks]" in capsys.readouterr().err
+
+
+def test_ctrl_c_delivers_what_was_said(talk, tmp_path):
+    youtube, vtt = YouTube(), tmp_path / "a.vtt"
+    with listening(youtube) as address:
+        command = [sys.executable, "-m", "alignatt4llm.cli.main", "translate", str(talk)]
+        options = ["--model", "scripted", "--to", "de", "--realtime", "--vtt", str(vtt)]
+        process = subprocess.Popen([*command, *options, "--caption-sink", f"youtube:{address}"])
+        assert youtube.come.wait(60)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+    assert list(youtube.taken.values()) == subtitles(vtt)
+    assert youtube.faults == []
