@@ -14,6 +14,7 @@ from websockets.asyncio.client import connect
 
 from alignatt4llm.recognizers.tones import SCRIPT, tones
 from alignatt4llm.scripted import ScriptedInterpreter
+from alignatt4llm.serve.captioning import Captioning
 from alignatt4llm.serve.limits import Limits
 from alignatt4llm.serve.messages import Defaults
 from alignatt4llm.serve.server import Server, Settings
@@ -30,7 +31,9 @@ def speech(words=range(len(SCRIPT))):
 
 
 @contextmanager
-def serving(folder, interpreter=None, port=0, token=None, origins=(), to="", **limits):
+def serving(
+    folder, interpreter=None, port=0, token=None, origins=(), to="", captioning=None, **limits
+):
     """Yield a server that listens on loopback until the block ends."""
     settings = Settings(
         folder,
@@ -39,6 +42,7 @@ def serving(folder, interpreter=None, port=0, token=None, origins=(), to="", **l
         origins=origins,
         defaults=Defaults(target=to),
         limits=Limits(**limits),
+        captioning=captioning or Captioning(),
     )
     server = Server(interpreter or ScriptedInterpreter(), settings)
     thread = threading.Thread(target=server.run)
@@ -156,8 +160,8 @@ def free_port():
 ALIGNATT = ("-m", "alignatt4llm.cli.main")
 
 
-def start_process(folder, port, model="scripted", seconds=30, program=ALIGNATT):
-    command = [sys.executable, *program, "serve", "--model", model]
+def start_process(folder, port, model="scripted", seconds=30, program=ALIGNATT, options=()):
+    command = [sys.executable, *program, "serve", "--model", model, *options]
     process = subprocess.Popen(
         [*command, "--port", str(port), "--transcripts", str(folder)],
         stderr=subprocess.PIPE,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from platformdirs import user_state_path
 
-from alignatt4llm.cli import system
+from alignatt4llm.cli import sinks, system
 from alignatt4llm.cli.report import tell
 from alignatt4llm.errors import extra
 from alignatt4llm.text.languages import Pair, language
@@ -66,13 +66,18 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--keep-days", type=float, default=7, help="and how long (%(default)s)")
     parser.add_argument("--sessions", type=int, default=8, help="at once, at most (%(default)s)")
     parser.add_argument("--hours", type=float, default=6, help="of one session (%(default)s)")
+    sinks.add_options(
+        parser, f"{sinks.HELP}; {{session}}, {{from}} and {{to}} stand for the session's"
+    )
     system.add_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Serve until stopped."""
+    destinations = sinks.destinations(args)
     with extra("serve"):
+        from alignatt4llm.serve.captioning import Captioning
         from alignatt4llm.serve.limits import Limits
         from alignatt4llm.serve.messages import Defaults
         from alignatt4llm.serve.server import Server, Settings, favour_the_loop, listen
@@ -89,6 +94,7 @@ def run(args: argparse.Namespace) -> int:
         limits=Limits(
             sessions=args.sessions, session=args.hours * 3600, keep=args.keep_days * 86400
         ),
+        captioning=Captioning(destinations, sinks.undelivered_folder()),
     )
     port = listen(settings)
     server = Server(_interpreter(args), settings)

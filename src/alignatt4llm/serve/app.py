@@ -16,6 +16,7 @@ from starlette.websockets import WebSocket
 from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.outputs.table import OUTPUTS
 from alignatt4llm.serve.access import Access
+from alignatt4llm.serve.captioning import Captioning
 from alignatt4llm.serve.captions import Captions
 from alignatt4llm.serve.connection import Connection
 from alignatt4llm.serve.errors import ServeError
@@ -40,6 +41,7 @@ def create_app(
     token: str | None = None,
     origins: Origins = Origins(),
     defaults: Defaults = Defaults(),
+    captioning: Captioning | None = None,
 ) -> Starlette:
     """Build the server's application; ``app.state.registry`` holds its sessions.
 
@@ -57,10 +59,12 @@ def create_app(
         Other sites whose pages may use the server.
     defaults
         The languages that are meant where a client names none.
+    captioning
+        Where captions go.
     """
     metrics = Metrics()
     failures = Failures(metrics)
-    registry = Registry(interpreter, limits, folder, metrics, defaults)
+    registry = Registry(interpreter, limits, folder, metrics, defaults, captioning)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

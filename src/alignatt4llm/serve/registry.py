@@ -16,6 +16,7 @@ from alignatt4llm.audio.samples import SAMPLE_RATE
 from alignatt4llm.events import Notice
 from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.serve.broadcast import Broadcast
+from alignatt4llm.serve.captioning import Captioning
 from alignatt4llm.serve.errors import (
     Busy,
     Draining,
@@ -65,6 +66,8 @@ class Registry:
         Counts.
     defaults
         The languages that are meant where a client names none.
+    captioning
+        Where captions go.
 
     Attributes
     ----------
@@ -83,6 +86,7 @@ class Registry:
         folder: Path,
         metrics: Metrics,
         defaults: Defaults = Defaults(),
+        captioning: Captioning | None = None,
     ) -> None:
         self.interpreter = interpreter
         self.limits = limits
@@ -91,6 +95,7 @@ class Registry:
         self.draining = False
         self.stuck = asyncio.Event()
         self.steps = Steps()
+        self._captioning = captioning or Captioning()
         self._shelf = Shelf(folder)
         self._sessions: dict[str, LiveSession] = {}
         self._others = 0
@@ -250,13 +255,13 @@ class Registry:
             session.stop(EngineStuck("The server is restarted, since its engine hangs; resume."))
 
     async def drain(self) -> None:
-        """Take no more audio, and wait until what was received is translated."""
+        """Take no more audio, and wait until what was received is translated and delivered."""
         self.draining = True
         deadline = time.monotonic() + self.limits.drain
         for session in list(self._sessions.values()):
             session.suspend(Draining("The server is being restarted; resume in a moment."))
             session.broadcast.wake()
-        while self.taken and time.monotonic() < deadline:
+        while (self.taken or self._captioning.busy) and time.monotonic() < deadline:
             await asyncio.sleep(0.05)
 
     def _running(self, session: str) -> LiveSession | None:
@@ -277,7 +282,14 @@ class Registry:
         """Begin a session in a place of its own; nothing is awaited between the two."""
         self.admit()
         session = LiveSession(
-            self.interpreter, broadcast, past, start, self.limits, self.metrics, self.steps
+            self.interpreter,
+            broadcast,
+            past,
+            start,
+            self.limits,
+            self.metrics,
+            self.steps,
+            self._captioning,
         )
         loop = asyncio.get_running_loop()
 

@@ -15,6 +15,7 @@ from alignatt4llm.errors import UsageError
 from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.serve.access import check_exposure, check_token
 from alignatt4llm.serve.app import create_app
+from alignatt4llm.serve.captioning import Captioning
 from alignatt4llm.serve.limits import Limits
 from alignatt4llm.serve.messages import Defaults
 from alignatt4llm.serve.origins import CrossOrigin, Origins
@@ -49,6 +50,8 @@ class Settings:
         PEM files for TLS.
     limits
         What clients are allowed.
+    captioning
+        Where captions go.
     """
 
     folder: Path
@@ -60,6 +63,7 @@ class Settings:
     certificate: Path | None = None
     key: Path | None = None
     limits: Limits = field(default_factory=Limits)
+    captioning: Captioning = field(default_factory=Captioning)
 
     def __post_init__(self) -> None:
         check_token(self.token)
@@ -118,6 +122,7 @@ class Server(uvicorn.Server):
             settings.token,
             origins,
             settings.defaults,
+            settings.captioning,
         )
         self.registry: Registry = app.state.registry
         limits = settings.limits

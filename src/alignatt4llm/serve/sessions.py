@@ -2,19 +2,21 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from threading import Thread
 from typing import Any
 
 from alignatt4llm.audio.samples import SAMPLE_RATE
 from alignatt4llm.errors import AlignattError
-from alignatt4llm.events import Close, Commit, End, Event, Source
+from alignatt4llm.events import Close, Commit, End, Event, Notice, Source
 from alignatt4llm.interpreter import Interpreter
+from alignatt4llm.outputs.sinks.base import Origin
 from alignatt4llm.schedule.feeder import Feeder, run
 from alignatt4llm.schedule.timelines import Done, News, Pulled, Work
 from alignatt4llm.schedule.watch import Watch
 from alignatt4llm.serve.broadcast import Broadcast
+from alignatt4llm.serve.captioning import Captioning
 from alignatt4llm.serve.errors import BadAudio, EngineFailed, Farewell, TooLong
 from alignatt4llm.serve.incoming import Container, Incoming, Raw
 from alignatt4llm.serve.lifecycle import Life, State
@@ -54,7 +56,7 @@ class LiveSession:
         Where its stream stands if it is continued.
     start
         Sample of the stream at which audio begins.
-    limits, metrics, steps
+    limits, metrics, steps, captioning
         Of the server.
 
     Attributes
@@ -75,6 +77,7 @@ class LiveSession:
         limits: Limits,
         metrics: Metrics,
         steps: Steps,
+        captioning: Captioning,
     ) -> None:
         self.broadcast = broadcast
         self.header = broadcast.journal.header
@@ -89,6 +92,7 @@ class LiveSession:
         self._limits = limits
         self._metrics = metrics
         self._steps = steps
+        self._captioning = captioning
         self._pipe = Pipe(int(limits.backlog * BYTES_PER_SECOND))
         self._busy = self._counted = 0.0
         self._when_over: Callable[[], None] = lambda: None
@@ -169,6 +173,13 @@ class LiveSession:
         return waiting / max(1, self.received - waiting) * heard
 
     def _run(self) -> None:
+        """Translate; when the session is over, its thread still sees to its captions."""
+        name = f"{self.id}-{self._start}" if self._start else self.id  # numbers begin anew
+        began = time.time() - self._start / SAMPLE_RATE
+        with self._captioning.sinks(Origin(name, self._pair, began)) as self._captions:
+            self._live()
+
+    def _live(self) -> None:
         problem: Farewell | None = EngineFailed("The session ended with an error.")
         try:
             with closing(self._open()) as session:
@@ -200,12 +211,16 @@ class LiveSession:
             lambda: self._stepped(session), incoming, lambda: incoming.ready, _JOINED, self._working
         )
         chunk = LATENCIES[self.header["latency"]].chunk
-        watch = Watch(self._pair.source, lambda: incoming.notices, self._start)
+        watch = Watch(self._pair.source, self._told(incoming), self._start)
         feeder = Feeder(
             session, chunk, longest=_JOINED, finishes=lambda: self._finishes(incoming), watch=watch
         )
         for event in run(feeder, timeline):
             self._publish(event)
+
+    def _told(self, incoming: Incoming) -> Callable[[], Sequence[Notice]]:
+        """Return what tells of the sound and of where captions go."""
+        return lambda: [*incoming.notices, *self._captions.notices]
 
     def _finishes(self, incoming: Incoming) -> bool:
         """Whether the stream has come to its end, and not only its audio."""
@@ -237,6 +252,7 @@ class LiveSession:
                 return  # it is continued with another container
             self._note(event)
             self.broadcast.publish(event)
+        self._captions.write(event)
         self._metrics.count(event)
 
     def _note(self, event: Event) -> None:

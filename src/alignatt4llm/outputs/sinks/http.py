@@ -4,6 +4,7 @@ import logging
 import time
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -77,9 +78,7 @@ class Poster:
     """
 
     def __init__(self, patient: bool) -> None:
-        self._httpx = httpx = _client_library()
-        self._patient = patient
-        self._client = httpx.Client(timeout=httpx.Timeout(ANSWER, connect=CONNECT))
+        self._httpx, self._patient = _client_library(), patient
 
     def post(self, address: str, content: str, headers: dict[str, str]) -> str:
         """Post text as UTF-8.
@@ -101,8 +100,14 @@ class Poster:
         return self._ask("GET", address)
 
     def close(self) -> None:
-        """Close the connection."""
-        self._client.close()
+        """Close the connection, if there is one."""
+        if "_client" in vars(self):
+            self._client.close()
+
+    @cached_property
+    def _client(self) -> Any:
+        timeout = self._httpx.Timeout(ANSWER, connect=CONNECT)
+        return self._httpx.Client(timeout=timeout)
 
     def _ask(self, method: str, address: str, **what: Any) -> str:
         httpx = self._httpx
