@@ -32,7 +32,7 @@ class Service:
 
     def __init__(self, script=(), last=0):
         self.script = list(script)
-        self.last = last
+        self.last, self.counter = last, ""
         self.posts, self.taken, self.stamps, self.faults = [], {}, [], []
         self.go_on = threading.Event()
         self.come = threading.Event()
@@ -101,7 +101,9 @@ def _handler(service):
             if urlsplit(self.path).path != "/closedcaption/seq":
                 return self.reply(404)
             what = service.next()
-            self.reply(200, str(service.last)) if what == "ok" else self.misbehave(what)
+            self.reply(200, service.counter or str(service.last)) if what == "ok" else (
+                self.misbehave(what)
+            )
 
         def do_POST(self):
             body = self.rfile.read(int(self.headers["content-length"])).decode()

@@ -17,7 +17,7 @@ from alignatt4llm.cli import play, sinks
 from alignatt4llm.cli.main import main
 from alignatt4llm.outputs.cues import Cue
 from alignatt4llm.outputs.sinks.base import Again, Next, Origin, Sink
-from alignatt4llm.outputs.sinks.delivery import Patience
+from alignatt4llm.outputs.sinks.delivery import Delivery, Patience
 from alignatt4llm.outputs.sinks.kept import Kept, read_undelivered
 from alignatt4llm.outputs.sinks.output import CaptionSinks
 from alignatt4llm.outputs.sinks.table import SINKS, Destination, SinkKind
@@ -164,6 +164,23 @@ def test_a_session_ends_while_its_sink_is_blocked(tmp_path, monkeypatch, end):
     assert bool(told) is (end == "behind")
     assert len(list(tmp_path.iterdir())) == len(told)
     may.set()
+
+
+def test_who_will_not_wait_loses_nothing(tmp_path, monkeypatch):
+    def impatient(delivery):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Delivery, "wait", impatient)
+    where = [Destination.parse(f"{kind}:http://127.0.0.1:1/") for kind in ("zoom", "webhook")]
+    origin = Origin("s", STYLE.pair, 0.0)
+    output = CaptionSinks(where, STYLE, origin, tmp_path, print, {}, QUICK)
+    session = ScriptedInterpreter().open(STYLE.pair)
+    for event in [*session.feed(tones(range(len(SCRIPT)))), *session.finish()]:
+        output.write(event)
+    with pytest.raises(KeyboardInterrupt):
+        output.close()
+    one, other = (read_undelivered(path).cues for path in tmp_path.iterdir())
+    assert one == other and len(one) > 3
 
 
 def test_resending_goes_on_where_the_meeting_stands(tmp_path, capsys, folder):

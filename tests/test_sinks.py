@@ -48,8 +48,13 @@ class Run:
 
     def end(self):
         self.delivery.finish(CUES[-1].end)
-        self.delivery.join()
+        settle(self.delivery)
         return self
+
+
+def settle(delivery):
+    delivery.wait()
+    delivery.settle()
 
 
 def lines(service):
@@ -143,6 +148,25 @@ def test_a_language_in_the_address_is_kept(tmp_path):
     assert service.taken
 
 
+@pytest.mark.parametrize("answer", ["-1", "0", "", "41", " 41\n", "what?"])
+def test_zoom_goes_on_where_the_meeting_stands(tmp_path, answer):
+    last = int(answer) if answer.strip("- \n").isdecimal() else 0
+    service = Zoom(last=last)
+    service.counter = answer
+    with listening(service) as address:
+        Run(tmp_path, "zoom", address).send(CUES).end()
+    assert list(service.taken) == [last + 1, last + 2, last + 3]
+    assert service.faults == []
+
+
+@pytest.mark.parametrize("status", [404, 405, 501])
+def test_a_meeting_that_counts_for_itself_begins_with_one(tmp_path, status):
+    service = Zoom([status])
+    with listening(service) as address:
+        Run(tmp_path, "zoom", address).send(CUES).end()
+    assert list(service.taken) == [1, 2, 3]
+
+
 @pytest.mark.parametrize(("address", "first"), [("&seq=17", 17), ("&seq=x", 1), ("", 1)])
 def test_a_number_in_youtubes_address_is_the_first(tmp_path, address, first):
     service = YouTube(last=first - 1)
@@ -193,7 +217,7 @@ def test_a_service_that_does_not_answer_is_asked_again(tmp_path, kind, when, mon
 @pytest.mark.parametrize("kind", ["youtube", "zoom"])
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405])
 def test_what_waits_for_its_meeting_is_sent_when_it_begins(tmp_path, kind, status):
-    service = SERVICES[kind]([status, status])
+    service = SERVICES[kind](["ok", status, status])
     with listening(service) as address:
         Run(tmp_path, kind, address).send(CUES).end()
     assert lines(service) == expected(kind, CUES)
@@ -228,6 +252,16 @@ def test_a_webhook_that_refuses_a_cue_gets_the_next(tmp_path):
     assert "(1)" in account and str(run.path) in account
 
 
+def test_nothing_is_said_to_be_taken_that_was_not(tmp_path):
+    service = Webhook([403] * 10)
+    with listening(service) as address:
+        run = Run(tmp_path, "webhook", address).send(CUES)
+        run.delivery.reach(10_000)
+        run.end()
+    complaint, account = run.said
+    assert "403" in complaint and "(3)" in account
+
+
 class Blocked(Sink):
     """Takes nothing until it may."""
 
@@ -260,7 +294,7 @@ def test_nobody_waits_for_a_sink_and_the_rest_is_kept(tmp_path):
         delivery.reach(cue.start)
     sink.came.wait(10)
     delivery.finish(5000)
-    delivery.join()  # while it is blocked
+    settle(delivery)  # while it is blocked
     found = read_undelivered(tmp_path / "kept.jsonl")
     assert found.cues == tuple(enumerate(CUES, 1))
     assert found.following == Next(1, tried=True)
@@ -276,7 +310,7 @@ def test_what_finds_no_room_is_kept_and_the_rest_arrives(tmp_path):
         delivery.put(number, cue)
     sink.may.set()
     delivery.finish(5000)
-    delivery.join()
+    settle(delivery)
     found = read_undelivered(tmp_path / "kept.jsonl")
     assert sink.taken == [1, 2]
     assert found.cues == ((3, CUES[2]),)
@@ -318,7 +352,7 @@ def test_a_fault_of_a_sink_is_no_fault_of_the_stream(tmp_path):
     for number, cue in enumerate(CUES, 1):
         delivery.put(number, cue)
     delivery.finish(5000)
-    delivery.join()
+    settle(delivery)
     assert read_undelivered(tmp_path / "kept.jsonl").cues == tuple(enumerate(CUES, 1))
     assert "ZeroDivisionError" in said[0]
 

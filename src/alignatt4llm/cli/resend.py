@@ -44,7 +44,10 @@ def run(args: argparse.Namespace) -> int:
     for number, cue in found.cues:
         delivery.put(number, cue)
     delivery.finish(max((cue.end for _, cue in found.cues), default=0))
-    delivery.join()
+    try:
+        delivery.wait()
+    finally:
+        delivery.settle()
     if delivery.undelivered:
         return 1
     args.file.unlink()

@@ -16,11 +16,13 @@ class Again(Exception):
         Why, in a few words without any secret.
     after
         Seconds after which the other side wants to be asked again, if it said so.
+    code
+        The status of HTTP, if there was one.
     """
 
-    def __init__(self, reason: str, after: float | None = None) -> None:
+    def __init__(self, reason: str, after: float | None = None, code: int | None = None) -> None:
         super().__init__(reason)
-        self.after = after
+        self.after, self.code = after, code
 
 
 class Refused(Exception):
@@ -82,9 +84,12 @@ class Sink(ABC):
     ----------
     position
         The number under which the other side gets the next cue.
+    timeline
+        Whether it wants to know how far the stream is, and its end.
     """
 
     position = 1
+    timeline = False
 
     @abstractmethod
     def send(self, number: int, cue: Cue) -> None:

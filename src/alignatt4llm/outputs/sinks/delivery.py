@@ -40,7 +40,7 @@ class Patience:
     first: float = 0.5
     most: float = 30.0
     asked: float = 300.0
-    flush: float = 10.0
+    flush: float = 15.0
     whole: float = 60.0
     waiting: int = 10_000
 
@@ -105,12 +105,14 @@ class Delivery:
 
     def reach(self, settled: int) -> None:
         """Note that no cue is to come that begins before so many milliseconds."""
+        if not self._sink.timeline:
+            return
         with self._changed:
             self._reached = max(self._reached, settled)
             self._changed.notify()
 
     def finish(self, end: int) -> None:
-        """Note that no cue is to come; `join` then waits for what is left."""
+        """Note that no cue is to come; `wait` for what is left, and then `settle`."""
         with self._changed:
             self._end = end
             self._latest = time.monotonic() + self._patience.whole
@@ -118,24 +120,24 @@ class Delivery:
             self._changed.notify()
         self._over.set()
 
-    def join(self) -> None:
-        """Wait, within a bound, until everything is delivered; keep what is not."""
-        try:
-            while self._thread.is_alive() and (left := self._deadline - time.monotonic()) > 0:
-                self._thread.join(left)
-        finally:
-            with self._changed:
-                rest = list(self._waiting)
-                self._waiting.clear()
-            self._keep(rest)
-            with suppress(OSError):
-                self._kept.close(Next(self.position, self._tried and bool(rest)))
-            if self.undelivered:
-                self._say(
-                    f"Not all captions were delivered to {self._name}; the rest "
-                    f"({self.undelivered}) is kept in '{self._kept.path}', which says how to send "
-                    "it again."
-                )
+    def wait(self) -> None:
+        """Wait, within a bound, until everything is delivered."""
+        while self._thread.is_alive() and (left := self._deadline - time.monotonic()) > 0:
+            self._thread.join(left)
+
+    def settle(self) -> None:
+        """Keep what is not delivered, and say so."""
+        with self._changed:
+            rest = list(self._waiting)
+            self._waiting.clear()
+        self._keep(rest)
+        with suppress(OSError):
+            self._kept.close(Next(self.position, self._tried and bool(rest)))
+        if self.undelivered:
+            self._say(
+                f"Not all captions were delivered to {self._name}; the rest ({self.undelivered}) "
+                f"is kept in '{self._kept.path}', which says how to send it again."
+            )
 
     def _run(self) -> None:
         try:
@@ -161,7 +163,9 @@ class Delivery:
                 self._settled = settled
                 self._insist(partial(self._sink.reach, settled))
             elif end is not None:
-                return self._insist(partial(self._sink.finish, end))
+                if self._sink.timeline:
+                    self._insist(partial(self._sink.finish, end))
+                return
 
     def _deliver(self, number: int, cue: Cue) -> None:
         self._tried = True

@@ -29,6 +29,8 @@ class Segments(Sink):
         seconds, the sound began.
     """
 
+    timeline = True
+
     def __init__(self, address: str, origin: Origin, following: Next = Next()) -> None:
         self._folder, since = place(address)
         local = "LOCAL:00:00:00.000"

@@ -13,7 +13,7 @@ from alignatt4llm.errors import UsageError, extra
 from alignatt4llm.outputs.sinks.base import Again, Refused
 from alignatt4llm.text.printable import one_line
 
-CONNECT, ANSWER = 5.0, 10.0
+CONNECT, ANSWER = 5.0, 5.0
 """Seconds within which a connection must stand, and an answer must come."""
 _READ = 1024
 """Bytes of an answer that are read at most."""
@@ -140,7 +140,7 @@ class Poster:
             return
         reason = f"the answer is {code}{_named(code)}"
         if code >= 500 or code in _RETRIED or self._patient:
-            raise Again(reason, _after(answer.headers.get("retry-after", "")))
+            raise Again(reason, _after(answer.headers.get("retry-after", "")), code)
         raise Refused(reason)
 
 

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
 from pathlib import Path
 
 from alignatt4llm.errors import Tell
@@ -87,10 +86,15 @@ class CaptionSinks:
         self._ended = True
         for cue in self._cues.end():
             self._put(cue)
-        with ExitStack() as stack:
-            for delivery in self._deliveries.values():
-                delivery.finish(self._cues.clock)
-                stack.callback(delivery.join)
+        deliveries = self._deliveries.values()
+        for delivery in deliveries:
+            delivery.finish(self._cues.clock)
+        try:
+            for delivery in deliveries:
+                delivery.wait()
+        finally:  # also when nobody wants to wait any longer
+            for delivery in deliveries:
+                delivery.settle()
 
     @property
     def following(self) -> dict[Destination, Next]:

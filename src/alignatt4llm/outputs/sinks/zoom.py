@@ -5,16 +5,19 @@ alone; ``seq`` rises by one from post to post and stays for a repeated one, ``la
 language, and ``/closedcaption/seq`` answers with the number of the last post that was taken.
 """
 
+from contextlib import suppress
 from urllib.parse import urlsplit, urlunsplit
 
 from langcodes import Language as Tag
 
 from alignatt4llm.outputs.cues import Cue
-from alignatt4llm.outputs.sinks.base import Next, Origin, Sink
+from alignatt4llm.outputs.sinks.base import Again, Next, Origin, Sink
 from alignatt4llm.outputs.sinks.http import Poster, parameter, with_query
 from alignatt4llm.text.languages import Language
 
 HEADERS = {"content-type": "text/plain; charset=utf-8"}
+_NOTHING_THERE = (404, 405, 501)
+"""What something else than Zoom says that counts for itself."""
 _OTHERWISE = {"ja": "jp-JP"}
 """What Zoom calls otherwise than everybody else."""
 
@@ -55,9 +58,13 @@ class Zoom(Sink):
 
     def _ask(self) -> None:
         """Ask where the meeting stands."""
-        answer = self._poster.get(_counter(self._address)).strip()
-        last = int(answer) if answer.isascii() and answer.isdecimal() else 0
-        known = self._following
+        last, known = 0, self._following
+        try:
+            with suppress(ValueError):
+                last = int(self._poster.get(_counter(self._address)))
+        except Again as why:
+            if why.code not in _NOTHING_THERE:
+                raise
         self._taken = known.tried and last >= (known.number or 1)
         self.position, self._asked = last + 1, True
 
