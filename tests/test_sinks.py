@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from alignatt4llm.errors import UsageError
 from alignatt4llm.outputs.cues import Cue
 from alignatt4llm.outputs.sinks import http
-from alignatt4llm.outputs.sinks.base import Again, Next, Origin, Refused, Sink
+from alignatt4llm.outputs.sinks.base import Again, Next, Origin, Sink
 from alignatt4llm.outputs.sinks.delivery import Delivery, Patience
 from alignatt4llm.outputs.sinks.kept import Kept, read_undelivered
 from alignatt4llm.outputs.sinks.table import SINKS, Destination
@@ -437,5 +437,11 @@ def test_the_kept_file_says_how_to_send_it_again(tmp_path):
     assert head["resend"] == f"alignatt resend '{tmp_path / 'a.jsonl'}' --caption-sink 'zoom:URL'"
 
 
-def test_refused_is_not_again():
-    assert not issubclass(Refused, Again)
+def test_a_kept_file_that_is_closed_stays_as_it_is(tmp_path):
+    path = tmp_path / "a.jsonl"
+    kept = Kept(path, Destination.parse("zoom:https://z.us/c?id=1"), ORIGIN)
+    kept.add([(2, CUES[1])])
+    kept.close(Next(2))
+    before = path.read_text("utf-8")
+    kept.add([(3, CUES[2])])
+    assert path.read_text("utf-8") == before

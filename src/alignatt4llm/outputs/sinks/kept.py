@@ -42,20 +42,21 @@ class Kept:
         self._head = _head(path, destination, origin)
         self._lock = Lock()
         self._file: Records | None = None
+        self._closed = False
 
     def add(self, cues: Iterable[Numbered]) -> None:
-        """Add cues; raises OSError if that fails."""
+        """Add cues, unless it is closed; raises OSError if that fails."""
         with self._lock:
-            for number, cue in cues:
+            for number, cue in () if self._closed else cues:
                 self._write(_record(number, cue))
 
     def close(self, following: Next) -> None:
         """Write where the sink goes on, if there is a file, and end."""
         with self._lock:
+            self._closed = True
             if self._file:
                 self._write({"next": following.number, "tried": following.tried})
                 self._file.close()
-                self._file = None
 
     def _write(self, record: dict[str, Any]) -> None:
         if self._file is None:
