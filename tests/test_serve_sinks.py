@@ -91,6 +91,17 @@ def test_a_sink_has_one_session_at_a_time_and_others_are_told(tmp_path):
     assert "cid" not in told[0]
 
 
+def test_a_sink_of_a_language_has_only_its_sessions(tmp_path):
+    webhook = Webhook()
+    with listening(webhook) as address:
+        asked = captioning(tmp_path, f"it=webhook:{address}")
+        with serving(tmp_path, captioning=asked) as server:
+            run(spoken(server, to="de"))
+            said, _ = run(spoken(server, to="it"))
+    assert words(content["lines"] for content in webhook.taken.values()) == said
+    assert {content["to"] for content in webhook.taken.values()} == {"it"}
+
+
 def test_a_blocked_sink_keeps_no_client_waiting(tmp_path, monkeypatch):
     may = threading.Event()
 

@@ -247,7 +247,11 @@ def test_resending_needs_the_kind_of_sink_of_the_file(tmp_path, asked, capsys):
 @pytest.mark.parametrize("command", ["translate", "listen"])
 @pytest.mark.parametrize(
     ("given", "told"),
-    [(["youtube:SECRET"], "whole address"), (["hls:a", "hls:a"], "given twice")],
+    [
+        (["youtube:SECRET"], "whole address"),
+        (["hls:a", "hls:a"], "given twice"),
+        (["hls:a", "it=hls:b"], "--to is de"),
+    ],
 )
 def test_a_sink_that_is_none_is_told_before_anything_is_loaded(
     command, given, told, talk, capsys, monkeypatch

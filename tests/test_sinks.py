@@ -396,6 +396,8 @@ WRONG = {
     "no folder": "hls:",
     "nothing": "",
     "only a colon": ":",
+    "no kind behind a language": "de=https://example.org/SECRET",
+    "a language alone": "de=",
 }
 
 
@@ -411,6 +413,22 @@ def test_a_file_is_no_folder_for_segments(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="file"):
         Destination.parse(f"hls:{tmp_path / 'file'}")
+
+
+def test_what_is_no_language_is_told():
+    with pytest.raises(UsageError, match="Unknown language 'xx'"):
+        Destination.parse("xx=hls:a")
+
+
+@pytest.mark.parametrize(
+    ("text", "takes"),
+    [("hls:a", True), ("de=hls:a", True), ("German=hls:a", True), ("de-AT=hls:a", True),
+     ("it=hls:a", False), ("webhook:http://a/b?it=c:d", True)],
+)  # fmt: skip
+def test_a_sink_may_be_for_one_language(text, takes):
+    where = Destination.parse(text)
+    assert where.takes(ORIGIN.pair) is takes
+    assert where.kind in text and text.endswith(where.address)
 
 
 def test_names_in_an_address_are_filled_in():

@@ -95,7 +95,7 @@ def play(
     """
     chosen, regime = Choice.of(args), REGIMES[args.schedule]
     style = subtitles.style(args, chosen.pair)
-    forms, destinations = _forms(args, style), sinks.destinations(args)
+    forms, destinations = _forms(args, style), sinks.destinations(args, [chosen.pair.target])
     about, chunk = chosen.system.context, chosen.latency.chunk
     live = realtime or regime.overlaps
     with ExitStack() as stack:
@@ -119,7 +119,7 @@ def play(
 
 def _captions(destinations: Sequence[Destination], style: Style) -> CaptionSinks:
     origin = Origin(sinks.new_session(), style.pair, time.time())
-    own = [each.of(origin) for each in destinations]
+    own = [each.of(origin) for each in destinations if each.takes(style.pair)]
     return CaptionSinks(own, style, origin, sinks.undelivered_folder(), tell)
 
 

@@ -1,6 +1,7 @@
 """Options that say where captions go."""
 
 import argparse
+from collections.abc import Collection
 from pathlib import Path
 from uuid import uuid4
 
@@ -8,8 +9,9 @@ from platformdirs import user_state_path
 
 from alignatt4llm.errors import UsageError
 from alignatt4llm.outputs.sinks.table import SPELLINGS, Destination
+from alignatt4llm.text.languages import Language
 
-HELP = f"where captions go: {SPELLINGS}; may be repeated"
+HELP = f"where captions go: {SPELLINGS}; LANG=… for one language only; may be repeated"
 
 
 def add_options(parser: argparse.ArgumentParser, what: str = HELP) -> None:
@@ -19,17 +21,32 @@ def add_options(parser: argparse.ArgumentParser, what: str = HELP) -> None:
     )
 
 
-def destinations(args: argparse.Namespace) -> tuple[Destination, ...]:
+def destinations(
+    args: argparse.Namespace, into: Collection[Language] | None = None
+) -> tuple[Destination, ...]:
     """Return the sinks asked for.
+
+    Parameters
+    ----------
+    args
+        The options.
+    into
+        What is translated into, if that is known.
 
     Raises
     ------
     AlignattError
-        If one is none, or asked for twice, or a package is missing.
+        If one is none, asked for twice or for another language, or if a package is missing.
     """
     found = tuple(map(Destination.parse, args.caption_sink))
     if twice := next((each for each in found if found.count(each) > 1), None):
         raise UsageError(f"--caption-sink {twice} is given twice; leave one out.")
+    codes = [each.code for each in into or ()]
+    for each in found:
+        if codes and each.to not in ("", *codes):
+            raise UsageError(
+                f"--caption-sink {each.to}={each} is for {each.to}; --to is {', '.join(codes)}."
+            )
     return found
 
 

@@ -54,7 +54,7 @@ class Captioning:
 
         What is left is delivered when the session ends, or kept.
         """
-        own = [each.of(origin) for each in self._asked]
+        own = [each.of(origin) for each in self._asked if each.takes(origin.pair)]
         with self._lock:
             free = [each for each in own if each not in self._held]
             self._held.update(free)

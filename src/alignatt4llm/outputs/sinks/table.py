@@ -15,6 +15,7 @@ from alignatt4llm.outputs.sinks.http import check_url, shown
 from alignatt4llm.outputs.sinks.webhook import Webhook
 from alignatt4llm.outputs.sinks.youtube import YouTube
 from alignatt4llm.outputs.sinks.zoom import Zoom
+from alignatt4llm.text.languages import Pair, language
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,31 +67,39 @@ class Destination:
         Its name in the table.
     address
         What the kind takes; it may hold a secret and is not shown.
+    to
+        The only language it is for; empty for any.
     """
 
     kind: str
     address: str
+    to: str = ""
 
     @classmethod
     def parse(cls, text: str) -> "Destination":
-        """Read ``kind:address``.
+        """Read ``kind:address``, or ``language=kind:address``.
 
         Raises
         ------
         UsageError
-            If there is no such kind, or the address is none.
+            If there is no such kind or language, or the address is none.
         """
         name, colon, address = text.partition(":")
+        to, _, name = name.rpartition("=")
         if not colon or name not in SINKS:
             raise UsageError(f"--caption-sink takes {SPELLINGS}.")
         SINKS[name].check(f"--caption-sink {name}", address)
-        return cls(name, address)
+        return cls(name, address, language(to).code if to else "")
 
     def __str__(self) -> str:
         return f"{self.kind}:{SINKS[self.kind].shown(self.address)}"
 
     def __repr__(self) -> str:
         return f"<{self}>"
+
+    def takes(self, pair: Pair) -> bool:
+        """Whether it is for the captions of such a translation."""
+        return self.to in ("", pair.target.code)
 
     def of(self, origin: Origin) -> "Destination":
         """Return the sink for one stream."""
