@@ -249,7 +249,11 @@ def test_resending_needs_the_kind_of_sink_of_the_file(tmp_path, asked, capsys):
     ("given", "told"),
     [
         (["youtube:SECRET"], "whole address"),
+        (["zoom:http://a/b", "zoom:http://a/b"], "given twice"),
         (["hls:a", "hls:a"], "given twice"),
+        (["hls:a", "hls:./a"], "both write"),
+        (["hls:a", "hls:A?mpegts=1"], "both write"),
+        (["hls:a", "hls:b/../a"], "both write"),
         (["hls:a", "it=hls:b"], "--to is de"),
     ],
 )
@@ -263,6 +267,18 @@ def test_a_sink_that_is_none_is_told_before_anything_is_loaded(
     assert main([command, *file, "--to", "de", *asked]) == 2
     error = capsys.readouterr().err
     assert told in error and "SECRET" not in error
+
+
+@pytest.mark.parametrize("name", ["captions.m3u8", "captions00000.vtt"])
+@pytest.mark.parametrize("role", ["read", "written"])
+def test_segments_are_written_over_nothing_that_is_named(talk, tmp_path, name, role, capsys):
+    path = tmp_path / name
+    talk.rename(path)
+    before = path.read_bytes()
+    source, options = (path, []) if role == "read" else ("x.wav", ["--vtt", path])
+    assert translate(source, *options, "--caption-sink", f"hls:{tmp_path}") == 2
+    assert "--caption-sink" in capsys.readouterr().err
+    assert path.read_bytes() == before
 
 
 def test_without_httpx_it_says_what_to_install(talk, monkeypatch, capsys):

@@ -3,10 +3,12 @@
 import argparse
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from platformdirs import user_state_path
 
+from alignatt4llm.cli.files import Writes
 from alignatt4llm.errors import UsageError
 from alignatt4llm.outputs.sinks.table import SPELLINGS, Destination
 from alignatt4llm.text.languages import Language
@@ -14,10 +16,28 @@ from alignatt4llm.text.languages import Language
 HELP = f"where captions go: {SPELLINGS}; LANG=… for one language only; may be repeated"
 
 
+class Feeds(Writes):
+    """Adds a sink, and notes the files that are written there."""
+
+    def __call__(
+        self, parser: object, namespace: argparse.Namespace, sink: Any, option: object = None
+    ) -> None:
+        """Take the sink."""
+        super().__call__(parser, namespace, [*getattr(namespace, self.dest), sink])
+
+    def paths(self, args: argparse.Namespace) -> list[Path]:
+        """Return the files that are written."""
+        return [path for each in destinations(args) for path in each.files]
+
+    @staticmethod
+    def check(name: str, path: Path) -> None:
+        """Leave it to the sink, which makes its folder."""
+
+
 def add_options(parser: argparse.ArgumentParser, what: str = HELP) -> None:
     """Add them."""
     parser.add_argument(
-        "--caption-sink", action="append", default=[], metavar="KIND:ADDRESS", help=what
+        "--caption-sink", action=Feeds, default=[], metavar="KIND:ADDRESS", help=what
     )
 
 

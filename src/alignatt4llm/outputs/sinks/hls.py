@@ -81,6 +81,11 @@ class Segments(Sink):
             raise Again(f"'{self._folder}' cannot be written") from problem
 
 
+def files(address: str) -> list[Path]:
+    """Return the first files that are written for an address."""
+    return [place(address)[0] / name for name in (PLAYLIST, _name(0))]
+
+
 def place(address: str) -> tuple[Path, int]:
     """Return the folder that an address names, and the timestamp at which the sound began."""
     since = _OPTION.search(address)

@@ -6,6 +6,7 @@ a value of ``--caption-sink`` (``name:ADDRESS``).
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from alignatt4llm.errors import UsageError
 from alignatt4llm.files.apart import check_folder
@@ -32,12 +33,15 @@ class SinkKind:
         Raises UsageError for what is none, given the name of the option and it.
     shown
         As much of an address as may be read by anybody.
+    files
+        The files that are written for an address, or the first of them.
     """
 
     open: Callable[[str, Origin, Next], Sink]
     takes: str
     check: Callable[[str, str], None]
     shown: Callable[[str], str]
+    files: Callable[[str], list[Path]] = lambda _: []
 
 
 def _check_folder(name: str, address: str) -> None:
@@ -49,7 +53,7 @@ def _check_folder(name: str, address: str) -> None:
 SINKS: dict[str, SinkKind] = {
     "youtube": SinkKind(YouTube, "URL", check_url, shown),
     "zoom": SinkKind(Zoom, "URL", check_url, shown),
-    "hls": SinkKind(hls.Segments, "FOLDER", _check_folder, str),
+    "hls": SinkKind(hls.Segments, "FOLDER", _check_folder, str, hls.files),
     "webhook": SinkKind(Webhook, "URL", check_url, shown),
 }
 """Every kind of sink, under the name that stands before its address."""
@@ -96,6 +100,11 @@ class Destination:
 
     def __repr__(self) -> str:
         return f"<{self}>"
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that are written, or the first of them."""
+        return SINKS[self.kind].files(self.address)
 
     def takes(self, pair: Pair) -> bool:
         """Whether it is for the captions of such a translation."""
