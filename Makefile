@@ -30,7 +30,7 @@ test-all: $(STAMP) ## Run every test
 test-browser: $(STAMP) ## Run the tests of the page and of other programs' clients (needs Chromium)
 	$(INSTALL) -e ".[browser]"
 	$(INSTALL) --no-deps "whisperlivekit==0.2.26"
-	$(BIN)/python -m pytest tests/test_page.py tests/test_stock_clients.py
+	$(BIN)/python -m pytest tests/test_page.py tests/test_obs.py tests/test_stock_clients.py
 
 test-vllm: $(VLLM)/.installed ## Run the tests of the vLLM engine, in an environment of their own
 	$(VLLM)/bin/pytest tests/vllm -m "not slow" \

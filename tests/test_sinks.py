@@ -11,14 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alignatt4llm.errors import UsageError
+from alignatt4llm.events import Close, Commit, Source, SourceWord
 from alignatt4llm.outputs.cues import Cue
 from alignatt4llm.outputs.sinks import http
 from alignatt4llm.outputs.sinks.base import Again, Next, Origin, Sink
 from alignatt4llm.outputs.sinks.delivery import Delivery, Patience
 from alignatt4llm.outputs.sinks.kept import Kept, read_undelivered
+from alignatt4llm.outputs.sinks.output import CaptionSinks
 from alignatt4llm.outputs.sinks.table import SINKS, Destination
 from alignatt4llm.outputs.sinks.zoom import tag
+from alignatt4llm.outputs.style import Style
 from alignatt4llm.text.languages import LANGUAGES, Pair
+from alignatt4llm.text.printable import one_line
 
 ORIGIN = Origin("stream", Pair.parse("en-de"), 1_800_000_000.0)
 QUICK = Patience(first=0.001, most=0.004, asked=0.01, flush=20.0)
@@ -69,6 +73,43 @@ def expected(kind, cues):
     if kind == "youtube":  # what it takes for a tag stands apart
         shown = [[line.replace("<b", "<\u2060b") for line in cue] for cue in shown]
     return shown
+
+
+ODD = ["two\nlines", "a\r\nb", "page\fbreak", "sep\u2028arate", "half \ud800", "\x1b[2J", "\n"]
+
+
+@pytest.mark.parametrize("word", ODD)
+def test_what_is_heard_breaks_no_line_of_what_is_sent(tmp_path, word):
+    youtube, webhook = YouTube(), Webhook()
+    with listening(youtube) as one, listening(webhook) as two:
+        where = [Destination.parse(f"youtube:{one}"), Destination.parse(f"webhook:{two}")]
+        style = Style.of(ORIGIN.pair, with_source=True)
+        output = CaptionSinks(where, style, ORIGIN, tmp_path, print, {}, QUICK)
+        words = (SourceWord("well", 0.0, 1.0), SourceWord(word, 1.0, 2.0))
+        output.write(Source(0, words, (), 2.0))
+        output.write(Commit("Nun ja.", 0, 2.0, 2.0, 1))
+        output.write(Close(0, f"well {word}", "Nun ja.", 0.0, 2.0, 2.0, 2))
+        output.close()
+    assert youtube.faults == []
+    (content,) = webhook.taken.values()
+    assert content["lines"] == ["Nun ja."]
+    assert content["source"] == [" ".join(["well", *filter(None, [one_line(word)])])]
+
+
+@pytest.mark.parametrize(
+    ("address", "query"),
+    [
+        ("http://a/b", "seq=7"),
+        ("http://a/b?", "seq=7"),
+        ("http://a/b?x=1&seq=9", "x=1&seq=7"),
+        ("http://a/b?seq=9&x=1", "x=1&seq=7"),
+        ("http://a/b?ns=GZHkEA==&sparams=id%2Cns", "ns=GZHkEA==&sparams=id%2Cns&seq=7"),
+        ("http://a/b?q=a+b&&e#f", "q=a+b&e&seq=7"),
+        ("http://a/b?subseq=9", "subseq=9&seq=7"),
+    ],
+)
+def test_what_an_address_has_stays_as_it_is(address, query):
+    assert http.with_query(address, seq=7) == f"http://a/b?{query}"
 
 
 @pytest.mark.parametrize("kind", SERVICES)

@@ -115,7 +115,8 @@ class Timing:
 
     def _words(self, heard: Sequence[SourceWord]) -> tuple[Said, ...]:
         joint = self._source.separator
-        return tuple(Said(word.text, word.start, word.end, joint) for word in heard)
+        shown = ((one_line(word.text), word) for word in heard)
+        return tuple(Said(text, word.start, word.end, joint) for text, word in shown if text)
 
     def _timed(
         self,
