@@ -96,7 +96,7 @@ def alignatt(package):
 def test_the_page_has_a_recipe_for_every_table():
     files, lines = recipes()
     tables = {table for _, table, _ in lines}
-    assert tables == {"ENGINES", "KINDS", "POLICIES", "LANGUAGES", "OUTPUTS"}
+    assert tables == {"ENGINES", "KINDS", "POLICIES", "LANGUAGES", "OUTPUTS", "SINKS"}
     assert len(files) == len(tables) - 1  # a language is a line alone
     assert all(line.count("\n") == 1 for _, _, line in lines)
 
@@ -107,6 +107,7 @@ def test_new_parts_appear_in_help(alignatt):
     for text in (translate, evaluate, serve):
         assert "echo (says every word again)" in text
         assert "metronome" in text
+    assert "diary:FILE" in translate and "diary:FILE" in serve
     assert "--lyrics FILE" in translate and "write a line each time" in translate
     assert ", sc" in translate
     assert "half" in evaluate
@@ -119,18 +120,22 @@ def test_the_doctor_lists_new_parts(alignatt):
     assert "hears seconds being counted" in text
     assert re.search(r"policies .*\bhalf\b", text)
     assert re.search(r"outputs .*\blyrics\b", text)
+    assert re.search(r"sinks .*\bdiary\b", text)
 
 
 def test_a_new_engine_recogniser_output_and_language_translate(alignatt, tmp_path):
-    lyrics = tmp_path / "said.txt"
+    lyrics, diary = tmp_path / "said.txt", tmp_path / "diary.txt"
     alignatt(
         "translate", SPEECH, "--to", "Sardinian", "--engine", "echo", "--recognizer", "metronome",
-        "--fast", "--lyrics", lyrics,
+        "--fast", "--lyrics", lyrics, "--caption-sink", f"diary:{diary}",
     )  # fmt: skip
     said = lyrics.read_text("utf-8").splitlines()
     assert len(said) > 1
     words = [word for line in said for word in line.removeprefix("♪ ").split()]
     assert words == [str(second) for second in range(len(words))]
+    noted = [line.split(": ") for line in diary.read_text("utf-8").splitlines()]
+    assert [number for number, _ in noted] == [str(n) for n in range(1, len(noted) + 1)]
+    assert " ".join(text for _, text in noted).split() == words
 
 
 def test_a_new_policy_is_evaluated(alignatt, tmp_path):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from alignatt4llm.cli.mending import mend
 from alignatt4llm.errors import AlignattError, UsageError, install, with_extra
 from alignatt4llm.machine.packages import OR, installed, lacking
+from alignatt4llm.outputs.sinks.table import SINKS
 from alignatt4llm.outputs.table import OUTPUTS
 from alignatt4llm.policy.table import POLICIES
 from alignatt4llm.recognizers.table import KINDS
@@ -198,6 +199,7 @@ def _tables() -> None:
         _line("recogniser", f"{kind.help}{_lack(kind.needs, kind.extra)}")
     _line("policies", ", ".join(POLICIES))
     _line("outputs", ", ".join(OUTPUTS))
+    _line("sinks", ", ".join(SINKS))
     for preset in PRESETS.values():
         _line("preset", f"{preset.name}: {preset.title}; {', '.join(preset.pairs) or UNREADY}")
     _line("an extra", f"is installed by {install(with_extra('NAME'))}")
