@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosed
 
 from alignatt4llm.outputs.sinks.base import Sink
 from alignatt4llm.outputs.sinks.delivery import Patience
+from alignatt4llm.outputs.sinks.kept import read_undelivered
 from alignatt4llm.outputs.sinks.table import SINKS, Destination, SinkKind
 from alignatt4llm.serve.captioning import Captioning
 
@@ -100,6 +101,21 @@ def test_a_sink_of_a_language_has_only_its_sessions(tmp_path):
             said, _ = run(spoken(server, to="it"))
     assert words(content["lines"] for content in webhook.taken.values()) == said
     assert {content["to"] for content in webhook.taken.values()} == {"it"}
+
+
+def test_what_was_not_delivered_is_kept_as_long_as_transcripts(tmp_path):
+    webhook = Webhook([403] * 100)
+    with listening(webhook) as address:
+        asked = captioning(tmp_path, f"webhook:{address}/{{session}}")
+        with serving(tmp_path, captioning=asked) as server:
+            said, _ = run(spoken(server))
+    (kept,) = (tmp_path / "kept").iterdir()
+    found = read_undelivered(kept)
+    assert words(cue.lines for _, cue in found.cues) == said
+    asked.tidy(3600.0)
+    assert kept.exists()
+    asked.tidy(0.0)
+    assert not kept.exists()
 
 
 def test_a_blocked_sink_keeps_no_client_waiting(tmp_path, monkeypatch):

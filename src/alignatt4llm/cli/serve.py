@@ -82,8 +82,9 @@ def run(args: argparse.Namespace) -> int:
         from alignatt4llm.serve.messages import Defaults
         from alignatt4llm.serve.server import Server, Settings, favour_the_loop, listen
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+    folder = args.transcripts or user_state_path("alignatt4llm") / "transcripts"
     settings = Settings(
-        folder=args.transcripts or user_state_path("alignatt4llm") / "transcripts",
+        folder=folder,
         host=args.host,
         port=args.port,
         token=os.environ.get("ALIGNATT_TOKEN", "").strip() or None,
@@ -94,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
         limits=Limits(
             sessions=args.sessions, session=args.hours * 3600, keep=args.keep_days * 86400
         ),
-        captioning=Captioning(destinations, sinks.undelivered_folder()),
+        captioning=Captioning(destinations, folder / "undelivered"),
     )
     port = listen(settings)
     server = Server(_interpreter(args), settings)

@@ -7,11 +7,12 @@ from pathlib import Path
 from threading import Lock
 
 from alignatt4llm.events import Notice
-from alignatt4llm.outputs.sinks.base import Next, Origin
+from alignatt4llm.outputs.sinks.base import SESSION, Next, Origin
 from alignatt4llm.outputs.sinks.delivery import Patience
 from alignatt4llm.outputs.sinks.output import CaptionSinks
 from alignatt4llm.outputs.sinks.table import Destination
 from alignatt4llm.outputs.style import Style
+from alignatt4llm.serve.journal import remove_older
 
 _PATIENCE = Patience(whole=15.0)
 """Less than a server that is stopped waits for its sessions."""
@@ -54,7 +55,7 @@ class Captioning:
 
         What is left is delivered when the session ends, or kept.
         """
-        own = [each.of(origin) for each in self._asked if each.takes(origin.pair)]
+        own = {each.of(origin): each for each in self._asked if each.takes(origin.pair)}
         with self._lock:
             free = [each for each in own if each not in self._held]
             self._held.update(free)
@@ -62,11 +63,16 @@ class Captioning:
             with closing(self._opened(free, origin)) as sinks:
                 sinks.notices += [_taken(each) for each in own if each not in free]
                 yield sinks
+            stay = {each for each, asked in own.items() if SESSION not in asked.address}
             with self._lock:
-                self._following.update(sinks.following)
+                self._following |= {at: n for at, n in sinks.following.items() if at in stay}
         finally:
             with self._lock:
                 self._held.difference_update(free)
+
+    def tidy(self, seconds: float) -> None:
+        """Delete the files of what was not delivered that have not changed for so long."""
+        remove_older(self._folder, seconds)
 
     def _opened(self, free: list[Destination], origin: Origin) -> CaptionSinks:
         style = Style.of(origin.pair)

@@ -238,10 +238,11 @@ class Registry:
         self.metrics.sessions.labels("connected").set(self.taken - waiting)
 
     async def tidy(self, now: float) -> None:
-        """Delete old transcripts once in a while."""
+        """Delete old transcripts, and captions that were not delivered, once in a while."""
         if now - self._cleaned > _CLEANING:
             self._cleaned = now
             await self._shelf.tidy(self.limits.keep)
+            await asyncio.to_thread(self._captioning.tidy, self.limits.keep)
 
     def give_up(self) -> None:
         """Part with all sessions, to be resumed from their journals by another process.

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from alignatt4llm.outputs.cues import Cue
 from alignatt4llm.text.languages import Pair
 
+SESSION = "{session}"
+"""Stands in an address for the name of a stream."""
+
 
 class Again(Exception):
     """A sink did not take what it was given, or it is not known whether it did.
@@ -50,7 +53,7 @@ class Origin:
     def filled(self, address: str) -> str:
         """Return an address with ``{session}``, ``{from}`` and ``{to}`` filled in."""
         values = {
-            "{session}": self.session,
+            SESSION: self.session,
             "{from}": self.pair.source.code,
             "{to}": self.pair.target.code,
         }
