@@ -4,6 +4,7 @@ import json
 import re
 import struct
 import threading
+import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import SO_LINGER, SOL_SOCKET
@@ -33,6 +34,7 @@ class Service:
     def __init__(self, script=(), last=0):
         self.script = list(script)
         self.last, self.counter = last, ""
+        self.slow = 0.0  # seconds before an answer
         self.posts, self.taken, self.stamps, self.faults = [], {}, [], []
         self.go_on = threading.Event()
         self.come = threading.Event()
@@ -113,6 +115,7 @@ def _handler(service):
             if what in TAKEN:
                 service.take(self, query, body)
             service.come.set()
+            time.sleep(service.slow)
             self.reply(200, service.answer()) if what == "ok" else self.misbehave(what)
 
         def misbehave(self, what):

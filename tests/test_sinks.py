@@ -255,6 +255,18 @@ def test_a_service_that_does_not_answer_is_asked_again(tmp_path, kind, when, mon
     assert service.faults == []
 
 
+@pytest.mark.parametrize("kind", SERVICES)
+def test_a_service_that_always_answers_late_gets_every_cue(tmp_path, kind, monkeypatch):
+    monkeypatch.setattr(http, "ANSWER", 0.1)
+    service = SERVICES[kind]()
+    service.slow = 0.3
+    with listening(service) as address:
+        Run(tmp_path, kind, address).send(CUES).end()
+    assert lines(service) == expected(kind, CUES)
+    assert service.faults == []
+    assert len(service.posts) < 3 * len(CUES)
+
+
 @pytest.mark.parametrize("kind", ["youtube", "zoom"])
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405])
 def test_what_waits_for_its_meeting_is_sent_when_it_begins(tmp_path, kind, status):
@@ -343,6 +355,16 @@ def test_nobody_waits_for_a_sink_and_the_rest_is_kept(tmp_path):
     assert "youtube:https://example.org/…; the rest (3)" in said[-1]
     sink.may.set()
     assert sink.closed.wait(10)
+
+
+def test_what_can_be_neither_delivered_nor_kept_is_told_to_be_lost(tmp_path):
+    (tmp_path / "folder").write_text("is a file")
+    sink, delivery, said = blocked(tmp_path / "folder", flush=0.0)
+    delivery.put(1, CUES[0])
+    delivery.finish(5000)
+    settle(delivery)
+    assert "(1) is lost: " in said[-1] and str(tmp_path / "folder") in said[-1]
+    sink.may.set()
 
 
 def test_what_finds_no_room_is_kept_and_the_rest_arrives(tmp_path):

@@ -84,6 +84,7 @@ class Delivery:
         self._tried = False  # whether the first that waits may have been taken
         self._failures = self.undelivered = self._said = 0
         self._told = False  # that it does not work
+        self._unwritten = ""  # why nothing can be kept
         self._thread = Thread(target=self._run, name="captions", daemon=True)
         self._thread.start()
 
@@ -134,9 +135,11 @@ class Delivery:
         with suppress(OSError):
             self._kept.close(Next(self.position, self._tried and bool(rest)))
         if self.undelivered:
+            kept = f"kept in '{self._kept.path}', which says how to send it again"
+            lost = f"lost: {self._unwritten}"
             self._say(
                 f"Not all captions were delivered to {self._name}; the rest ({self.undelivered}) "
-                f"is kept in '{self._kept.path}', which says how to send it again."
+                f"is {lost if self._unwritten else kept}."
             )
 
     def _run(self) -> None:
@@ -242,4 +245,4 @@ class Delivery:
         try:
             self._kept.add(cues)
         except OSError as problem:
-            self._tell(f"'{self._kept.path}' cannot be written: {problem.strerror}.")
+            self._unwritten = f"'{self._kept.path}' cannot be written: {problem.strerror}"

@@ -15,6 +15,8 @@ from alignatt4llm.text.printable import one_line
 
 CONNECT, ANSWER = 5.0, 5.0
 """Seconds within which a connection must stand, and an answer must come."""
+_SLOWEST = 8
+"""How many times as long is waited at most for an answer from who did not answer in time."""
 _READ = 1024
 """Bytes of an answer that are read at most."""
 _RETRIED = (408, 425, 429)
@@ -79,6 +81,7 @@ class Poster:
 
     def __init__(self, patient: bool) -> None:
         self._httpx, self._patient = _client_library(), patient
+        self._answer = ANSWER
 
     def post(self, address: str, content: str, headers: dict[str, str]) -> str:
         """Post text as UTF-8.
@@ -106,16 +109,17 @@ class Poster:
 
     @cached_property
     def _client(self) -> Any:
-        timeout = self._httpx.Timeout(ANSWER, connect=CONNECT)
-        return self._httpx.Client(timeout=timeout)
+        return self._httpx.Client()
 
     def _ask(self, method: str, address: str, **what: Any) -> str:
         httpx = self._httpx
+        timeout = httpx.Timeout(self._answer, connect=CONNECT)
         try:
-            with self._client.stream(method, address, **what) as answer:
+            with self._client.stream(method, address, timeout=timeout, **what) as answer:
                 self._check(answer)
                 return self._beginning(answer)
         except httpx.TimeoutException as problem:
+            self._answer = min(2 * self._answer, _SLOWEST * ANSWER)
             raise Again("no answer in time") from problem
         except httpx.ConnectError as problem:
             raise Again(f"no connection: {one_line(str(problem))}") from problem
