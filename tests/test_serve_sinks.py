@@ -16,7 +16,7 @@ from alignatt4llm.outputs.sinks.kept import read_undelivered
 from alignatt4llm.outputs.sinks.table import SINKS, Destination, SinkKind
 from alignatt4llm.serve.captioning import Captioning
 
-QUICK = Patience(first=0.001, most=0.004, flush=5.0)
+QUICK = Patience(first=0.001, most=0.004, flush=20.0)
 
 
 def captioning(folder, *addresses, patience=QUICK):

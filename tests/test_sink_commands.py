@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import wave
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -24,7 +25,8 @@ from alignatt4llm.outputs.sinks.table import SINKS, Destination, SinkKind
 from alignatt4llm.recognizers.tones import SCRIPT, tones
 from alignatt4llm.scripted import ScriptedInterpreter
 
-QUICK = Patience(first=0.001, most=0.004, flush=0.3)
+QUICK = Patience(first=0.001, most=0.004, flush=20.0)
+SHORT = replace(QUICK, flush=3.0)
 
 
 @pytest.fixture
@@ -86,8 +88,9 @@ def test_the_source_goes_along(talk, tmp_path):
 
 
 def test_a_dead_sink_changes_nothing_else_and_its_captions_can_be_sent_again(
-    talk, tmp_path, capsys, folder
+    talk, tmp_path, capsys, folder, monkeypatch
 ):
+    monkeypatch.setattr(play, "CaptionSinks", partial(CaptionSinks, patience=SHORT))
     vtt, hls, jsonl = tmp_path / "a.vtt", tmp_path / "hls", tmp_path / "a.jsonl"
     youtube = YouTube(["ok", "ok", *[503] * 10_000])
     with listening(youtube) as address:
@@ -130,7 +133,7 @@ def test_a_notice_tells_of_the_trouble_while_it_lasts(talk, tmp_path, monkeypatc
 
     kind = SinkKind(lambda *_: Dead(), "NAME", lambda *_: None, str)
     monkeypatch.setitem(SINKS, "dead", kind)
-    monkeypatch.setattr(play, "CaptionSinks", partial(Told, patience=QUICK))
+    monkeypatch.setattr(play, "CaptionSinks", partial(Told, patience=replace(QUICK, flush=0.0)))
     path = tmp_path / "a.jsonl"
     assert translate(talk, "--caption-sink", "dead:x", "--jsonl", path) == 0
     events = [json.loads(line) for line in path.read_text("utf-8").splitlines()]

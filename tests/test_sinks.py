@@ -385,7 +385,7 @@ def test_a_wait_of_any_length_ends_with_the_stream(tmp_path):
     service = YouTube([500, 500])
     with listening(service) as address:
         run = Run(
-            tmp_path, "youtube", address, replace(QUICK, first=3600.0, most=3600.0, flush=4.0)
+            tmp_path, "youtube", address, replace(QUICK, first=3600.0, most=3600.0, flush=8.0)
         )
         run.send(CUES)
         service.come.wait(10)
