@@ -8,6 +8,7 @@ import threading
 import wave
 from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 from caption_services import Webhook, YouTube, Zoom, listening
@@ -16,6 +17,7 @@ from test_hls import CUES, ORIGIN, listed, shown
 
 from alignatt4llm.cli import play, sinks
 from alignatt4llm.cli.main import main
+from alignatt4llm.errors import UsageError
 from alignatt4llm.outputs.cues import Cue
 from alignatt4llm.outputs.sinks.base import Again, Next, Origin, Sink
 from alignatt4llm.outputs.sinks.delivery import Delivery, Patience
@@ -24,6 +26,7 @@ from alignatt4llm.outputs.sinks.output import CaptionSinks
 from alignatt4llm.outputs.sinks.table import SINKS, Destination, SinkKind
 from alignatt4llm.recognizers.tones import SCRIPT, tones
 from alignatt4llm.scripted import ScriptedInterpreter
+from alignatt4llm.text.languages import LANGUAGES
 
 QUICK = Patience(first=0.001, most=0.004, flush=20.0)
 SHORT = replace(QUICK, flush=3.0)
@@ -212,7 +215,7 @@ def test_what_is_refused_again_stays_in_the_file(tmp_path, capsys):
         assert main(["resend", str(path), "--caption-sink", f"webhook:{address}"]) == 1
         assert read_undelivered(path).cues == ((4, CUES[0]),)
         assert main(["resend", str(path), "--caption-sink", f"webhook:{address}"]) == 0
-    assert list(webhook.taken) == ["stream-5", "stream-6", "stream-4"]
+    assert list(webhook.taken) == ["stream-de-5", "stream-de-6", "stream-de-4"]
 
 
 WRONG_FILES = {
@@ -270,6 +273,26 @@ def test_a_sink_that_is_none_is_told_before_anything_is_loaded(
     assert main([command, *file, "--to", "de", *asked]) == 2
     error = capsys.readouterr().err
     assert told in error and "SECRET" not in error
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("hls:a", "every language"),
+        ("de=hls:a", ""),
+        ("hls:{to}", ""),
+        ("fr=hls:a", "--to is de, it"),
+    ],
+)
+def test_several_languages_do_not_go_to_one_sink(given, told):
+    args = SimpleNamespace(caption_sink=[given])
+    into = [LANGUAGES["de"], LANGUAGES["it"]]
+    if told:
+        with pytest.raises(UsageError, match=told):
+            sinks.destinations(args, into)
+    else:
+        (where,) = sinks.destinations(args, into)
+        assert given.endswith(where.address)
 
 
 @pytest.mark.parametrize("name", ["captions.m3u8", "captions00000.vtt"])

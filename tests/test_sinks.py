@@ -170,7 +170,7 @@ def test_a_webhook_by_hand(tmp_path):
         "lines": ["你好 <b>&\u200f"],
         "source": ["hello"],
     }
-    assert service.posts == [("stream-7", content)]
+    assert service.posts == [("stream-de-7", content)]
 
 
 @pytest.mark.parametrize(
@@ -298,7 +298,7 @@ def test_a_webhook_that_refuses_a_cue_gets_the_next(tmp_path):
     service = Webhook(["ok", 422])
     with listening(service) as address:
         run = Run(tmp_path, "webhook", address).send(CUES).end()
-    assert [key for key, _ in service.posts] == ["stream-1", "stream-3"]
+    assert [key for key, _ in service.posts] == ["stream-de-1", "stream-de-3"]
     assert read_undelivered(run.path).cues == ((2, CUES[1]),)
     complaint, recovery, account = run.said
     assert "422" in complaint and "again" in recovery

@@ -10,6 +10,7 @@ from platformdirs import user_state_path
 
 from alignatt4llm.cli.files import Writes
 from alignatt4llm.errors import UsageError
+from alignatt4llm.outputs.sinks.base import TO
 from alignatt4llm.outputs.sinks.table import SPELLINGS, Destination
 from alignatt4llm.text.languages import Language
 
@@ -66,6 +67,11 @@ def destinations(
         if codes and each.to not in ("", *codes):
             raise UsageError(
                 f"--caption-sink {each.to}={each} is for {each.to}; --to is {', '.join(codes)}."
+            )
+        if len(codes) > 1 and not each.to and TO not in each.address:
+            raise UsageError(
+                f"--caption-sink {each} would get every language of --to; put {{to}} into the "
+                f"address, or say which, as in {codes[0]}={each.kind}:…"
             )
     return found
 

@@ -61,7 +61,7 @@ class Captioning:
             self._held.update(free)
         try:
             with closing(self._opened(free, origin)) as sinks:
-                sinks.notices += [_taken(each) for each in own if each not in free]
+                sinks.notices += [_taken(each, origin) for each in own if each not in free]
                 yield sinks
             stay = {each for each, asked in own.items() if SESSION not in asked.address}
             with self._lock:
@@ -82,8 +82,9 @@ class Captioning:
         )
 
 
-def _taken(destination: Destination) -> Notice:
+def _taken(destination: Destination, origin: Origin) -> Notice:
     return Notice(
         "captions",
-        f"{destination} has the captions of another session; those of this one do not go there.",
+        f"{destination} has captions of another session or language; those into "
+        f"{origin.pair.target.name} of this session do not go there.",
     )

@@ -8,6 +8,8 @@ from alignatt4llm.text.languages import Pair
 
 SESSION = "{session}"
 """Stands in an address for the name of a stream."""
+TO = "{to}"
+"""Stands in an address for the code of the language that is translated into."""
 
 
 class Again(Exception):
@@ -55,7 +57,7 @@ class Origin:
         values = {
             SESSION: self.session,
             "{from}": self.pair.source.code,
-            "{to}": self.pair.target.code,
+            TO: self.pair.target.code,
         }
         for name, value in values.items():
             address = address.replace(name, value)

@@ -81,19 +81,23 @@ class CaptionSinks:
         for delivery in self._deliveries.values():
             delivery.reach(self._cues.settled)
 
-    def close(self) -> None:
-        """Hand on what is left, and wait within a bound until it is delivered or kept."""
+    def finish(self) -> None:
+        """Hand on what is left; nothing more is to come."""
         self._ended = True
         for cue in self._cues.end():
             self._put(cue)
-        deliveries = self._deliveries.values()
-        for delivery in deliveries:
+        for delivery in self._deliveries.values():
             delivery.finish(self._cues.clock)
+
+    def close(self) -> None:
+        """Wait within a bound until all is delivered or kept."""
+        if not self._ended:
+            self.finish()
         try:
-            for delivery in deliveries:
+            for delivery in self._deliveries.values():
                 delivery.wait()
         finally:  # also when nobody wants to wait any longer
-            for delivery in deliveries:
+            for delivery in self._deliveries.values():
                 delivery.settle()
 
     @property
@@ -116,4 +120,5 @@ class CaptionSinks:
 def _kept_path(folder: Path, origin: Origin, number: int, destination: Destination) -> Path:
     """Return where the cues of a stream are kept that one of its sinks did not take."""
     day = time.strftime("%Y-%m-%dT%H-%M-%S", time.localtime(origin.began))
-    return folder / f"{day}-{origin.session[:8]}-{number}-{destination.kind}.jsonl"
+    stream = f"{day}-{origin.session[:8]}-{origin.pair.target.code}"
+    return folder / f"{stream}-{number}-{destination.kind}.jsonl"

@@ -36,7 +36,7 @@ class Webhook(Sink):
         }
         headers = {
             "content-type": "application/json",
-            "idempotency-key": f"{origin.session}-{number}",
+            "idempotency-key": f"{origin.session}-{origin.pair.target.code}-{number}",
         }
         self._poster.post(self._address, json_line(content), headers)
         self.position = number + 1
