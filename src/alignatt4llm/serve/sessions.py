@@ -77,7 +77,7 @@ class LiveSession:
         limits: Limits,
         metrics: Metrics,
         steps: Steps,
-        captioning: Captioning,
+        captioning: Captioning | None = None,
     ) -> None:
         self.broadcast = broadcast
         self.header = broadcast.journal.header
@@ -92,7 +92,7 @@ class LiveSession:
         self._limits = limits
         self._metrics = metrics
         self._steps = steps
-        self._captioning = captioning
+        self._captioning = captioning or Captioning()
         self._pipe = Pipe(int(limits.backlog * BYTES_PER_SECOND))
         self._busy = self._counted = 0.0
         self._when_over: Callable[[], None] = lambda: None
