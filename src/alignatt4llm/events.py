@@ -158,7 +158,7 @@ class Notice:
     audio_s: float = 0.0
 
 
-TARGET_STATES = ADDED, JOINED, DROPPED, ENDED = "added", "joined", "dropped", "ended"
+ADDED, JOINED, DROPPED, ENDED = "added", "joined", "dropped", "ended"
 """What happens to a target of a stream that runs, in this order."""
 
 
