@@ -40,7 +40,7 @@ def serving(
         port=port,
         token=token,
         origins=origins,
-        defaults=Defaults(target=to),
+        defaults=Defaults(targets=(to,) if isinstance(to, str) and to else tuple(to)),
         limits=Limits(**limits),
         captioning=captioning or Captioning(),
     )
