@@ -48,7 +48,7 @@ def test_a_notice_stays_in_a_terminal():
 def scripted(monkeypatch):
     """The command with an interpreter without weights."""
     monkeypatch.setattr(
-        "alignatt4llm.interpreter.Interpreter", lambda system, tell: ScriptedInterpreter()
+        "alignatt4llm.interpreter.Interpreter", lambda system, tell, **_: ScriptedInterpreter()
     )
 
 

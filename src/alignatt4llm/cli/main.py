@@ -24,6 +24,7 @@ COMMANDS = (
     "adapt",
     "bench",
     "models",
+    "languages",
     "doctor",
     "completion",
 )

@@ -65,6 +65,7 @@ def play(
     realtime: bool,
     stop: Callable[[], None] | None = None,
     notices: Callable[[], Sequence[Notice]] = tuple,
+    began: float | None = None,
 ) -> tuple[Session, bool]:
     """Translate a source; all that was heard is in every output when this returns.
 
@@ -82,6 +83,8 @@ def play(
         Ends the source, for Ctrl-C; by default the source is left where it is.
     notices
         Returns what the source has had to say so far.
+    began
+        When the source began, as `time.monotonic` has it; when it is first asked by default.
 
     Returns
     -------
@@ -102,7 +105,7 @@ def play(
         outputs.append(stack.enter_context(closing(display(args.trace, duration, chosen.pair))))
         watch = Watch(chosen.pair.source, notices)
         feeder = Feeder(session, chunk, regime, LONGEST if live else chunk, watch=watch)
-        timeline = _live(source) if live else Pulled(source)
+        timeline = _live(source, began) if live else Pulled(source)
         with Interrupt(stop or timeline.stop) as interrupt, timeline:
             for event in run(feeder, timeline):
                 for output in outputs:
@@ -110,8 +113,8 @@ def play(
     return session, interrupt.asked
 
 
-def _live(source: Iterable[Samples]) -> LiveTimeline:
-    return LiveTimeline(in_real_time(chunks(source, round(PIECE * SAMPLE_RATE))))
+def _live(source: Iterable[Samples], began: float | None) -> LiveTimeline:
+    return LiveTimeline(in_real_time(chunks(source, round(PIECE * SAMPLE_RATE)), began))
 
 
 def _forms(args: argparse.Namespace, style: Style) -> list[tuple[Path, Format]]:

@@ -69,7 +69,11 @@ def add_models(
         "--finality", choices=("agreement", "attention"), default="agreement",
         help="recognised words are final when two hypotheses agree, or by the model's attention",
     )  # fmt: skip
-    parser.add_argument("--heads", type=Path, metavar="FILE", help="head set, if none is shipped")
+    parser.add_argument("--heads", type=Path, metavar="FILE", help="a head set of your own")
+    parser.add_argument(
+        "--no-calibration", action="store_true",
+        help="where a model has no head set, do not calibrate one on first use",
+    )  # fmt: skip
     parser.add_argument("--prompt", choices=FORMS, help="default: the model's own")
     parser.set_defaults(preset="embedded")
 
@@ -89,7 +93,10 @@ def add_direction(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to", required=True, metavar="LANG", help=f"target language: {', '.join(LANGUAGES)}"
     )
-    parser.add_argument("--from", dest="source", default="en", metavar="LANG", help="default: en")
+    parser.add_argument(
+        "--from", dest="source", default="en", metavar="LANG",
+        help="what is spoken, or auto to find it out from the first speech; default: en",
+    )  # fmt: skip
     parser.add_argument("--latency", choices=LATENCIES, help="default: the preset's, or medium")
 
 
@@ -120,6 +127,7 @@ def models(args: argparse.Namespace) -> System:
         finality=args.finality,
         recognizer_engine=args.recognizer_engine,
         heads=load_head_set(args.heads) if args.heads else None,
+        calibration=not args.no_calibration,
         prompt=args.prompt or base.prompt,
     )
 
@@ -151,7 +159,9 @@ class Choice:
         chosen = preset(args.preset)
         latency = LATENCIES[args.latency] if args.latency else chosen.latency
         pair = Pair(language(args.source, tell), language(args.to, tell))
-        return cls(chosen, system(args), pair, latency)
+        asked = system(args)
+        asked.check(pair)
+        return cls(chosen, asked, pair, latency)
 
     def open(self, tell: Tell, live: bool = True) -> Session:
         """Load the models and start the session.
@@ -166,11 +176,15 @@ class Choice:
         Raises
         ------
         AlignattError
-            If there is no head set, before anything is loaded; or as for `Interpreter`.
+            If there is no head set and none may be calibrated, before anything is loaded; or as
+            for `Interpreter`.
         """
         from alignatt4llm.interpreter import Interpreter
 
-        self.system.head_set(self.pair)
+        found = self.system.chosen(self.pair)
         asked = [str(self.pair)]
         system = fitted(self.system, self.latency.chunk, pairs=asked, live=live, tell=tell)
-        return Interpreter(system, tell).open(self.pair, self.latency, heads=system.heads)
+        if system.heads:  # for whatever direction they were made
+            tell(str(found))
+        interpreter = Interpreter(system, tell, pairs=[] if system.heads else [self.pair])
+        return interpreter.open(self.pair, self.latency, heads=system.heads)
