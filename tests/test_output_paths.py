@@ -33,7 +33,7 @@ TRANSLATE = ["translate", "talk.wav", "--to", "de", "--fast"]
 def folder(tmp_path, monkeypatch):
     """A folder with one of everything that is read, where nothing may be loaded."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(interpreter, "Interpreter", lambda *given: pytest.fail("loaded"))
+    monkeypatch.setattr(interpreter, "Interpreter", lambda *given, **_: pytest.fail("loaded"))
     long(tmp_path, {"offset": 0, "duration": 1, "text": "one"})
     HeadSet("tiny", "en-de", ((0, 1),)).save(tmp_path / "heads.json")
     for name in ("terms.txt", "en.txt", "de.txt", "links.txt"):

@@ -87,7 +87,7 @@ def test_heads_are_calibrated_scored_and_drawn(source, tmp_path, monkeypatch, ca
 
 @pytest.mark.parametrize("source", TEXTS)
 def test_a_corpus_is_translated_offline_and_live_and_scored(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(interpreter, "Interpreter", lambda system, tell: ScriptedInterpreter())
+    monkeypatch.setattr(interpreter, "Interpreter", lambda system, tell, **_: ScriptedInterpreter())
     data = tmp_path / "data"
     data.mkdir()
     (data / "segments.yaml").write_text(SEGMENTS)
