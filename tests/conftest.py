@@ -48,6 +48,14 @@ def embedded_whisper() -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def kept(tmp_path_factory):
+    """Head sets that are calibrated on first use are kept for the tests only."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ALIGNATT_HEADS", str(tmp_path_factory.mktemp("kept-heads")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def measured():
     """What ``auto`` takes: the small model in llama.cpp, however fast this computer is just now."""
     with pytest.MonkeyPatch.context() as patch:

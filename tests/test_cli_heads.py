@@ -6,7 +6,9 @@ import pytest
 from tiny import byte_level_tokenizer, save_checkpoint
 
 from alignatt4llm.cli.main import main
+from alignatt4llm.heads.choice import choose
 from alignatt4llm.heads.loading import load_head_set
+from alignatt4llm.text.languages import Pair
 
 WORDS = ["the", "first", "train", "leaves", "the", "station", "at", "seven", "in", "the", "morning"]
 LINES = [" ".join(WORDS[n % 4 : 6 + n % 6]) for n in range(12)]
@@ -69,6 +71,31 @@ def test_score_measures_on_gold_alignments(folder, artefact, tmp_path, capsys):
         assert f"{name} " in printed
 
 
+def test_calibrate_takes_the_text_of_the_package(folder, artefact, tmp_path, capsys):
+    command = ["calibrate", "--model", folder / "tiny", "--pair", "en-fi", "--out", tmp_path / "a"]
+    assert heads(*command, "--sentences", 12, "--held-out", 3) == 0
+    made = load_head_set(tmp_path / "a")
+    assert made.origin["sentences"] == {"calibration": 12, "held_out": 3}
+    assert made.origin["data"] == "NTREX-128, which comes with the package"
+    assert "through English" in made.origin["aligner"]
+
+
+def test_sets_are_pooled_compared_and_recorded(folder, artefact, tmp_path, capsys):
+    pooled = tmp_path / "any.json"
+    assert heads("pool", artefact, "--out", pooled) == 0
+    assert load_head_set(pooled).pair == "any"
+    files = ["--src", folder / "src", "--tgt", folder / "tgt", "--gold", folder / "links"]
+    command = ["score", pooled, *files, "--model", folder / "tiny", "--json", tmp_path / "b.json"]
+    assert heads(*command, "--pair", "fi-en", "--also", artefact, "--last", 5, "--record") == 0
+    figures = json.loads((tmp_path / "b.json").read_text())
+    assert {str(artefact), f"truncation_auc_{artefact}"} < figures.keys()
+    assert "|n:5|" in figures["source_word_accuracy"]["signature"]
+    pair = Pair.parse("fi-en")
+    found = choose("tiny", pair, given=load_head_set(pooled))
+    assert found.quality["truncation_auc"] == figures["truncation_auc"]["value"]
+    assert not choose("tiny", Pair.parse("en-fi"), given=load_head_set(pooled)).quality
+
+
 def test_show_prints_a_ranked_table(artefact, capsys):
     assert heads("show", artefact, "--all") == 0
     *_, last = capsys.readouterr().out.splitlines()
@@ -91,7 +118,14 @@ def test_pictures(folder, artefact, tmp_path, picture):
     [
         (["show", "none.json"], "is not a readable head set"),
         (["show", "embedded:en-cs"], "There is no head set for en-cs"),
-        (["calibrate", "--pair", "en-de", "--out", "a.json"], "Give sentence pairs with --data"),
+        (["calibrate", "--pair", "de-de", "--out", "a.json"], "choose two languages"),
+        (["pool", "embedded:en-de", "Qwen3-1.7B:en-de", "--out", "a.json"], "the same model"),
+        (["pool", "embedded:en-de", "none.json", "--out", "a.json"], "is not a readable head set"),
+        (["score", "embedded:any", "--src", "{src}", "--tgt", "{tgt}"], "say with --pair"),
+        (
+            ["score", "embedded:en-de", "--src", "{src}", "--tgt", "{tgt}", "--record"],
+            "'embedded:en-de' is none",
+        ),
         (
             ["calibrate", "--pair", "en-de", "--data", "{src}", "{tgt}", "--out", "/no/a.json"],
             "There is no folder '/no'",

@@ -37,7 +37,7 @@ def data(tmp_path):
 @pytest.fixture
 def scripted(monkeypatch):
     """The command with models without weights."""
-    monkeypatch.setattr(interpreter, "Interpreter", lambda system, tell: ScriptedInterpreter())
+    monkeypatch.setattr(interpreter, "Interpreter", lambda system, tell, **_: ScriptedInterpreter())
 
 
 def planned(data, *options):

@@ -16,8 +16,8 @@ from alignatt4llm.calibrate.gather import gather, work_folder
 from alignatt4llm.calibrate.measure import measure
 from alignatt4llm.calibrate.model import Model, check
 from alignatt4llm.calibrate.observe import Observation, examples, observe, truncated, whole
-from alignatt4llm.calibrate.scores import auc, evidence, hits, inaccessible, rank_heads
-from alignatt4llm.calibrate.select import Tokens, grow
+from alignatt4llm.calibrate.scores import Evidence, auc, evidence, hits, inaccessible, rank_heads
+from alignatt4llm.calibrate.select import RIDGE, Choice, Tokens, grow
 from alignatt4llm.cli.heads import find_head_set
 from alignatt4llm.draft import Forced
 from alignatt4llm.errors import AlignattError, UsageError
@@ -246,6 +246,33 @@ def test_the_heads_that_are_known_are_chosen():
     assert path[0].weights[0] > 0
     losses = [own.loss(choice).mean() for choice in path]
     assert all(later < before + 1e-4 for before, later in pairwise(losses))
+
+
+@pytest.mark.parametrize("row", ["own", "predicting"])
+def test_no_other_weights_are_likelier(row):
+    seen = gathered(model(Reader()), SENTENCES)
+    tokens = Tokens([evidence(x, row) for one in seen for x in (one.whole, *one.truncated)])
+    *_, best = grow(tokens, 4)
+
+    def loss(weights):
+        mean = tokens.loss(Choice(best.heads, tuple(weights))).mean()
+        return mean + RIDGE * np.square(weights).sum()
+
+    least = loss(best.weights)
+    for moved in np.concatenate([np.eye(4), -np.eye(4)]):
+        assert loss(best.weights + 0.05 * moved) > least
+
+
+def test_a_likelihood_by_hand():
+    """Two tokens; the first has two right columns of three, the second one of two."""
+    rows = [np.array([[[0.5, 0.25, 0.25]]]), np.array([[[0.8, 0.2]]])]
+    right = [np.array([[True, False, True]]), np.array([[False, True]])]
+    seen = [
+        Evidence(r.astype(np.float32), np.arange(r.shape[2]), g, np.array([False]), g, 9)
+        for r, g in zip(rows, right, strict=True)
+    ]
+    found = Tokens(seen).loss(Choice((0,), (1.0,)))
+    np.testing.assert_allclose(np.exp(-found), [0.75, 0.2], atol=2e-3)
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from alignatt4llm.cli.main import main, parser
 from alignatt4llm.cli.system import Choice
 from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.events import Close, Trace
+from alignatt4llm.heads.choice import every_pair
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.machine.device import Device
@@ -140,7 +141,9 @@ def test_a_preset_for_laptops_drafts_from_a_file_of_its_name(tmp_path, name, fam
     system = replace(preset(name).system, model=str(tmp_path / card.file))
     heads = HeadSet(card.model, "en-de", ((1, 0), (3, 2)))
     interpreter = translated(system, "auto", heads)
-    assert (interpreter.name, interpreter.pairs) == (card.model, preset(name).pairs)
+    own = preset(name).pairs
+    assert (interpreter.name, interpreter.pairs[: len(own)]) == (card.model, own)
+    assert len(interpreter.pairs) == (len(every_pair()) if own else 0)
 
 
 @pytest.mark.parametrize("name", ["gemma-4-e4b", "milmmt-4b", "hy-mt-1.8b"])
@@ -245,7 +248,12 @@ def test_a_dry_run_takes_what_is_asked_for(capsys):
     text = dry_run(capsys, "--preset", "milmmt-4b", "--latency", "high", "--from", "fr")
     assert "Translate this from French to German:" in text
     assert f"chunk {LATENCIES['high'].chunk:g}" in text
-    assert "none: There is no head set for fr-de" in text
+    assert "the model's for every direction; how good it is here is not known" in text
+    text = dry_run(capsys, "--preset", "qwen3-4b")
+    assert "heads       none yet; calibrated on first use" in text
+    text = dry_run(capsys, "--preset", "qwen3-4b", "--no-calibration")
+    assert "heads       none: There is no head set for en-de" in text
+    assert "truncation AUC 0.95" in dry_run(capsys, "--preset", "embedded")
 
 
 def test_the_published_gate_is_wired():

@@ -91,8 +91,6 @@ def test_no_sign_is_ever_cut(text, code):
             assert not inseparable(text[at - 1], text[at])
 
 
-def test_every_language_of_the_examples_is_known_and_has_them_all():
-    assert all(set(line) == set(EXAMPLES[0]) for line in EXAMPLES)
-    assert set(EXAMPLES[0]) <= set(LANGUAGES)
-    assert len(examples(Pair.parse("th-ar"))) == len(EXAMPLES)
-    assert examples(Pair.parse("en-fa")) == []
+def test_every_language_has_every_example():
+    assert all(set(line) == set(LANGUAGES) for line in EXAMPLES)
+    assert len(examples(Pair.parse("yue-fa"))) == len(EXAMPLES)

@@ -90,7 +90,8 @@ def test_engines_are_found_by_name_by_address_and_by_a_model_that_needs_none():
 
 def test_a_missing_head_set_is_told_before_anything_is_loaded():
     with pytest.raises(UsageError, match="no head set for de-en"):
-        System().head_set(Pair.parse("de-en"))
+        System("someone/model", calibration=False).head_set(Pair.parse("de-en"))
+    assert System("someone/model").head_set(Pair.parse("de-en")) is None, "it is calibrated first"
     assert System("scripted").head_set(Pair.parse("de-en")) is None
 
 
@@ -120,7 +121,7 @@ def test_tones_are_heard_by_name_and_take_no_options():
         load_recognizer("scripted", engine="vllm")
 
 
-def test_presets_say_where_a_head_set_is_missing(capsys, monkeypatch):
+def test_presets_say_where_head_sets_are_calibrated_first(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "1000")
     assert PRESETS["embedded"].pairs == ("en-de", "en-it", "en-zh")
     unready = {name for name, preset in PRESETS.items() if not preset.pairs}
@@ -133,14 +134,15 @@ def test_presets_say_where_a_head_set_is_missing(capsys, monkeypatch):
     docs = Path(__file__).parent.parent / "docs"
     page = "".join((docs / name).read_text("utf-8") for name in ("gpu.md", "gguf.md"))
     for name, preset in PRESETS.items():
-        assert (f"{name} (needs --heads)" in shown) == (name in unready)
+        assert name in shown
         [line] = [line for line in found.splitlines() if f" {name}: " in line]
-        assert ("alignatt heads calibrate" in line) == (name in unready)
+        assert ("calibrated on first use" in line) == (name in unready)
         assert preset.title in line
         [row] = [row for row in page.splitlines() if row.startswith(f"| `{name}` ")]
-        assert row.endswith(f"| {', '.join(preset.pairs) or 'needs `--heads`'} |")
-    assert main(["translate", str(SAMPLE), "--to", "de", "--preset", "tower-7b"]) == 2
-    assert "alignatt heads calibrate" in capsys.readouterr().err
+        assert row.endswith(f"| {', '.join(preset.pairs) or 'calibrated on first use'} |")
+    command = ["translate", str(SAMPLE), "--to", "de", "--preset", "tower-7b"]
+    assert main([*command, "--no-calibration"]) == 2
+    assert "There is no head set for en-de with the model 'Tower" in capsys.readouterr().err
 
 
 class Spoken(ScriptedTranslator):

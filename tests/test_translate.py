@@ -148,8 +148,8 @@ def test_truncated_media_are_translated_as_far_as_they_go(tmp_path, capsys):
         (["{tmp}/nothing.wav", "--to", "de"], "is an empty file; it holds no audio"),
         ([RECORDING, "--to", "tlh"], "Known languages: en (English), de (German)"),
         (
-            [RECORDING, "--to", "cs"],
-            "'alignatt heads calibrate --model MODEL --pair en-cs",
+            [RECORDING, "--to", "cs", "--model", "someone/model", "--no-calibration"],
+            "There is no head set for en-cs with the model 'model'. Leave --no-calibration out",
         ),
         ([RECORDING, "--to", "de", "--srt", "/nowhere/a.srt"], "cannot be written"),
         ([RECORDING, "--to", "de", "--heads", "none.json"], "none.json"),

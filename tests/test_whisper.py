@@ -11,11 +11,11 @@ import pytest
 from alignatt4llm.audio.decode import chunks, read
 from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.audio.voice import FRAME, VoiceActivity
-from alignatt4llm.errors import AlignattError
+from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.events import SourceWord
 from alignatt4llm.recognizers.whisper import WhisperEngine
 from alignatt4llm.recognizers.window import LONGEST, PAUSE, WindowRecognizer
-from alignatt4llm.text.languages import language
+from alignatt4llm.text.languages import LANGUAGES, language
 from alignatt4llm.transcript import Recognition
 
 SAMPLES = Path(__file__).parent.parent / "samples"
@@ -27,6 +27,15 @@ pytestmark = pytest.mark.models
 @pytest.fixture(scope="module")
 def engine(embedded_whisper: Path) -> WhisperEngine:
     return WhisperEngine(embedded_whisper)
+
+
+def test_languages_go_by_their_own_codes_and_unknown_ones_are_refused(engine):
+    for code in sorted(LANGUAGES):
+        if code != "yue":
+            engine.open(language(code))
+    assert engine._tokenizer(language("fil")).language_code == "tl"
+    with pytest.raises(UsageError, match="This Whisper model does not know Cantonese"):
+        engine.open(language("yue"))
 
 
 @pytest.fixture(scope="module")

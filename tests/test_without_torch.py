@@ -11,6 +11,7 @@ import httpx
 import numpy as np
 import pytest
 from serve_harness import Client, free_port, run, s16le, start_process
+from tiny_gguf import save_gguf
 
 from alignatt4llm.audio.decode import read
 from alignatt4llm.errors import AlignattError
@@ -93,6 +94,7 @@ def files(tmp_path_factory):
     (folder / "a.en").write_text("The train leaves.\n" * 20)
     (folder / "a.de").write_text("Der Zug fährt.\n" * 20)
     HeadSet("model", "en-de", ((0, 0),)).save(folder / "heads.json")
+    save_gguf(folder / "tiny.gguf", "llama", max_position_embeddings=4096)
     (folder / "model").mkdir()
     (folder / "speech").mkdir()
     shutil.copy(SAMPLE, folder / "speech" / "one.ogg")
@@ -103,6 +105,9 @@ def files(tmp_path_factory):
 
 
 TEXTS = ("--pair", "en-de", "--data", "a.en", "a.de", "--out", "out")
+NO_TEXTS = (
+    "--model", "tiny.gguf", "--engine", "llama.cpp", "--pair", "sv-en", "--out", "sv.json",
+)  # fmt: skip
 TOLD = [
     # what is asked for; the extra that is named, the commands that need nothing more have none
     (["translate", SAMPLE, "--to", "de", *EMBEDDED, "--engine", "transformers"], "transformers"),
@@ -110,7 +115,8 @@ TOLD = [
     (["translate", SAMPLE, "--to", "de", "--model", "model", "--heads", "heads.json"],
      "transformers"),
     (["translate", SAMPLE, "--to", "de", *EMBEDDED, "--recognizer", "model"], "qwen3-asr"),
-    (["heads", "calibrate", *TEXTS], "heads"),
+    (["heads", "calibrate", *TEXTS], "transformers"),
+    (["heads", "calibrate", *NO_TEXTS, "--sentences", "8", "--held-out", "1"], None),
     (["adapt", *EMBEDDED, *TEXTS], "adapt"),
     (["bench"], "transformers"),
     (["evaluate", "run", "--data", SAMPLE.parent, "--pair", "en-de", "--out", "out"],

@@ -9,9 +9,22 @@ from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
 from subprocess import list2cmdline
+from typing import Self
 
 Tell = Callable[[str], None]
 """Is told what is being done, when that takes long."""
+
+
+class Advance(str):
+    """A message about long work, with the share of it that is done."""
+
+    share: float
+
+    def __new__(cls, message: str, share: float) -> Self:
+        """Return the message."""
+        made = super().__new__(cls, message)
+        made.share = share
+        return made
 
 
 def silent(message: str) -> None:

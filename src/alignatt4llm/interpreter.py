@@ -6,9 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Lock
 
+from alignatt4llm.calibrate.model import check
+from alignatt4llm.calibrate.sets import HeadSets
 from alignatt4llm.errors import Tell, silent
 from alignatt4llm.heads.headset import HeadSet
-from alignatt4llm.heads.loading import head_set_for, shipped_pairs
+from alignatt4llm.machine.device import free_memory
 from alignatt4llm.machine.threads import beside
 from alignatt4llm.policy.base import Policy
 from alignatt4llm.policy.table import make_policy
@@ -22,8 +24,8 @@ from alignatt4llm.settings.latency import LATENCIES, Latency
 from alignatt4llm.settings.system import System
 from alignatt4llm.stream import Stream
 from alignatt4llm.text.languages import Language, Pair
-from alignatt4llm.translators.base import Asked
-from alignatt4llm.translators.table import load_translator
+from alignatt4llm.translators.base import Asked, Forcing
+from alignatt4llm.translators.table import find_engine, load_translator
 from alignatt4llm.weights.cards import TRANSLATORS
 
 
@@ -41,6 +43,9 @@ class Interpreter:
         Is told what is being prepared, when that takes long.
     streams
         How many sessions will be open at once; more share what is kept for these.
+    pairs
+        Directions that will be translated: where there is no head set for one, it is calibrated
+        now. Others are calibrated when a session is opened, by engines that can.
 
     Attributes
     ----------
@@ -52,11 +57,21 @@ class Interpreter:
     Raises
     ------
     AlignattError
-        If weights or packages are missing, or the engine does not start.
+        If weights or packages are missing, or the engine does not start; or there is no head set
+        for a direction and none can be calibrated.
     """
 
-    def __init__(self, system: System = System(), tell: Tell = silent, *, streams: int = 1) -> None:
-        self.system = system = fitted(system, tell=tell)
+    def __init__(
+        self,
+        system: System = System(),
+        tell: Tell = silent,
+        *,
+        streams: int = 1,
+        pairs: Sequence[Pair] = (),
+    ) -> None:
+        self.system = system = fitted(system, pairs=list(map(str, pairs)), tell=tell)
+        self._tell = tell
+        self._calibrate_elsewhere(pairs)
         asked = Asked(
             system.model,
             adapter=system.taught,
@@ -67,7 +82,11 @@ class Interpreter:
         )
         self._loaded = load_translator(system.engine, asked)
         self.translator = self._loaded.translator
-        self._tell = tell
+        self._sets = HeadSets(
+            self._loaded, self.prompt_form, system.heads, system.calibration, tell
+        )
+        for pair in pairs:
+            self.heads(pair)
         self._ears: RecognizerEngine | None = None
         self._loading = Lock()
 
@@ -93,7 +112,7 @@ class Interpreter:
         latency
             ``low``, ``medium`` or ``high``, or settings of your own.
         heads
-            Head set; by default the one that `heads` returns.
+            Head set, for whatever direction it was made; by default the one that `heads` returns.
         prompt
             A name from `prompts.FORMS`; by default the system's.
         context
@@ -108,7 +127,10 @@ class Interpreter:
             Wall clock in seconds.
         """
         chosen = LATENCIES[latency] if isinstance(latency, str) else latency
-        read = (heads or self.heads(pair)).best(self.system.head_count)
+        found = heads or self.heads(pair)
+        if isinstance(self.translator, Forcing):
+            check(found, self.translator.layout)
+        read = found.best(self.system.head_count)
         form = self.prompt_form(pair, prompt)
         with ThreadPoolExecutor(1) as beside_it:  # what prompts begin with is read meanwhile
             opening = beside_it.submit(self.translator.open, pair, read, form(()).prefix)
@@ -179,8 +201,7 @@ class Interpreter:
     @property
     def pairs(self) -> tuple[str, ...]:
         """Directions for which there is a head set, as ``en-de``."""
-        given = (self.system.heads.pair,) if self.system.heads else ()
-        return tuple(dict.fromkeys((*given, *self._loaded.pairs, *shipped_pairs(self.name))))
+        return self._sets.pairs
 
     @property
     def threads(self) -> int:
@@ -193,20 +214,16 @@ class Interpreter:
         return self._loaded.location
 
     def heads(self, pair: Pair) -> HeadSet:
-        """Return the head set for a direction: given, the adapter's, the engine's, or shipped.
+        """Return the head set for a direction; see `heads.choice.choose`.
+
+        Where there is none, one is calibrated, which takes minutes.
 
         Raises
         ------
-        UsageError
-            If there is none.
+        AlignattError
+            If there is none and none can be calibrated.
         """
-        given = self.system.heads
-        if given and given.pair == str(pair):
-            return given
-        if self._loaded.adapter:
-            return self._loaded.adapter.head_set(pair)
-        own = self._loaded.heads
-        return replace(own, pair=str(pair)) if own else head_set_for(self.name, str(pair))
+        return self._sets.choose(pair).heads
 
     def prompt_form(self, pair: Pair, prompt: str = "auto") -> PromptForm:
         """Return a prompt by its name; by default the system's, or the model's own."""
@@ -215,16 +232,29 @@ class Interpreter:
         name = next((name for name in wanted if name != "auto"), "auto")
         return self.translator.prompt_form(pair, name)
 
+    def _calibrate_elsewhere(self, pairs: Sequence[Pair]) -> None:
+        """Calibrate in another engine what this one cannot, which must know its heads to start."""
+        engine = find_engine(self.system.engine, self.system.model).calibrated_by
+        lacking = [pair for pair in pairs if engine and not self.system.chosen(pair)]
+        if lacking:
+            Interpreter(replace(self.system, engine=engine), self._tell, pairs=lacking)
+            free_memory()
+
     def _listen(self, spoken: Language, hold_back: float) -> Recognizer:
         with self._loading:
             if self._ears is None:
-                self._ears = load_recognizer(
-                    self.system.recognizer,
-                    aligner=self.system.aligner,
-                    audio_heads=self.system.audio_heads,
-                    finality=self.system.finality,
-                    engine=self.system.recognizer_engine,
-                    threads=beside(self._loaded.threads),
-                    tell=self._tell,
-                )
+                self._ears = load_ears(self.system, beside(self._loaded.threads), self._tell)
         return self._ears.open(spoken, hold_back)
+
+
+def load_ears(system: System, threads: int, tell: Tell) -> RecognizerEngine:
+    """Load the recogniser of a system, on some CPU threads; errors as for `load_recognizer`."""
+    return load_recognizer(
+        system.recognizer,
+        aligner=system.aligner,
+        audio_heads=system.audio_heads,
+        finality=system.finality,
+        engine=system.recognizer_engine,
+        threads=threads,
+        tell=tell,
+    )

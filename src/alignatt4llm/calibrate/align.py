@@ -53,7 +53,6 @@ def read_sentences(source: Path, target: Path, gold: Path, pair: Pair) -> list[S
 
 def _pharaoh(where: str, source: str, target: str, links: str, pair: Pair) -> Links:
     left, right = unit_spans(source, pair.source), unit_spans(target, pair.target)
-    words = word_spans(source, pair.source)
     found: set[tuple[int, int]] = set()
     for link in links.split():
         match = re.fullmatch(r"(\d+)-(\d+)", link)
@@ -65,8 +64,14 @@ def _pharaoh(where: str, source: str, target: str, links: str, pair: Pair) -> Li
                 f"{where}: link {link} is beyond the sentence, which has {len(left)} source and "
                 f"{len(right)} target units."
             )
-        found.update((word, j) for word in _overlapping(left[i], words))
-    return frozenset(found)
+        found.add((i, j))
+    return between_words(found, source, pair)
+
+
+def between_words(links: Iterable[tuple[int, int]], source: str, pair: Pair) -> Links:
+    """Turn links between units into links from source words to target units."""
+    units, words = unit_spans(source, pair.source), word_spans(source, pair.source)
+    return frozenset((word, j) for i, j in links for word in _overlapping(units[i], words))
 
 
 def read_published(path: Path, pair: Pair) -> list[Sentence]:

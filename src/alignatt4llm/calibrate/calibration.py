@@ -40,6 +40,10 @@ class Corpus:
         Their alignment, if it is given; otherwise they are aligned by eflomal.
     calibration
         How many sentences, from the first on, the heads are chosen on.
+    aligner
+        What aligned them, where that is given.
+    held_out
+        How many of the others they are measured on; all by default.
     """
 
     name: str
@@ -47,6 +51,8 @@ class Corpus:
     targets: Sequence[str]
     sentences: Sequence[Sentence] | None
     calibration: int
+    aligner: str = "given"
+    held_out: int | None = None
 
     def __post_init__(self) -> None:
         if len(self.sources) != len(self.targets):
@@ -102,10 +108,8 @@ def calibrate(
         sentences = corpus.sentences or aligned(
             folder / "links.txt", corpus.sources, corpus.targets, pair, tell
         )
-        chosen_on, held_out = (
-            sentences[: corpus.calibration],
-            sentences[corpus.calibration :],
-        )
+        chosen_on, others = sentences[: corpus.calibration], sentences[corpus.calibration :]
+        held_out = others[: corpus.held_out]
         tell(f"{pair}: reading {len(model.layout.every)} heads of {model.name}")
         seen = gather(model, pair, chosen_on, folder, tell)
         heads, smaller = _choose(model, pair, seen, row, tell)
@@ -114,7 +118,9 @@ def calibrate(
     origin = {
         "kind": "calibrated",
         "data": corpus.name,
-        "aligner": "given" if corpus.sentences else "eflomal, intersection of both directions",
+        "aligner": corpus.aligner
+        if corpus.sentences
+        else "eflomal, intersection of both directions",
         "sentences": {"calibration": len(chosen_on), "held_out": len(held_out)},
         "aligned_tokens": int(sum(one.whole.gold.any(1).sum() for one in seen)),
         **heads.origin,

@@ -13,7 +13,7 @@ from typing import Any
 from alignatt4llm.calibrate.align import Sentence
 from alignatt4llm.calibrate.model import Model
 from alignatt4llm.calibrate.observe import Observation, examples, observe
-from alignatt4llm.errors import AlignattError, Tell
+from alignatt4llm.errors import Advance, AlignattError, Tell
 from alignatt4llm.text.languages import Pair
 from alignatt4llm.weights.cache import cache_root
 
@@ -71,11 +71,11 @@ def gather(
 
 
 def with_progress(sentences: Sequence[Sentence], tell: Tell) -> Iterator[Sentence]:
-    """Go through sentences, saying now and then how many are left and how long they will take."""
+    """Go through sentences, saying every second how many are left and how long they will take."""
     began, told = time.monotonic(), 0.0
-    for done, sentence in enumerate(sentences):
+    for done, sentence in enumerate(sentences, start=1):
         yield sentence
-        passed = time.monotonic() - began
-        if passed - told > 10 or done + 1 == len(sentences):
-            told, left = passed, passed / (done + 1) * (len(sentences) - done - 1)
-            tell(f"{done + 1} of {len(sentences)} sentences, {left:.0f} s left")
+        passed, share = time.monotonic() - began, done / len(sentences)
+        if passed - told > 1 or share == 1:
+            told, left = passed, passed * (1 / share - 1)
+            tell(Advance(f"{done} of {len(sentences)} sentences, {left:.0f} s left", share))

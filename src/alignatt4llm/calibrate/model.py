@@ -6,7 +6,7 @@ from alignatt4llm.errors import AlignattError, Tell, UsageError, extra
 from alignatt4llm.heads.headset import HeadSet, Layout
 from alignatt4llm.prompts.prompt import PromptForm
 from alignatt4llm.text.languages import Pair
-from alignatt4llm.translators.base import Asked, Forcer, Forcing
+from alignatt4llm.translators.base import Asked, Forcer, Forcing, Loaded
 from alignatt4llm.translators.table import load_translator
 from alignatt4llm.weights.models import Weights
 
@@ -73,21 +73,25 @@ class Model:
 
 
 def load(name: str, pair: Pair, prompt: str, tell: Tell, engine: str = "transformers") -> Model:
-    """Load a model with all of its heads watched.
+    """Load a model with all of its heads watched; errors as for loading and for `watched`."""
+    loaded = load_translator(engine, Asked(name, sentences=True, tell=tell))
+    return watched(loaded, pair, loaded.translator.prompt_form(pair, prompt))
+
+
+def watched(loaded: Loaded, pair: Pair, form: PromptForm) -> Model:
+    """Return a loaded model with all of its heads watched.
 
     Raises
     ------
     AlignattError
-        If weights or packages are missing, or the engine cannot be made to say given translations.
+        If its engine cannot be made to say given translations.
     """
-    loaded = load_translator(engine, Asked(name, sentences=True, tell=tell))
     translator = loaded.translator
     if not isinstance(translator, Forcing):
         raise UsageError(
-            f"The engine '{engine}' cannot read all heads of a given translation, which this "
-            "needs; take another with --engine."
+            f"The engine that runs '{loaded.name}' cannot read all heads of a given translation, "
+            "which calibrating needs; take another with --engine."
         )
     every = HeadSet(loaded.name, str(pair), tuple(translator.layout.every))
-    form = translator.prompt_form(pair, prompt)
     forcer = translator.forcer(pair, every)
     return Model(loaded.name, loaded.revision, translator.layout, forcer, form)

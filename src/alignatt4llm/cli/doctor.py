@@ -29,7 +29,7 @@ EXTRAS = {
 """Packages that matter most, by the extra that installs them."""
 NEEDED = {"llamacpp": ("llamacpp", "transformers"), "whisper": ("whisper",)}
 """The extras without which nothing can be translated, and those of which one is enough."""
-UNREADY = "needs a head set: 'alignatt heads calibrate', then --heads FILE"
+UNREADY = "head sets are calibrated on first use"
 SPACE = 2.0
 """GB of free disk below which models may not fit."""
 

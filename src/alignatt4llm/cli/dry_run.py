@@ -149,14 +149,16 @@ def _settings(settings: Any) -> str:
 
 def _heads(system: System, pair: Pair) -> str:
     try:
-        heads = system.head_set(pair)
+        found = system.chosen(pair)
     except AlignattError as problem:
         return f"none: {problem}"
-    if heads is None:
-        return "the engine's"
+    if found is None:
+        brings_its_own = not find_engine(system.engine, system.model).weights
+        return "the engine's" if brings_its_own else "none yet; calibrated on first use"
+    heads = found.heads.best(system.head_count)
     shown = " ".join(f"({layer}, {head})" for layer, head in heads.heads[:_SHOWN_HEADS])
     more = len(heads.heads) - _SHOWN_HEADS
-    return f"{shown}{f' and {more} more' if more > 0 else ''}, {heads.row} row"
+    return f"{shown}{f' and {more} more' if more > 0 else ''}, {heads.row} row; {found.described}"
 
 
 def _prompt(system: System, pair: Pair, name: str) -> str:

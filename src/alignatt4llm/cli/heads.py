@@ -3,7 +3,7 @@
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import astuple, fields
+from dataclasses import astuple, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,21 +13,26 @@ from alignatt4llm.cli.report import tell
 from alignatt4llm.errors import UsageError, extra
 from alignatt4llm.files.reading import read_lines
 from alignatt4llm.files.writing import write_whole
-from alignatt4llm.heads.headset import HeadScore, HeadSet, Layout
+from alignatt4llm.heads.choice import recorded
+from alignatt4llm.heads.headset import ANY, HeadScore, HeadSet, Layout, direction
 from alignatt4llm.heads.loading import head_set_for, load_head_set
+from alignatt4llm.heads.pooling import pool
 from alignatt4llm.prompts.forms import FORMS
 from alignatt4llm.settings.latency import LATENCIES
 from alignatt4llm.text.languages import Pair
 from alignatt4llm.weights.models import short_name
 
 if TYPE_CHECKING:
+    from alignatt4llm.calibrate.align import Sentence
     from alignatt4llm.calibrate.calibration import Corpus
 
 EXAMPLES = """\
 examples:
+  alignatt heads calibrate --model embedded --pair en-de --out mine.json
   alignatt heads calibrate --model embedded --pair en-de \\
       --data flores.en flores.de --sentences 500 --out mine.json
   alignatt heads score embedded:en-de --src test.en --tgt test.de --gold test.links
+  alignatt heads pool embedded:en-de embedded:en-it --out any.json
   alignatt heads show embedded:en-de
   alignatt heads plot map embedded:en-de --out map.svg
   alignatt heads plot draft embedded:en-de --text "We found that it is faster" --out draft.svg
@@ -35,7 +40,7 @@ examples:
   alignatt heads check mine.json --model embedded
 """
 
-ARTEFACT = "a file, or a shipped name such as embedded:en-de"
+ARTEFACT = "a file, or a shipped name such as embedded:en-de or embedded:any"
 
 
 def add_parser(subparsers: Any) -> None:
@@ -49,6 +54,12 @@ def add_parser(subparsers: Any) -> None:
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     _add_calibrate(actions.add_parser("calibrate", help="choose heads on sentence pairs"))
     _add_score(actions.add_parser("score", help="measure a head set on your own alignments"))
+    pooled = actions.add_parser("pool", help="make one head set for every direction of several")
+    pooled.add_argument("artefacts", type=Named, nargs="+", metavar="ARTEFACT", help=ARTEFACT)
+    pooled.add_argument(
+        "--out", type=Path, action=Writes, required=True, metavar="FILE", help="the artefact"
+    )
+    pooled.set_defaults(run=run, action=_pool)
     show = actions.add_parser("show", help="print a head set and every head's scores")
     show.add_argument("artefact", type=Named, metavar="ARTEFACT", help=ARTEFACT)
     show.add_argument("--all", action="store_true", help="every head that was scored")
@@ -67,7 +78,11 @@ def _add_calibrate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prompt", choices=FORMS, default="auto")
     parser.add_argument("--pair", required=True, metavar="PAIR", help="direction, such as en-de")
     parser.add_argument(
-        "--data", type=Path, nargs=2, metavar="FILE", help="source and target, a sentence a line"
+        "--data",
+        type=Path,
+        nargs=2,
+        metavar="FILE",
+        help="source and target, a sentence a line; by default text that comes with the package",
     )
     parser.add_argument(
         "--alignments",
@@ -81,6 +96,9 @@ def _add_calibrate(parser: argparse.ArgumentParser) -> None:
         type=int,
         metavar="N",
         help="choose on the first N, measure on the others (default: two thirds)",
+    )
+    parser.add_argument(
+        "--held-out", type=int, metavar="N", help="measure on N of the others only; all are aligned"
     )
     parser.add_argument("--row", choices=("predicting", "own"), help="default: what is better")
     parser.add_argument(
@@ -110,10 +128,21 @@ def _add_score(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--gold",
         type=Path,
-        required=True,
         metavar="FILE",
         help="links i-j from source to target, counted from 0: words between white space, or "
-        "characters in languages without it (zh, yue, ja, th)",
+        "characters in languages without it (zh, yue, ja, th); aligned by eflomal by default",
+    )
+    parser.add_argument(
+        "--also", type=Named, nargs="+", default=[], metavar="ARTEFACT", help="compared with it"
+    )
+    parser.add_argument(
+        "--last", type=int, default=0, metavar="N", help="measure on the last N; all are aligned"
+    )
+    parser.add_argument("--pair", metavar="PAIR", help="direction, if not the one it was made for")
+    parser.add_argument(
+        "--record",
+        action="store_true",
+        help="write how good it is for the direction into the artefact, a file",
     )
     parser.add_argument("--model", help="the model, if not the one that it was made for")
     add_engine(parser)
@@ -179,6 +208,7 @@ def _calibrate(args: argparse.Namespace) -> None:
     from alignatt4llm.calibrate.model import load
 
     pair = Pair.parse(args.pair, tell)
+    pair.check()
     corpus = _corpus(args, pair)
     model = load(args.model, pair, args.prompt, tell, args.engine)
     heads = calibrate(model, pair, corpus, tell, args.row)
@@ -189,9 +219,12 @@ def _calibrate(args: argparse.Namespace) -> None:
 def _corpus(args: argparse.Namespace, pair: Pair) -> "Corpus":
     from alignatt4llm.calibrate.align import Sentence, read_published, read_sentences
     from alignatt4llm.calibrate.calibration import Corpus
+    from alignatt4llm.calibrate.parallel import shipped_corpus
 
     if not args.data and not args.alignments:
-        raise UsageError("Give sentence pairs with --data SOURCE TARGET.")
+        shipped = shipped_corpus(pair)
+        count = shipped.calibration if args.sentences is None else args.sentences
+        return replace(shipped, calibration=count, held_out=args.held_out)
     sentences: list[Sentence] | None = None
     if args.data and args.alignments:
         sentences = read_sentences(args.data[0], args.data[1], args.alignments, pair)
@@ -204,25 +237,52 @@ def _corpus(args: argparse.Namespace, pair: Pair) -> "Corpus":
         targets = tuple(sentence.target for sentence in sentences)
     count = len(sources) * 2 // 3 if args.sentences is None else args.sentences
     files = args.data or [args.alignments]
-    return Corpus(" ".join(path.name for path in files), sources, targets, sentences, count)
+    name = " ".join(path.name for path in files)
+    return Corpus(name, sources, targets, sentences, count, held_out=args.held_out)
 
 
 def _score(args: argparse.Namespace) -> None:
-    from alignatt4llm.calibrate.align import read_sentences
     from alignatt4llm.calibrate.measure import measure
     from alignatt4llm.calibrate.model import check, load
 
     heads = find_head_set(args.artefact)
-    pair = Pair.parse(heads.pair)
-    sentences = read_sentences(args.src, args.tgt, args.gold, pair)
-    if not any(sentence.links for sentence in sentences):
-        raise UsageError(f"'{args.gold}' holds no links; there is nothing to measure.")
+    others = {name: find_head_set(name) for name in args.also}
+    pair = _measured_pair(heads, args.pair)
+    if args.record and not Path(args.artefact).is_file():
+        raise UsageError(f"--record writes into a file; '{args.artefact}' is none.")
+    sentences = _gold(args, pair)
     model = load(args.model or heads.model, pair, args.prompt, tell, args.engine)
-    check(heads, model.layout)
-    figures = measure(model, pair, heads, sentences, tell)
+    for each in (heads, *others.values()):
+        check(each, model.layout)
+    figures = measure(model, pair, heads, sentences[-args.last :], tell, others)
     _print_figures(figures)
     if args.json:
         write_whole(args.json, json.dumps(figures, indent=1) + "\n")
+    if args.record:
+        recorded(heads, pair, figures).save(Path(args.artefact))
+
+
+def _measured_pair(heads: HeadSet, asked: str | None) -> Pair:
+    if not asked and heads.pair == ANY:
+        raise UsageError("This head set is for every direction; say with --pair which to measure.")
+    return Pair.parse(asked or heads.pair, tell)
+
+
+def _gold(args: argparse.Namespace, pair: Pair) -> "Sequence[Sentence]":
+    from alignatt4llm.calibrate.align import align, read_sentences
+
+    if not args.gold:
+        return align(read_lines(args.src), read_lines(args.tgt), pair)
+    sentences = read_sentences(args.src, args.tgt, args.gold, pair)
+    if not any(sentence.links for sentence in sentences):
+        raise UsageError(f"'{args.gold}' holds no links; there is nothing to measure.")
+    return sentences
+
+
+def _pool(args: argparse.Namespace) -> None:
+    pooled = pool([find_head_set(name) for name in args.artefacts])
+    pooled.save(args.out)
+    _print_set(pooled)
 
 
 def _show(args: argparse.Namespace) -> None:
@@ -330,5 +390,5 @@ def find_head_set(name: str) -> HeadSet:
     """
     model, colon, pair = name.rpartition(":")
     if colon and not Path(name).exists():
-        return head_set_for(short_name(model), str(Pair.parse(pair)))
+        return head_set_for(short_name(model), direction(pair))
     return load_head_set(Path(name))

@@ -6,6 +6,7 @@ from typing import Any
 
 from alignatt4llm.audio.microphone import inputs, microphone
 from alignatt4llm.cli.play import add_channel, add_options, play
+from alignatt4llm.cli.spoken import settled
 
 EXAMPLES = """\
 examples:
@@ -39,7 +40,14 @@ def run(args: argparse.Namespace) -> int:
         print(inputs().replace(", ", "\n"))
         return 0
     stopped = Event()
+    stream = settled(args, microphone(stopped, args.device, args.channel))
     play(
-        args, microphone(stopped, args.device, args.channel), None, realtime=True, stop=stopped.set
+        stream.args,
+        stream.source,
+        None,
+        realtime=True,
+        stop=stopped.set,
+        notices=lambda: stream.notices,
+        began=stream.began,
     )
     return 0

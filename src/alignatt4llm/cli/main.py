@@ -25,6 +25,7 @@ COMMANDS = (
     "adapt",
     "bench",
     "models",
+    "languages",
     "doctor",
     "completion",
 )

@@ -75,6 +75,7 @@ def play(
     realtime: bool,
     stop: Callable[[], None] | None = None,
     notices: Callable[[], Sequence[Notice]] = tuple,
+    began: float | None = None,
 ) -> tuple[Stream, bool]:
     """Translate a source; all that was heard is in every output when this returns.
 
@@ -92,6 +93,8 @@ def play(
         Ends the source, for Ctrl-C; by default the source is left where it is.
     notices
         Returns what the source has had to say so far.
+    began
+        When the source began, as `time.monotonic` has it; when it is first asked by default.
 
     Returns
     -------
@@ -115,7 +118,7 @@ def play(
         outputs.append(stack.enter_context(closing(display(args.trace, duration, chosen.pairs))))
         watch = Watch(chosen.source, lambda: [*notices(), *captions.notices])
         feeder = Feeder(stream, chunk, regime, LONGEST if live else chunk, watch=watch)
-        timeline = _live(source, len(chosen.pairs)) if live else Lanes(source)
+        timeline = _live(source, began, len(chosen.pairs)) if live else Lanes(source)
         with Interrupt(stop or timeline.stop) as interrupt, timeline:
             for event in run(feeder, timeline):
                 for output in outputs:
@@ -138,8 +141,8 @@ def _captions(
     return EachTarget(opened)
 
 
-def _live(source: Iterable[Samples], targets: int) -> LiveTimeline:
-    return LiveTimeline(in_real_time(chunks(source, round(PIECE * SAMPLE_RATE))), targets)
+def _live(source: Iterable[Samples], began: float | None, targets: int) -> LiveTimeline:
+    return LiveTimeline(in_real_time(chunks(source, round(PIECE * SAMPLE_RATE)), began), targets)
 
 
 def _forms(

@@ -12,7 +12,8 @@ from platformdirs import user_state_path
 
 from alignatt4llm.cli import sinks, system
 from alignatt4llm.cli.report import tell
-from alignatt4llm.errors import extra
+from alignatt4llm.errors import UsageError, extra
+from alignatt4llm.heads.headset import ANY
 from alignatt4llm.text.languages import Pair, language, targets
 
 if TYPE_CHECKING:
@@ -90,13 +91,14 @@ def run(args: argparse.Namespace) -> int:
         from alignatt4llm.serve.server import Server, Settings, favour_the_loop, listen
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     folder = args.transcripts or user_state_path("alignatt4llm") / "transcripts"
+    defaults = Defaults(*_languages(args))
     settings = Settings(
         folder=folder,
         host=args.host,
         port=args.port,
         token=os.environ.get("ALIGNATT_TOKEN", "").strip() or None,
         origins=tuple(args.origin),
-        defaults=Defaults(*_languages(args)),
+        defaults=defaults,
         certificate=args.tls_cert,
         key=args.tls_key,
         limits=Limits(
@@ -119,20 +121,34 @@ def run(args: argparse.Namespace) -> int:
 
 def _languages(args: argparse.Namespace) -> tuple[str, tuple[str, ...]]:
     """Return what is meant where a client names no language; UsageError if it cannot be."""
-    source = language(args.source, tell)
+    source, asked = language(args.source, tell), system.system(args)
     if not args.to:
+        _require(asked.is_ready, asked.model)
         return source.code, ()
-    asked, into = system.system(args), targets(args.to, source, tell)
+    into = targets(args.to, source, tell)
     for pair in (Pair(source, target) for target in into):
-        if not (asked.heads and asked.heads.pair == str(pair)):
-            replace(asked, heads=None).head_set(pair)
+        asked.check(pair)
+        suits = asked.heads and asked.heads.pair in (str(pair), ANY)
+        (asked if suits else replace(asked, heads=None)).chosen(pair)
     return source.code, tuple(target.code for target in into)
 
 
 def _interpreter(args: argparse.Namespace) -> "Interpreter":
     from alignatt4llm.interpreter import Interpreter
 
-    interpreter = Interpreter(system.system(args), tell, streams=args.sessions)
-    for pair in interpreter.pairs[:1]:
-        interpreter.open(Pair.parse(pair)).close()  # loads the recogniser
+    source, into = _languages(args)
+    wanted = [Pair.parse(f"{source}-{target}") for target in into]
+    interpreter = Interpreter(system.system(args), tell, streams=args.sessions, pairs=wanted)
+    _require(bool(interpreter.pairs), interpreter.name)
+    first = wanted or [Pair.parse(interpreter.pairs[0])]
+    interpreter.open(first[0]).close()  # loads the recogniser
     return interpreter
+
+
+def _require(ready: bool, model: str) -> None:
+    """Raise UsageError unless a model has head sets; none is calibrated while it serves."""
+    if not ready:
+        raise UsageError(
+            f"There is no head set for the model '{model}'. Say with --from and --to which "
+            "direction to calibrate one for before serving, or give one with --heads."
+        )

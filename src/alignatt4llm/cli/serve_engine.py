@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from alignatt4llm.errors import extra
-from alignatt4llm.heads.loading import layers_of, load_head_set
+from alignatt4llm.heads.choice import layers_of
+from alignatt4llm.heads.loading import load_head_set
 from alignatt4llm.weights.models import resolve_llm
 
 EXAMPLES = """\

@@ -79,7 +79,11 @@ def add_models(
         "--finality", choices=("agreement", "attention"), default="agreement",
         help="recognised words are final when two hypotheses agree, or by the model's attention",
     )  # fmt: skip
-    parser.add_argument("--heads", type=Path, metavar="FILE", help="head set, if none is shipped")
+    parser.add_argument("--heads", type=Path, metavar="FILE", help="a head set of your own")
+    parser.add_argument(
+        "--no-calibration", action="store_true",
+        help="where a model has no head set, do not calibrate one on first use",
+    )  # fmt: skip
     parser.add_argument("--prompt", choices=FORMS, help="default: the model's own")
     parser.set_defaults(preset="embedded")
 
@@ -100,7 +104,10 @@ def add_direction(parser: argparse.ArgumentParser) -> None:
         "--to", required=True, nargs="+", action=Languages, metavar="LANG",
         help=f"one target language or several: {', '.join(LANGUAGES)}",
     )  # fmt: skip
-    parser.add_argument("--from", dest="source", default="en", metavar="LANG", help="default: en")
+    parser.add_argument(
+        "--from", dest="source", default="en", metavar="LANG",
+        help="what is spoken, or auto to find it out from the first speech; default: en",
+    )  # fmt: skip
     parser.add_argument("--latency", choices=LATENCIES, help="default: the preset's, or medium")
 
 
@@ -155,6 +162,7 @@ def models(args: argparse.Namespace) -> System:
         finality=args.finality,
         recognizer_engine=args.recognizer_engine,
         heads=load_head_set(args.heads) if args.heads else None,
+        calibration=not args.no_calibration,
         prompt=args.prompt or base.prompt,
     )
 
@@ -188,6 +196,8 @@ class Choice:
         source = language(args.source, tell)
         pairs = tuple(Pair(source, target) for target in targets(args.to, source, tell))
         asked = system(args)
+        for pair in pairs:
+            asked.check(pair)
         if len(pairs) > 1 and asked.context and asked.context.glossary:
             raise UsageError("A glossary is for one target language; name one with --to.")
         return cls(chosen, asked, pairs, latency)
@@ -210,16 +220,20 @@ class Choice:
         Raises
         ------
         AlignattError
-            If there is no head set, before anything is loaded; or as for `Interpreter`.
+            If there is no head set and none may be calibrated, before anything is loaded; or as
+            for `Interpreter`.
         """
         from alignatt4llm.interpreter import Interpreter
 
-        for pair in self.pairs:
-            self.system.head_set(pair)
+        found = [self.system.chosen(pair) for pair in self.pairs]
         asked, count = [str(pair) for pair in self.pairs], len(self.pairs)
         system = fitted(
             self.system, self.latency.chunk, pairs=asked, targets=count, live=live, tell=tell
         )
-        interpreter = Interpreter(system, tell, streams=count)
+        if system.heads:  # for whatever direction they were made
+            for each in found:
+                tell(str(each))
+        wanted = [] if system.heads else self.pairs
+        interpreter = Interpreter(system, tell, streams=count, pairs=wanted)
         spoken, into = self.source, [pair.target for pair in self.pairs]
         return interpreter.stream(spoken, into, self.latency, heads=system.heads)

@@ -8,9 +8,9 @@ from alignatt4llm.audio.decode import STANDARD_INPUT, AudioSource
 from alignatt4llm.cli.dry_run import describe
 from alignatt4llm.cli.files import Named
 from alignatt4llm.cli.play import IN_TURN, add_channel, add_options, play
+from alignatt4llm.cli.spoken import named, settled
 from alignatt4llm.cli.system import Choice, Input
 from alignatt4llm.errors import AlignattError, UsageError
-from alignatt4llm.text.languages import language
 
 EXAMPLES = """\
 examples:
@@ -55,6 +55,8 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Translate; whatever was committed is in every output when this returns."""
     if args.dry_run:
+        if named(args.source) is None:
+            raise UsageError("Nothing is heard in a dry run; name the language with --from.")
         print(describe(Choice.of(args), args.schedule))
         return 0
     if args.input is None:
@@ -62,11 +64,17 @@ def run(args: argparse.Namespace) -> int:
     if args.fast and args.schedule != IN_TURN:
         raise UsageError(f"The {args.schedule} schedule follows real time; leave --fast out.")
     source = AudioSource(
-        args.input, language=language(args.source), track=args.track, channel=args.channel
+        args.input, language=named(args.source), track=args.track, channel=args.channel
     )
     realtime = args.realtime or (sys.stdout.isatty() and not args.fast)
+    spoken = settled(args, source)
     stream, interrupted = play(
-        args, source, source.duration, realtime, notices=lambda: source.notices
+        spoken.args,
+        spoken.source,
+        source.duration,
+        realtime,
+        notices=lambda: [*spoken.notices, *source.notices],
+        began=spoken.began if source.duration is None else None,  # a recording can wait
     )
     if not stream.samples and not interrupted:
         name = "Standard input" if args.input == STANDARD_INPUT else f"'{args.input}'"

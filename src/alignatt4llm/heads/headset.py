@@ -14,6 +14,9 @@ from alignatt4llm.text.languages import Pair
 
 VERSION = 2
 
+ANY = "any"
+"""Stands for the direction of a set that is used in all of them."""
+
 FLOOR = 1e-3
 """Share of source attention below which a column counts as not looked at."""
 
@@ -107,7 +110,7 @@ class HeadSet:
     model
         Name or hub id of the model whose heads these are.
     pair
-        Direction, as ``en-de``.
+        Direction, as ``en-de``; `ANY` for every one.
     heads
         (layer, head), best first.
     row
@@ -216,7 +219,7 @@ class HeadSet:
         weighted = record["combination"] == "log-linear"
         return cls(
             model=record["model"],
-            pair=str(Pair.parse(record["pair"])),
+            pair=direction(record["pair"]),
             heads=tuple((int(head["layer"]), int(head["head"])) for head in heads),
             row=record["row"],
             weights=tuple(float(head["weight"]) for head in heads) if weighted else (),
@@ -225,6 +228,11 @@ class HeadSet:
             ranking=tuple(HeadScore(**score) for score in record["ranking"]),
             origin=record["origin"],
         )
+
+
+def direction(name: str) -> str:
+    """Return the direction that a name means, as ``en-de``, or `ANY`; errors as `Pair.parse`."""
+    return name if name == ANY else str(Pair.parse(name))
 
 
 def _json(record: Any, indent: str = "") -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.files.reading import read_json
-from alignatt4llm.heads.headset import VERSION, HeadSet
+from alignatt4llm.heads.headset import ANY, VERSION, HeadSet
 from alignatt4llm.heads.published import parse_ranking
 
 
@@ -44,45 +44,36 @@ def shipped_head_sets() -> dict[str, Path]:
 def shipped_pairs(model: str) -> tuple[str, ...]:
     """Return the directions for which head sets of a model are shipped, as ``en-de``."""
     names = (name.rpartition(":") for name in shipped_head_sets())
-    return tuple(pair for made_for, _, pair in names if made_for == model)
+    return tuple(pair for made_for, _, pair in names if made_for == model and pair != ANY)
 
 
-def head_set_for(model: str, pair: str) -> HeadSet:
-    """Return the shipped head set of a model and direction.
+def shipped_set(model: str, pair: str) -> HeadSet | None:
+    """Return the shipped head set of a model and direction; None if there is none.
 
     Parameters
     ----------
     model
         Short name; see `weights.models.short_name`.
     pair
-        Direction, as ``en-de``.
+        Direction, as ``en-de``; `ANY` for the set that is used for those without one.
+    """
+    path = shipped_head_sets().get(f"{model}:{pair}")
+    return load_head_set(path) if path else None
+
+
+def head_set_for(model: str, pair: str) -> HeadSet:
+    """Return the shipped head set of a model and direction, as `shipped_set`.
 
     Raises
     ------
     UsageError
         If none is shipped; the message names those that are and says how to make one.
     """
-    shipped = shipped_head_sets()
-    path = shipped.get(f"{model}:{pair}")
-    if path is None:
-        names = ", ".join(shipped) or "none"
+    found = shipped_set(model, pair)
+    if found is None:
         raise UsageError(
-            f"There is no head set for {pair} with the model '{model}' (shipped: {names}). "
-            f"Make one with 'alignatt heads calibrate --model MODEL --pair {pair} --data SOURCE "
-            "TARGET --out FILE' and pass it with --heads FILE."
+            f"There is no head set for {pair} with the model '{model}' (shipped: "
+            f"{', '.join(shipped_head_sets()) or 'none'}). Make one with 'alignatt heads calibrate "
+            f"--model MODEL --pair {pair} --out FILE' and pass it with --heads FILE."
         )
-    return load_head_set(path)
-
-
-def layers_of(model: str, heads: HeadSet | None = None) -> list[int] | None:
-    """Return the layers that a model's head sets, shipped or given, read; None if there are none.
-
-    Engines that must set memory aside need them before the first stream.
-    """
-    shipped = [
-        load_head_set(path)
-        for name, path in shipped_head_sets().items()
-        if name.rpartition(":")[0] == model
-    ]
-    sets = [*shipped, *([heads] if heads else [])]
-    return sorted({layer for known in sets for layer, _ in known.heads}) or None
+    return found

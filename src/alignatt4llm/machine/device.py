@@ -1,6 +1,8 @@
 """Where models run, and in which number type."""
 
+import gc
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -73,3 +75,12 @@ def computes_bfloat16(name: str = "cpu") -> bool:
         has_routines: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
         return has_routines and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
     return True
+
+
+def free_memory() -> None:
+    """Give a GPU's memory that nothing uses any more back to other processes."""
+    gc.collect()
+    if "torch" in sys.modules:
+        import torch
+
+        torch.cuda.empty_cache()

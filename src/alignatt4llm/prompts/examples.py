@@ -22,6 +22,20 @@ EXAMPLES: tuple[dict[str, str], ...] = (
         "th": "ดังที่ทุกคนเห็นทางด้านซ้ายนี้ เราได้ถามคนกว่าสองร้อยคนจากสิบสองประเทศ แล้วเปรียบเทียบสิ่งที่พวกเขาพูดกับสิ่งที่ระบบของเราที่ชื่อ Atlas ได้คาดการณ์ไว้",
         "tr": "Yani burada solda gördüğünüz gibi, on iki ülkeden iki yüzden fazla kişiye sorduk ve sonra söylediklerini Atlas adlı sistemimizin tahmin ettiği şeyle karşılaştırdık.",
         "uk": "Отже, як ви бачите тут ліворуч, ми опитали понад двісті людей із дванадцяти країн, а потім порівняли те, що вони сказали, з тим, що передбачила наша система під назвою Atlas.",
+        "da": "Så, som I kan se her til venstre, spurgte vi mere end to hundrede mennesker fra tolv lande, og derefter sammenlignede vi det, de sagde, med det, som vores system, kaldet Atlas, havde forudsagt.",
+        "el": "Λοιπόν, όπως βλέπετε εδώ αριστερά, ρωτήσαμε πάνω από διακόσια άτομα από δώδεκα χώρες και μετά συγκρίναμε όσα είπαν με όσα είχε προβλέψει το σύστημά μας, που ονομάζεται Atlas.",
+        "fa": "خب، همان‌طور که اینجا در سمت چپ می‌بینید، از بیش از دویست نفر از دوازده کشور پرسیدیم و سپس آنچه را گفتند با آنچه سامانهٔ ما به نام Atlas پیش‌بینی کرده بود مقایسه کردیم.",
+        "fi": "Eli kuten näette tässä vasemmalla, kysyimme yli kahdeltasadalta ihmiseltä kahdestatoista maasta, ja sitten vertasimme heidän sanomaansa siihen, mitä järjestelmämme, nimeltään Atlas, oli ennustanut.",
+        "fil": "Kaya, gaya ng nakikita ninyo rito sa kaliwa, nagtanong kami sa mahigit dalawang daang tao mula sa labindalawang bansa, at pagkatapos ay inihambing namin ang sinabi nila sa hinulaan ng aming sistema na tinatawag na Atlas.",
+        "hi": "तो, जैसा कि आप यहाँ बाईं ओर देख सकते हैं, हमने बारह देशों के दो सौ से ज़्यादा लोगों से पूछा, और फिर उन्होंने जो कहा उसकी तुलना उससे की, जिसका अनुमान Atlas नाम के हमारे सिस्टम ने लगाया था।",
+        "hu": "Tehát, ahogy itt balra láthatják, több mint kétszáz embert kérdeztünk meg tizenkét országból, majd összehasonlítottuk, amit mondtak, azzal, amit az Atlas nevű rendszerünk előre jelzett.",
+        "id": "Jadi, seperti yang bisa Anda lihat di sebelah kiri ini, kami bertanya kepada lebih dari dua ratus orang dari dua belas negara, lalu kami membandingkan apa yang mereka katakan dengan apa yang telah diprediksi oleh sistem kami yang bernama Atlas.",
+        "mk": "Значи, како што можете да видите овде лево, прашавме повеќе од двесте луѓе од дванаесет земји, а потоа го споредивме она што го кажаа со она што го предвиде нашиот систем, наречен Atlas.",
+        "ms": "Jadi, seperti yang anda boleh lihat di sebelah kiri ini, kami telah bertanya kepada lebih daripada dua ratus orang dari dua belas negara, kemudian kami membandingkan apa yang mereka katakan dengan apa yang telah diramalkan oleh sistem kami yang dinamakan Atlas.",
+        "ro": "Deci, după cum puteți vedea aici în stânga, am întrebat peste două sute de oameni din douăsprezece țări, iar apoi am comparat ce au spus cu ce prezisese sistemul nostru, numit Atlas.",
+        "sv": "Så, som ni kan se här till vänster, frågade vi mer än tvåhundra personer från tolv länder, och sedan jämförde vi det de sa med det som vårt system, kallat Atlas, hade förutsagt.",
+        "vi": "Vậy, như các bạn có thể thấy ở bên trái đây, chúng tôi đã hỏi hơn hai trăm người đến từ mười hai quốc gia, rồi so sánh những gì họ nói với những gì hệ thống của chúng tôi, có tên là Atlas, đã dự đoán.",
+        "yue": "所以，大家喺左邊呢度可以睇到，我哋問咗嚟自十二個國家嘅二百幾人，然後將佢哋講嘅嘢同我哋叫做Atlas嘅系統所預測嘅嘢做比較。",
     },
     {
         "en": "Good morning, everyone, and thank you for coming.",
@@ -42,6 +56,20 @@ EXAMPLES: tuple[dict[str, str], ...] = (
         "th": "สวัสดีตอนเช้าทุกคน ขอบคุณที่มากันครับ",
         "tr": "Herkese günaydın, geldiğiniz için teşekkürler.",
         "uk": "Доброго ранку всім і дякую, що прийшли.",
+        "da": "Godmorgen, alle sammen, og tak, fordi I er kommet.",
+        "el": "Καλημέρα σε όλους και ευχαριστώ που ήρθατε.",
+        "fa": "صبح همگی به‌خیر و ممنون که آمدید.",
+        "fi": "Hyvää huomenta kaikille ja kiitos, että tulitte.",
+        "fil": "Magandang umaga sa inyong lahat, at salamat sa pagdating.",
+        "hi": "आप सभी को सुप्रभात, और आने के लिए धन्यवाद।",
+        "hu": "Jó reggelt mindenkinek, és köszönöm, hogy eljöttek.",
+        "id": "Selamat pagi semuanya, dan terima kasih sudah datang.",
+        "mk": "Добро утро на сите и ви благодарам што дојдовте.",
+        "ms": "Selamat pagi semua, dan terima kasih kerana datang.",
+        "ro": "Bună dimineața tuturor și vă mulțumesc că ați venit.",
+        "sv": "God morgon, allihop, och tack för att ni kom.",
+        "vi": "Chào buổi sáng tất cả mọi người và cảm ơn các bạn đã đến.",
+        "yue": "大家早晨，多謝大家嚟到。",
     },
     {
         "en": "The first train leaves the station at seven in the morning.",
@@ -62,6 +90,20 @@ EXAMPLES: tuple[dict[str, str], ...] = (
         "th": "รถไฟขบวนแรกออกจากสถานีตอนเจ็ดโมงเช้า",
         "tr": "İlk tren sabah yedide istasyondan kalkıyor.",
         "uk": "Перший потяг вирушає зі станції о сьомій ранку.",
+        "da": "Det første tog forlader stationen klokken syv om morgenen.",
+        "el": "Το πρώτο τρένο φεύγει από τον σταθμό στις επτά το πρωί.",
+        "fa": "اولین قطار ساعت هفت صبح ایستگاه را ترک می‌کند.",
+        "fi": "Ensimmäinen juna lähtee asemalta seitsemältä aamulla.",
+        "fil": "Umaalis ang unang tren sa istasyon nang alas-siyete ng umaga.",
+        "hi": "पहली ट्रेन सुबह सात बजे स्टेशन से निकलती है।",
+        "hu": "Az első vonat reggel hétkor indul az állomásról.",
+        "id": "Kereta pertama meninggalkan stasiun pada pukul tujuh pagi.",
+        "mk": "Првиот воз тргнува од станицата во седум часот наутро.",
+        "ms": "Kereta api pertama meninggalkan stesen pada pukul tujuh pagi.",
+        "ro": "Primul tren pleacă din gară la ora șapte dimineața.",
+        "sv": "Det första tåget lämnar stationen klockan sju på morgonen.",
+        "vi": "Chuyến tàu đầu tiên rời ga lúc bảy giờ sáng.",
+        "yue": "第一班火車朝早七點離開車站。",
     },
     {
         "en": "We found that the new method is faster, but it needs more memory.",
@@ -82,12 +124,25 @@ EXAMPLES: tuple[dict[str, str], ...] = (
         "th": "เราพบว่าวิธีใหม่เร็วกว่า แต่ต้องใช้หน่วยความจำมากกว่า",
         "tr": "Yeni yöntemin daha hızlı olduğunu ama daha fazla bellek gerektirdiğini gördük.",
         "uk": "Ми виявили, що новий метод швидший, але потребує більше пам'яті.",
+        "da": "Vi fandt ud af, at den nye metode er hurtigere, men den kræver mere hukommelse.",
+        "el": "Διαπιστώσαμε ότι η νέα μέθοδος είναι ταχύτερη, αλλά χρειάζεται περισσότερη μνήμη.",
+        "fa": "دریافتیم که روش جدید سریع‌تر است، اما به حافظهٔ بیشتری نیاز دارد.",
+        "fi": "Huomasimme, että uusi menetelmä on nopeampi, mutta se tarvitsee enemmän muistia.",
+        "fil": "Napag-alaman naming mas mabilis ang bagong pamamaraan, pero kailangan nito ng mas maraming memorya.",
+        "hi": "हमने पाया कि नया तरीका ज़्यादा तेज़ है, लेकिन उसे ज़्यादा मेमोरी चाहिए।",
+        "hu": "Azt találtuk, hogy az új módszer gyorsabb, de több memóriát igényel.",
+        "id": "Kami menemukan bahwa metode baru itu lebih cepat, tetapi membutuhkan lebih banyak memori.",
+        "mk": "Утврдивме дека новиот метод е побрз, но му треба повеќе меморија.",
+        "ms": "Kami mendapati bahawa kaedah baharu itu lebih pantas, tetapi memerlukan lebih banyak memori.",
+        "ro": "Am constatat că noua metodă este mai rapidă, dar are nevoie de mai multă memorie.",
+        "sv": "Vi upptäckte att den nya metoden är snabbare, men den kräver mer minne.",
+        "vi": "Chúng tôi nhận thấy phương pháp mới nhanh hơn, nhưng cần nhiều bộ nhớ hơn.",
+        "yue": "我哋發現新方法快啲，但係需要更多記憶體。",
     },
 )
-"""The same four sentences in every language that has them, by code; the first is long, as speech is."""
+"""The same four sentences in every language, by code; the first is long, as speech is."""
 
 
 def examples(pair: Pair) -> list[tuple[str, str]]:
-    """Return the sentences of a pair; none where a language lacks them."""
-    source, target = pair.source.code, pair.target.code
-    return [(line[source], line[target]) for line in EXAMPLES if {source, target} <= {*line}]
+    """Return the sentences of a pair."""
+    return [(line[pair.source.code], line[pair.target.code]) for line in EXAMPLES]

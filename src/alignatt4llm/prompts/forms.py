@@ -23,23 +23,11 @@ class FewShotPrompt:
     shots
         How many parallel examples are shown. With any, languages are called by their own names:
         both keep a base model from copying the source. A model made for translation needs none.
-
-    Raises
-    ------
-    UsageError
-        If examples are wanted and there are none for the pair.
     """
 
     pair: Pair
     header: str = "Translation of speech from {source} to {target}."
     shots: int = 4
-
-    def __post_init__(self) -> None:
-        if self.shots and not examples(self.pair):
-            raise UsageError(
-                f"The few-shot prompt has no examples for {self.pair}; "
-                "use a model with a chat template."
-            )
 
     def __call__(
         self,
@@ -207,7 +195,7 @@ def prompt_form(tokenizer: Any, pair: Pair, form: str = "auto") -> PromptForm:
     Raises
     ------
     UsageError
-        If no prompt has the name, or it has no examples for the pair.
+        If no prompt has the name.
     """
     if form not in FORMS:
         raise UsageError(f"There is no prompt '{form}'; choose {', '.join(FORMS)}.")

@@ -1,10 +1,10 @@
 """The seam between a session and whatever turns audio into timed words."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from alignatt4llm.audio.samples import Samples
 from alignatt4llm.text.languages import Language
-from alignatt4llm.transcript import Recognition
+from alignatt4llm.transcript import Recognition, Spoken
 
 
 class Recognizer(Protocol):
@@ -41,4 +41,13 @@ class RecognizerEngine(Protocol):
         UsageError
             If the model does not know the language.
         """
+        ...
+
+
+@runtime_checkable
+class Detecting(Protocol):
+    """A speech model that tells which language is spoken."""
+
+    def detect(self, samples: Samples) -> Spoken | None:
+        """Return the likeliest language of some seconds of speech; None if it cannot be told."""
         ...

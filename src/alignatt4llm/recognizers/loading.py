@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from alignatt4llm.errors import Tell, UsageError, extra, silent
 from alignatt4llm.files.reading import read_json
 from alignatt4llm.recognizers.base import RecognizerEngine
-from alignatt4llm.recognizers.table import KINDS, Asked, Finality, Kind, RecognizerRunner
+from alignatt4llm.recognizers.table import KINDS, WHISPER, Asked, Finality, Kind, RecognizerRunner
+from alignatt4llm.text.languages import Language
 from alignatt4llm.weights.cards import ALIGNERS, RECOGNIZERS
 from alignatt4llm.weights.hub import hub_model
 from alignatt4llm.weights.models import resolve_recognizer, short_name
@@ -20,6 +21,31 @@ if TYPE_CHECKING:
 def names() -> list[str]:
     """Return the recognisers that can be asked for by name."""
     return ["embedded", *RECOGNIZERS, *(name for name, kind in KINDS.items() if not kind.weights)]
+
+
+def known_languages(name: str) -> str:
+    """Return the codes of the languages that a recogniser knows, as far as its name tells.
+
+    Empty if it is not known to lack any.
+    """
+    card = RECOGNIZERS.get(name)
+    return card.languages if card else WHISPER.get(name, "")
+
+
+def require_known(name: str, spoken: Language) -> None:
+    """Make sure that a recogniser knows a language, as far as its name tells.
+
+    Raises
+    ------
+    UsageError
+        If it does not.
+    """
+    known = known_languages(name).split()
+    if known and spoken.code not in known:
+        raise UsageError(
+            f"The recogniser '{name}' does not know {spoken.name}; take another with "
+            f"--recognizer. It knows: {', '.join(known)}."
+        )
 
 
 def load_recognizer(

@@ -72,6 +72,10 @@ class Qwen3AsrEngine:
         stream = Qwen3AsrStream(self)
         return WindowRecognizer(stream, language, Agreement(hold_back), spoken=stream.spoken)
 
+    def detect(self, samples: Samples) -> Spoken | None:
+        """Tell which language is spoken; see `Detecting`."""
+        return Qwen3AsrStream(self).spoken(samples)
+
 
 class Qwen3AsrStream:
     """Recognises the windows of one stream; see `SpeechModel`."""

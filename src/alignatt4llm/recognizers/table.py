@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from alignatt4llm.text.languages import LANGUAGES
+
 Finality = Literal["agreement", "attention"]
 """What makes a recognised word final: two hypotheses that agree, or the model's attention."""
 
@@ -91,3 +93,13 @@ KINDS: dict[str, Kind] = {
     "scripted": Kind("no model: hears tones", f"{_HERE}.tones:load", weights=False),
 }  # fmt: skip
 """Every kind, under the ``model_type`` of its configuration, or its own name if it has no model."""
+
+_NO_CANTONESE = " ".join(code for code in LANGUAGES if code != "yue")
+WHISPER = {
+    **dict.fromkeys(("embedded", "tiny", "base", "small", "medium"), _NO_CANTONESE),
+    **dict.fromkeys(("large-v1", "large-v2"), _NO_CANTONESE),
+    **dict.fromkeys(("tiny.en", "base.en", "small.en", "medium.en"), "en"),
+    **dict.fromkeys(("distil-small.en", "distil-medium.en", "distil-large-v2"), "en"),
+    **dict.fromkeys(("distil-large-v3", "distil-large-v3.5"), "en"),
+}
+"""The languages of Whisper models that do not know the whole table, by the model's size."""

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alignatt4llm.audio.samples import Samples
-from alignatt4llm.errors import AlignattError, extra
+from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
+from alignatt4llm.errors import AlignattError, UsageError, extra
 from alignatt4llm.events import SourceWord
 from alignatt4llm.recognizers.agreement import HOLD_BACK, Agreement
 from alignatt4llm.recognizers.attended import Attended
@@ -22,6 +22,12 @@ from alignatt4llm.transcript import Spoken
 
 LONG = 5.0
 """Seconds of a window: every known token costs a step of the decoder, so fewer than others keep."""
+
+_WINDOW = 30
+"""Seconds that Whisper hears at once."""
+WHISPERS_CODES = {"fil": "tl"}
+"""What Whisper calls languages for which it has another code."""
+_CODES_OF = {theirs: ours for ours, theirs in WHISPERS_CODES.items()}
 
 Encoded = tuple[Any, int]
 """What the encoder makes of a window, and the frames that hold audio."""
@@ -55,11 +61,25 @@ class WhisperEngine:
         self._tokenizers: dict[str, Any] = {}
 
     def open(self, language: Language, hold_back: float = HOLD_BACK) -> WindowRecognizer:
-        """Start recognising one stream of speech in ``language``."""
+        """Start recognising one stream of speech in ``language``.
+
+        Raises
+        ------
+        UsageError
+            If the model does not know the language.
+        """
+        if not self._knows(language):
+            raise UsageError(
+                f"This Whisper model does not know {language.name}; take another with --recognizer."
+            )
         stream = _Stream(self)
         return WindowRecognizer(
             stream, language, self._finality(hold_back), LONG, lambda audio: stream.spoken()
         )
+
+    def detect(self, samples: Samples) -> Spoken | None:
+        """Tell which language is spoken in up to 30 s of speech; see `Detecting`."""
+        return self.spoken(self.encode(samples[: _WINDOW * SAMPLE_RATE]))
 
     def encode(self, audio: Samples) -> Encoded:
         """Encode a window of audio.
@@ -77,7 +97,13 @@ class WhisperEngine:
         if not self._whisper.model.is_multilingual:
             return None
         [[(token, share), *_]] = self._whisper.model.detect_language(encoded[0])
-        return Spoken(token.strip("<|>"), share)
+        return Spoken(_CODES_OF.get(code := token.strip("<|>"), code), share)
+
+    def _knows(self, language: Language) -> bool:
+        """Whether the model knows a language; one that knows a single language knows English."""
+        if not self._whisper.model.is_multilingual:
+            return language.code == "en"
+        return self._whisper.hf_tokenizer.token_to_id(f"<|{_code(language)}|>") is not None
 
     def transcribe(
         self,
@@ -122,7 +148,7 @@ class WhisperEngine:
         if language.code not in self._tokenizers:
             whisper = self._whisper
             self._tokenizers[language.code] = Tokenizer(
-                whisper.hf_tokenizer, whisper.model.is_multilingual, "transcribe", language.code
+                whisper.hf_tokenizer, whisper.model.is_multilingual, "transcribe", _code(language)
             )
         return self._tokenizers[language.code]
 
@@ -144,6 +170,11 @@ class _Stream:
     def spoken(self) -> Spoken | None:
         """Tell which language is spoken in the window that was transcribed last."""
         return self._engine.spoken(self._encoded) if self._encoded else None
+
+
+def _code(language: Language) -> str:
+    """Return what Whisper calls a language."""
+    return WHISPERS_CODES.get(language.code, language.code)
 
 
 def _encode(tokenizer: Any, language: Language, words: Sequence[str]) -> list[int]:

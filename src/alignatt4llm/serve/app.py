@@ -15,6 +15,7 @@ from starlette.websockets import WebSocket
 
 from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.outputs.table import OUTPUTS
+from alignatt4llm.recognizers.loading import known_languages
 from alignatt4llm.serve.access import Access
 from alignatt4llm.serve.captioning import Captioning
 from alignatt4llm.serve.captions import Captions
@@ -134,7 +135,12 @@ def _routes(registry: Registry, failures: Failures) -> list[BaseRoute]:
 
 
 def _about(registry: Registry) -> dict[str, object]:
-    pairs = map(Pair.parse, registry.interpreter.pairs)
+    known = known_languages(registry.interpreter.system.recognizer).split()
+    pairs = [
+        pair
+        for pair in map(Pair.parse, registry.interpreter.pairs)
+        if not known or pair.source.code in known
+    ]
     return {
         "model": registry.interpreter.name,
         "pairs": [

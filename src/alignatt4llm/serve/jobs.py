@@ -50,7 +50,7 @@ class Translation:
     def check(self, wish: Wish) -> None:
         """Refuse a direction once both its languages have come; see `Job`."""
         if wish.named and wish.target:
-            self._registry.supported(Pair(wish.source, wish.target))
+            self._registry.heard(Pair(wish.source, wish.target))
 
     def language(self, wish: Wish) -> Language:
         """Return the target; see `Job`."""
@@ -63,14 +63,13 @@ class Translation:
 
     def _pair(self, wish: Wish) -> Pair:
         if wish.target is None:
-            pairs = ", ".join(self._registry.interpreter.pairs) or "none"
             raise Unsupported(
                 "Name the language to translate into in 'to', or start the server with --to; "
-                f"directions: {pairs}.",
+                f"directions: {self._registry.directions}.",
                 "to",
             )
         pair = Pair(wish.source, wish.target)
-        self._registry.supported(pair)
+        self._registry.heard(pair)
         return pair
 
 

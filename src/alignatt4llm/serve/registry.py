@@ -14,8 +14,10 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from alignatt4llm.audio.samples import SAMPLE_RATE
+from alignatt4llm.errors import UsageError
 from alignatt4llm.events import Notice
 from alignatt4llm.interpreter import Interpreter
+from alignatt4llm.recognizers.loading import require_known
 from alignatt4llm.serve.broadcast import Broadcast
 from alignatt4llm.serve.captioning import Captioning
 from alignatt4llm.serve.errors import (
@@ -50,6 +52,8 @@ from alignatt4llm.settings.fitting import as_known, crowded
 from alignatt4llm.settings.latency import LATENCIES
 from alignatt4llm.text.languages import Pair
 
+_LISTED = 40
+"""Directions that are listed in a sentence at most."""
 _CLEANING = 3600.0
 
 log = logging.getLogger(__name__)
@@ -161,13 +165,28 @@ class Registry:
     def supported(self, pair: Pair) -> None:
         """Raise Unsupported for a pair without a head set."""
         if str(pair) not in self.interpreter.pairs:
-            known = ", ".join(self.interpreter.pairs) or "none"
-            raise Unsupported(f"{pair} cannot be translated here; directions: {known}.")
+            raise Unsupported(f"{pair} cannot be translated here; directions: {self.directions}.")
+
+    def heard(self, pair: Pair) -> None:
+        """Raise Unsupported for a pair without a head set, or whose speech is not known."""
+        self.supported(pair)
+        try:
+            require_known(self.interpreter.system.recognizer, pair.source)
+        except UsageError as problem:
+            raise Unsupported(str(problem)) from problem
+
+    @property
+    def directions(self) -> str:
+        """What can be translated, in words."""
+        pairs = self.interpreter.pairs
+        if len(pairs) > _LISTED:
+            return f"{len(pairs)}, listed at /about"
+        return ", ".join(pairs) or "none"
 
     async def start(self, wish: Start) -> tuple[LiveSession, str]:
         """Open a session and return it with its key."""
         for pair in wish.pairs:
-            self.supported(pair)
+            self.heard(pair)
         session, key = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
         header: dict[str, Any] = {
             "version": wish.version,

@@ -36,13 +36,13 @@ class Preset:
 
     @property
     def pairs(self) -> tuple[str, ...]:
-        """Directions that it translates as it comes, as ``en-de``; for others it needs heads."""
+        """Directions for which head sets of their own are shipped, as ``en-de``."""
         if self.system.model == AUTO:
             return tuple(dict.fromkeys(pair for each in RANKED for pair in each.pairs))
         return shipped_pairs(short_name(self.system.model))
 
     def __str__(self) -> str:
-        return self.name if self.pairs else f"{self.name} (needs --heads)"
+        return self.name
 
 
 PAPER_TAIL = 0.25

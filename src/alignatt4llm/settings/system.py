@@ -3,14 +3,17 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from alignatt4llm.errors import UsageError
+from alignatt4llm.heads.choice import Chosen, choose, no_set, ready_pairs
 from alignatt4llm.heads.headset import HeadSet
-from alignatt4llm.heads.loading import head_set_for
 from alignatt4llm.prompts.context import Context
+from alignatt4llm.recognizers.loading import require_known
 from alignatt4llm.recognizers.table import Finality, RecognizerRunner
 from alignatt4llm.settings.candidates import RANKED
 from alignatt4llm.text.languages import Pair
 from alignatt4llm.translators.table import AUTO, find_engine
 from alignatt4llm.weights.adapters import Adapter, find_adapter
+from alignatt4llm.weights.cards import TRANSLATORS
 from alignatt4llm.weights.models import short_name
 
 
@@ -40,6 +43,8 @@ class System:
         A head set for its direction, shipped or not.
     head_count
         How many heads of a head set are read; 0 for all.
+    calibration
+        Whether a head set is calibrated on first use where there is none.
     prompt
         A name from `prompts.FORMS`; ``auto`` for the one that the model was trained for.
     policy
@@ -59,6 +64,7 @@ class System:
     recognizer_engine: RecognizerRunner = "transformers"
     heads: HeadSet | None = None
     head_count: int = 0
+    calibration: bool = True
     prompt: str = "auto"
     policy: str = "alignatt"
     context: Context | None = None
@@ -70,25 +76,64 @@ class System:
             return Adapter.read(self.adapter.expanduser())
         return find_adapter(self.model, self.adapter)
 
-    def head_set(self, pair: Pair) -> HeadSet | None:
-        """Return the head set for a direction; None if only the engine can tell.
+    def chosen(self, pair: Pair) -> Chosen | None:
+        """Return the head set that a direction will have, as far as can be told before loading.
 
-        Nothing is loaded for it. Where the model is ``auto``, it is that of the best one that has
-        any.
+        None if only the engine can tell, or one is calibrated on first use. Where the model is
+        ``auto``, it is that of the best one that has one of its own.
 
         Raises
         ------
         AlignattError
-            If none was given and none is shipped.
+            If there is none and none may be calibrated.
         """
-        if self.heads is None and not find_engine(self.engine, self.model).weights:
+        pair.check()
+        if self.heads:
+            return Chosen(self.heads, pair, "given")
+        if not find_engine(self.engine, self.model).weights:
             return None
         taught = self.taught
-        found = self.heads or (taught.head_set(pair) if taught else self._shipped(pair))
-        return found.best(self.head_count)
+        name = taught.name if taught else self._name(pair)
+        base, own = (taught.base, taught.head_set(pair)) if taught else ("", None)
+        found = choose(name, pair, base=base, own=own)
+        if not (found or self.calibration):
+            raise UsageError(no_set(pair, name))
+        return found
 
-    def _shipped(self, pair: Pair) -> HeadSet:
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is a head set for any direction, as far as can be told before loading."""
+        if self.heads or self.model == AUTO or not find_engine(self.engine, self.model).weights:
+            return True
+        taught = self.taught
+        if taught:
+            return bool(taught.pairs or ready_pairs(taught.name, taught.base))
+        return bool(ready_pairs(short_name(self.model)))
+
+    def head_set(self, pair: Pair) -> HeadSet | None:
+        """Return the heads of it that are read; see `chosen`."""
+        found = self.chosen(pair)
+        return found.heads.best(self.head_count) if found else None
+
+    def check(self, pair: Pair) -> None:
+        """Make sure that recogniser and model know the languages, before anything is downloaded.
+
+        Raises
+        ------
+        UsageError
+            If one does not, or both languages are the same.
+        """
+        pair.check()
+        require_known(self.recognizer, pair.source)
+        card = TRANSLATORS.get(self.model)
+        for each in (pair.source, pair.target):
+            if card and not card.knows(each.code):
+                raise UsageError(
+                    f"{card.model} does not know {each.name}; take another model with --model. It "
+                    f"knows: {', '.join(card.languages.split())}."
+                )
+
+    def _name(self, pair: Pair) -> str:
         able = [each.known.model for each in RANKED if str(pair) in each.pairs]
         least = RANKED[-1].known.model
-        name = next(iter(able), least) if self.model == AUTO else short_name(self.model)
-        return head_set_for(name, str(pair))
+        return next(iter(able), least) if self.model == AUTO else short_name(self.model)

@@ -127,16 +127,25 @@ def language(name: str, tell: Tell = silent) -> Language:
     Raises
     ------
     UsageError
-        If no language is known by that name; the message lists those that are.
+        If no language is known by that name; the message suggests the nearest names, and lists
+        all that are known.
     """
     tag = re.split("[.@]", _plain(name), maxsplit=1)[0]
     found, notice = (_BY_NAME[tag], "") if tag in _BY_NAME else _by_tag(tag, name.strip())
     if found is None:
         known = ", ".join(f"{entry.code} ({entry.name})" for entry in LANGUAGES.values())
-        raise UsageError(f"Unknown language '{name}'. Known languages: {known}.")
+        raise UsageError(f"Unknown language '{name}'{_meant(tag)} Known languages: {known}.")
     if notice:
         tell(notice)
     return found
+
+
+def _meant(tag: str) -> str:
+    """Suggest what may have been meant by a name that is nearly that of a language."""
+    from difflib import get_close_matches
+
+    near = {_BY_NAME[name].name: None for name in get_close_matches(tag, _BY_NAME, 3, 0.7)}
+    return f"; did you mean {' or '.join(near)}?" if near else "."
 
 
 def _by_tag(tag: str, name: str) -> tuple[Language | None, str]:
@@ -243,6 +252,14 @@ class Pair:
 
     def __str__(self) -> str:
         return f"{self.source.code}-{self.target.code}"
+
+    def check(self) -> None:
+        """Raise UsageError if both languages are the same."""
+        if self.source == self.target:
+            raise UsageError(
+                f"{self.source.name} is both what is spoken and what it is translated into; choose "
+                "two languages."
+            )
 
     @classmethod
     def parse(cls, text: str, tell: Tell = silent) -> "Pair":

@@ -80,6 +80,10 @@ class Forcer(Protocol):
         """Say the prompt's accepted text and return where each head looked."""
         ...
 
+    def close(self) -> None:
+        """Free what is kept for it; nothing is said after it."""
+        ...
+
 
 @runtime_checkable
 class Forcing(Translator, Protocol):

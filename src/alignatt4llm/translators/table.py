@@ -34,6 +34,8 @@ class Engine:
         The recogniser that goes with it unless another is asked for; the preset's if empty.
     adapters
         Whether it applies adapters.
+    calibrated_by
+        The engine that calibrates head sets for it before it starts, where it cannot itself.
     weights
         Whether it has to be given a model. One that has not may also be asked for as a model.
     """
@@ -45,6 +47,7 @@ class Engine:
     packages: tuple[str, ...] = ()
     recognizer: str = ""
     adapters: bool = False
+    calibrated_by: str = ""
     weights: bool = True
 
     @property
@@ -79,7 +82,13 @@ ENGINES: dict[str, Engine] = {
         ("llama-cpp-python", "xllamacpp"),
         adapters=True,
     ),
-    "vllm": Engine("vLLM on this machine", f"{_HERE}.vllm.translator:load", "vllm", ("vllm",)),
+    "vllm": Engine(
+        "vLLM on this machine",
+        f"{_HERE}.vllm.translator:load",
+        "vllm",
+        ("vllm",),
+        calibrated_by=_HUB,
+    ),
     ADDRESS: Engine(
         "one that 'alignatt serve-engine' runs",
         f"{_HERE}.vllm.translator:load_served",

@@ -8,7 +8,7 @@ from typing import Any, Self
 from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.files.writing import write_whole
 from alignatt4llm.heads.headset import Head, HeadSet, Layout
-from alignatt4llm.heads.loading import head_set_for, load_head_set
+from alignatt4llm.heads.loading import load_head_set
 from alignatt4llm.text.languages import Pair
 from alignatt4llm.weights.models import short_name
 
@@ -55,16 +55,11 @@ class Adapter:
         """Name of the adapted model, as head sets know it."""
         return f"{self.base}+{self.folder.resolve().name}"
 
-    def head_set(self, pair: Pair) -> HeadSet:
-        """Return the head set of a direction.
+    def head_set(self, pair: Pair) -> HeadSet | None:
+        """Return the head set that comes with it for a direction; None if none does.
 
         It is the file ``heads.en-de.json`` in the folder; without one, the mean of the heads that
-        were taught; without these, the one that is shipped for the model.
-
-        Raises
-        ------
-        AlignattError
-            If the adapter was not taught the direction and there is no set for it.
+        were taught.
         """
         file = self.folder / f"heads.{pair}.json"
         if file.exists():
@@ -72,7 +67,7 @@ class Adapter:
         if self.heads and str(pair) in self.pairs:
             taught = {"kind": "taught"}
             return HeadSet(self.name, str(pair), self.heads, layout=self.layout, origin=taught)
-        return head_set_for(self.base, str(pair))
+        return None
 
     def save(self) -> None:
         """Write what belongs to the weights beside them."""

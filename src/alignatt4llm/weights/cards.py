@@ -25,6 +25,8 @@ class Card:
         The prompt it was trained for, of a translator.
     aligner
         Name of the model that gives words their times, of a recogniser that has none itself.
+    languages
+        Codes of the languages that it knows; empty if it is not known to lack any.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Card:
     aligner: str | None = None
     file: str = ""
     size: float = 0.0
+    languages: str = ""
 
     @property
     def hub(self) -> str:
@@ -48,6 +51,10 @@ class Card:
         """Short name, as head sets know the model."""
         return stem(self.file) if self.file else self.repository.rpartition("/")[2]
 
+    def knows(self, code: str) -> bool:
+        """Whether it knows a language, as far as it can be told."""
+        return not self.languages or code in self.languages.split()
+
     @property
     def gigabytes(self) -> float:
         """Size of the weights: of the GGUF file, or in bfloat16."""
@@ -57,6 +64,13 @@ class Card:
 def _by_name(*cards: Card) -> dict[str, Card]:
     return {card.name: card for card in cards}
 
+
+_TOWER = "de en es fr it ko nl pt ru zh"
+_HUNYUAN = "ar cs de en es fa fil fr he hi id it ja ko ms nl pl pt ru th tr uk vi yue zh"
+_QWEN_ASR = (
+    "ar cs da de el en es fa fi fil fr hi hu id it ja ko mk ms nl pl pt ro ru sv th tr vi yue zh"
+)
+_VOXTRAL = "ar de en es fr hi it ja ko nl pt ru zh"
 
 TRANSLATORS = _by_name(
     Card(
@@ -77,8 +91,24 @@ TRANSLATORS = _by_name(
         3.9,
         "milmmt",
     ),
-    Card("hy-mt-1.8b", "tencent/HY-MT1.5-1.8B", None, "Hunyuan terms", 1.8, "hy-mt"),
-    Card("tower-7b", "Unbabel/TowerInstruct-7B-v0.2", None, "CC-BY-NC-4.0", 6.7, "tower"),
+    Card(
+        "hy-mt-1.8b",
+        "tencent/HY-MT1.5-1.8B",
+        None,
+        "Hunyuan terms",
+        1.8,
+        "hy-mt",
+        languages=_HUNYUAN,
+    ),
+    Card(
+        "tower-7b",
+        "Unbabel/TowerInstruct-7B-v0.2",
+        None,
+        "CC-BY-NC-4.0",
+        6.7,
+        "tower",
+        languages=_TOWER,
+    ),
     Card(
         "gemma-4-e4b-gguf",
         "unsloth/gemma-4-E4B-it-GGUF",
@@ -98,6 +128,7 @@ TRANSLATORS = _by_name(
         "hy-mt",
         file="HY-MT1.5-1.8B-Q4_K_M.gguf",
         size=1.1,
+        languages=_HUNYUAN,
     ),
 )
 """Language models, for ``--model``."""
@@ -110,6 +141,7 @@ RECOGNIZERS = _by_name(
         "Apache-2.0",
         2.0,
         aligner="qwen3-forced-aligner",
+        languages=_QWEN_ASR,
     ),
     Card(
         "qwen3-asr-0.6b",
@@ -118,8 +150,16 @@ RECOGNIZERS = _by_name(
         "Apache-2.0",
         0.8,
         aligner="qwen3-forced-aligner",
+        languages=_QWEN_ASR,
     ),
-    Card("voxtral-realtime", "mistralai/Voxtral-Mini-4B-Realtime-2602", None, "Apache-2.0", 4.4),
+    Card(
+        "voxtral-realtime",
+        "mistralai/Voxtral-Mini-4B-Realtime-2602",
+        None,
+        "Apache-2.0",
+        4.4,
+        languages=_VOXTRAL,
+    ),
     Card(
         "gemma-audio",
         "google/gemma-4-E4B-it",

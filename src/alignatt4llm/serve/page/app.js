@@ -28,10 +28,17 @@ let separator = " "; // between words of the source
 async function prepare() {
   const about = await (await fetch("about")).json();
   const names = new Intl.DisplayNames([navigator.language, "en"], { type: "language" });
+  const groups = new Map(); // by what is spoken
   for (const { from, to, separator } of about.pairs) {
+    if (!groups.has(from)) {
+      const group = document.createElement("optgroup");
+      group.label = names.of(from);
+      groups.set(from, group);
+      $("pair").append(group);
+    }
     const option = new Option(`${names.of(to)} (${names.of(from)} spoken)`, `${from}-${to}`);
     option.dataset.separator = separator;
-    $("pair").append(option);
+    groups.get(from).append(option);
     $("more").append(new Option(names.of(to), option.value));
   }
   $("pair").addEventListener("change", offer);

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alignatt4llm.errors import AlignattError, extra, install, with_extra
+from alignatt4llm.heads.choice import layers_of
 from alignatt4llm.heads.headset import HeadSet
-from alignatt4llm.heads.loading import layers_of
 from alignatt4llm.prompts.forms import prompt_form
 from alignatt4llm.prompts.prompt import PromptForm
 from alignatt4llm.text.languages import Pair
