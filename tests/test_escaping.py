@@ -182,14 +182,15 @@ def events_that_steer():
     yield Source(0, (word,), (word,), 1.0)
     token = TokenTrace("a", STEERING, 0.0, 0.0, 0.0, "")
     yield Trace(0, 0, (token,))
-    yield Commit(STEERING, 0, 1.0, 1.0, -1)
-    yield Preview(STEERING, 0, "peak_inaccessible")
-    yield Close(0, STEERING, STEERING, 0.0, 1.0, 1.0, 1)
+    yield Commit(STEERING, 0, 1.0, 1.0, -1, (), "de")
+    yield Preview(STEERING, 0, "peak_inaccessible", "de")
+    yield Close(0, STEERING, STEERING, 0.0, 1.0, 1.0, 1, "de")
 
 
+@pytest.mark.parametrize("several", [False, True])
 @pytest.mark.parametrize("trace", [False, True])
-def test_nothing_that_is_said_steers_a_pipe(capsys, trace):
-    output = Plain(trace, None)
+def test_nothing_that_is_said_steers_a_pipe(capsys, trace, several):
+    output = Plain(trace, None, several)
     for event in events_that_steer():
         output.write(event)
     output.close()
@@ -212,7 +213,7 @@ def test_nothing_that_is_said_turns_the_text_around(sign):
 
 def test_nothing_that_is_said_steers_a_terminal():
     console = Console(file=io.StringIO(), force_terminal=True, color_system=None, width=200)
-    output = LiveDisplay(console, Pair.parse("en-de"))
+    output = LiveDisplay(console, [Pair.parse("en-de")])
     for event in events_that_steer():
         output.write(event)
         picture = Console(file=io.StringIO(), width=200)

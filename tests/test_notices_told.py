@@ -25,7 +25,7 @@ NOTICE = Notice("quiet", "The sound is \x1b[31mvery\n quiet; go nearer. " * 5, 4
 
 
 def lines_of(output, screen):
-    for event in (Commit("Guten Tag", 0, 1.0, 1.0, 0), NOTICE, End(4.0, 4.0, 1.0, 1.0)):
+    for event in (Commit("Guten Tag", 0, 1.0, 1.0, 0, (), "de"), NOTICE, End(4.0, 4.0, 1.0, 1.0, to="de")):
         output.write(event)
     output.close()
     return screen()
@@ -40,7 +40,7 @@ def test_a_notice_is_a_line_on_standard_error(capsys):
 
 def test_a_notice_stays_in_a_terminal():
     console = Console(file=io.StringIO(), force_terminal=True, color_system=None, width=300)
-    shown = lines_of(LiveDisplay(console, Pair.parse("en-de")), console.file.getvalue)
+    shown = lines_of(LiveDisplay(console, [Pair.parse("en-de")]), console.file.getvalue)
     assert shown.count("alignatt: notice: The sound is") == 1 and "\x1b[31m" not in shown
 
 
@@ -48,7 +48,7 @@ def test_a_notice_stays_in_a_terminal():
 def scripted(monkeypatch):
     """The command with an interpreter without weights."""
     monkeypatch.setattr(
-        "alignatt4llm.interpreter.Interpreter", lambda system, tell: ScriptedInterpreter()
+        "alignatt4llm.interpreter.Interpreter", lambda *_, **__: ScriptedInterpreter()
     )
 
 

@@ -33,7 +33,7 @@ TRANSLATE = ["translate", "talk.wav", "--to", "de", "--fast"]
 def folder(tmp_path, monkeypatch):
     """A folder with one of everything that is read, where nothing may be loaded."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(interpreter, "Interpreter", lambda *given: pytest.fail("loaded"))
+    monkeypatch.setattr(interpreter, "Interpreter", lambda *_, **__: pytest.fail("loaded"))
     long(tmp_path, {"offset": 0, "duration": 1, "text": "one"})
     HeadSet("tiny", "en-de", ((0, 1),)).save(tmp_path / "heads.json")
     for name in ("terms.txt", "en.txt", "de.txt", "links.txt"):
@@ -170,9 +170,9 @@ def test_redirections_are_files_too(folder, shell, said):
 def test_devices_pipes_and_streams_may_be_named_again(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for path in map(Path, ("/dev/null", "/dev/stdout", "/dev/fd/1", tmp_path / "pipe")):
-        keep_apart({"--srt": path, "--vtt": path}, [path])
+        keep_apart([("--srt", path), ("--vtt", path)], [path])
     with pytest.raises(UsageError, match="both write"):
-        keep_apart({"--srt": tmp_path / "a", "--vtt": tmp_path / "a"}, [])
+        keep_apart([("--srt", tmp_path / "a"), ("--vtt", tmp_path / "a")], [])
 
 
 def test_every_option_that_names_an_output_is_checked():

@@ -250,9 +250,10 @@ def test_a_dry_run_takes_what_is_asked_for(capsys):
 
 def test_the_published_gate_is_wired():
     chosen = Choice.of(parser().parse_args(["translate", "--to", "de", "--preset", "paper-exact"]))
-    heads = chosen.system.head_set(chosen.pair)
+    [pair] = chosen.pairs
+    heads = chosen.system.head_set(pair)
     assert len(heads.heads) == 4
-    policy = make_policy(chosen.system.policy, heads, chosen.latency.policy, chosen.pair.target)
+    policy = make_policy(chosen.system.policy, heads, chosen.latency.policy, pair.target)
     assert isinstance(policy, PublishedAlignAtt)
 
 

@@ -19,14 +19,14 @@ def test_held_text_is_shown_with_its_reason_and_said_when_its_word_may_be_relied
     )
     first, second = list(session.feed(SECOND)), list(session.feed(SECOND))
     assert said(first) == "WE"
-    assert of(Preview, first) == [Preview("SAW", 0, "peak_inaccessible")]
+    assert of(Preview, first) == [Preview("SAW", 0, "peak_inaccessible", "de")]
     [trace] = of(Trace, first)
     assert (trace.frontier, [(t.text, t.word, t.hold) for t in trace.tokens]) == (
         1,
         [(" WE", "We", ""), (" SAW", "saw", "peak_inaccessible")],
     )
     assert said(second) == " SAW"
-    assert of(Preview, second) == [Preview("IT", 0, "peak_inaccessible")]
+    assert of(Preview, second) == [Preview("IT", 0, "peak_inaccessible", "de")]
 
 
 def test_a_preview_of_words_that_are_no_longer_heard_is_replaced():

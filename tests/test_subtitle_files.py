@@ -198,7 +198,7 @@ def test_what_cannot_be_written_is_told_before_anything_is_loaded(
     monkeypatch.chdir(tmp_path)
     write_wav(tmp_path / "talk.wav", 1.0)
     Path("rules.json").write_text("{}")
-    monkeypatch.setattr(interpreter, "Interpreter", lambda *given: pytest.fail("loaded"))
+    monkeypatch.setattr(interpreter, "Interpreter", lambda *_, **__: pytest.fail("loaded"))
     assert main(["translate", "talk.wav", "--to", "de", "--fast", *options]) == 2
     assert message in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["rules.json", "talk.wav"]
@@ -239,7 +239,7 @@ def test_a_wrong_file_of_rules_is_explained(tmp_path, content):
 def test_the_command_writes_subtitles_as_the_name_ends(tmp_path, monkeypatch, kind):
     (tmp_path / "talk.wav").write_bytes(wav(speech()))
     parts = ScriptedInterpreter()
-    monkeypatch.setattr(interpreter, "Interpreter", lambda *given: parts)
+    monkeypatch.setattr(interpreter, "Interpreter", lambda *_, **__: parts)
     path, text = tmp_path / f"a.{kind.upper()}", tmp_path / "a.txt"
     command = ["translate", tmp_path / "talk.wav", "--to", "de", "--fast", "--subtitles", path]
     command += ["--txt", text, "--rules", "social", "--with-source", "--final"]

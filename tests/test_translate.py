@@ -39,7 +39,7 @@ def loaded():
 def ready(loaded, monkeypatch):
     """The command with its models in memory already."""
 
-    def of(system, tell):
+    def of(system, tell, **_):
         opened = copy(loaded)
         opened.system = system
         return opened

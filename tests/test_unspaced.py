@@ -87,7 +87,7 @@ def test_heads_are_calibrated_scored_and_drawn(source, tmp_path, monkeypatch, ca
 
 @pytest.mark.parametrize("source", TEXTS)
 def test_a_corpus_is_translated_offline_and_live_and_scored(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(interpreter, "Interpreter", lambda system, tell: ScriptedInterpreter())
+    monkeypatch.setattr(interpreter, "Interpreter", lambda *_, **__: ScriptedInterpreter())
     data = tmp_path / "data"
     data.mkdir()
     (data / "segments.yaml").write_text(SEGMENTS)
@@ -195,7 +195,7 @@ def test_a_term_of_several_characters_is_heard():
 
 def test_a_terminal_shows_a_source_without_spaces_as_it_is_written():
     console = Console(file=io.StringIO(), width=80)
-    display = LiveDisplay(console, pair("zh"))
+    display = LiveDisplay(console, [pair("zh")])
     words = [SourceWord(text, n, n + 1) for n, text in enumerate("第一班火车")]
     display.write(Source(0, tuple(words[:3]), tuple(words[3:]), 5.0))
     console.print(display.picture())

@@ -35,13 +35,20 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The open utterance as recognised now: committed words and the tail."""
+    """The open utterance as recognised now: committed words and the tail.
+
+    A stream has one of these a step, whatever it is translated into: the open utterance is that of
+    the target ``to`` that was first to take the step in, and ``first`` counts the source words of
+    the stream before it.
+    """
 
     type: ClassVar[str] = "source"
     utterance: int
     committed: tuple[SourceWord, ...]
     tail: tuple[SourceWord, ...]
     audio_s: float
+    to: str = ""
+    first: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,7 @@ class Commit:
     ``audio_s`` is the audio consumed when it was said, ``wall_s`` the time since the session
     began, ``covered`` the index of the last source word of the utterance that it looks at (-1
     when it looks at none). ``pieces`` are its tokens and the source words that each looks at.
+    ``to`` is its language, here and in all that follows.
     """
 
     type: ClassVar[str] = "commit"
@@ -60,6 +68,7 @@ class Commit:
     wall_s: float
     covered: int
     pieces: tuple[Piece, ...] = ()
+    to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +79,7 @@ class Preview:
     text: str
     utterance: int
     reason: str
+    to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +103,7 @@ class Trace:
     utterance: int
     frontier: int
     tokens: tuple[TokenTrace, ...]
+    to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +121,12 @@ class Close:
     end: float
     audio_s: float
     words: int
+    to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The stream has ended.
+    """All has been said that can be said in a language, or, where ``to`` is empty, in any.
 
     ``delays`` holds, for every target unit (word, or character in zh and ja), the milliseconds
     of audio consumed when it was said; ``elapsed`` the wall-clock milliseconds. Both are in the
@@ -129,6 +141,7 @@ class End:
     units: tuple[str, ...] = field(default=())
     delays: tuple[float, ...] = field(default=())
     elapsed: tuple[float, ...] = field(default=())
+    to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +158,28 @@ class Notice:
     audio_s: float = 0.0
 
 
-Event = Source | Commit | Preview | Trace | Close | Notice | End
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A language that was added while the stream ran begins: with source word ``first`` of it."""
+
+    type: ClassVar[str] = "joined"
+    first: int
+    audio_s: float
+    to: str = ""
+
+
+Event = Source | Commit | Preview | Trace | Close | Notice | Joined | End
 
 
 def to_json(event: Event) -> str:
-    """Write an event as one line of JSON, its ``type`` first."""
-    return json_line({"type": event.type, **_rounded(asdict(event))})
+    """Write an event as one line of JSON, its ``type`` first.
+
+    Where no target is told, ``to`` is left out, and ``first`` with it.
+    """
+    record = asdict(event)
+    if not record.get("to"):
+        record = {key: value for key, value in record.items() if key not in ("to", "first")}
+    return json_line({"type": event.type, **_rounded(record)})
 
 
 def from_json(line: str) -> Event:
@@ -163,7 +192,7 @@ def from_json(line: str) -> Event:
 
 
 _KINDS: dict[str, Any] = {
-    kind.type: kind for kind in (Source, Commit, Preview, Trace, Close, Notice, End)
+    kind.type: kind for kind in (Source, Commit, Preview, Trace, Close, Notice, Joined, End)
 }
 _PARTS: dict[str, Any] = {
     "committed": SourceWord,

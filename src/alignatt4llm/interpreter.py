@@ -1,7 +1,7 @@
 """Models in memory, and the sessions that are opened on them."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Lock
@@ -20,6 +20,7 @@ from alignatt4llm.session import Session, SessionSettings
 from alignatt4llm.settings.fitting import fitted
 from alignatt4llm.settings.latency import LATENCIES, Latency
 from alignatt4llm.settings.system import System
+from alignatt4llm.stream import Stream
 from alignatt4llm.text.languages import Language, Pair
 from alignatt4llm.translators.base import Asked
 from alignatt4llm.translators.table import load_translator
@@ -126,6 +127,38 @@ class Interpreter:
             now,
             context or self.system.context,
         )
+
+    def stream(
+        self,
+        source: Language,
+        targets: Sequence[Language],
+        latency: str | Latency = "medium",
+        *,
+        heads: HeadSet | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> Stream:
+        """Start a stream that is heard once and translated into several languages.
+
+        Parameters
+        ----------
+        source
+            What is spoken.
+        targets
+            The languages, none twice; they share the passes of the engine.
+        latency, heads, now
+            As for `open`, of every target.
+        """
+        chosen = LATENCIES[latency] if isinstance(latency, str) else latency
+        ears = self._listen(source, chosen.hold_back)
+        stream = Stream(ears, source, chosen.session.source, now)
+        try:
+            for target in targets:
+                pair = Pair(source, target)
+                stream.add(self.open(pair, latency, heads=heads, recognizer=ears, now=now))
+        except BaseException:
+            stream.close()
+            raise
+        return stream
 
     def hear(self, spoken: Language, latency: str | Latency = "medium") -> Recognizer:
         """Start recognising one stream that nobody translates.

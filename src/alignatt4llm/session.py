@@ -17,7 +17,6 @@ from alignatt4llm.events import (
     Piece,
     Preview,
     Source,
-    SourceWord,
     Trace,
 )
 from alignatt4llm.policy.accept import accept, accept_all, traced
@@ -26,6 +25,7 @@ from alignatt4llm.prompts.context import Context, Shown
 from alignatt4llm.prompts.prompt import Closed, PromptForm
 from alignatt4llm.recognizers.base import Recognizer
 from alignatt4llm.recognizers.shifted import Shifted
+from alignatt4llm.stream import Heard, Standing
 from alignatt4llm.target import Target, emitted, moved
 from alignatt4llm.text.languages import Pair
 from alignatt4llm.text.sentences import without_full_stop
@@ -68,45 +68,6 @@ class SessionSettings:
             raise UsageError(f"budget is {self.budget}; it counts tokens, 1 or more.")
         if self.unread < 1:
             raise UsageError(f"unread is {self.unread}; it counts words, 1 or more.")
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Where a stream stands between two events: what another session needs to go on with it.
-
-    Attributes
-    ----------
-    heard
-        Committed source words of the open utterance.
-    pieces
-        What has been said of it.
-    utterance
-        Its number.
-    history
-        The utterances closed before it, oldest first.
-    recent
-        The last source words of these.
-    said
-        Whether anything has been said, in this utterance or before.
-    wall_s
-        Seconds from the beginning of the stream until something was last said.
-    """
-
-    heard: tuple[SourceWord, ...] = ()
-    pieces: tuple[Piece, ...] = ()
-    utterance: int = 0
-    history: tuple[Closed, ...] = ()
-    recent: tuple[str, ...] = ()
-    said: bool = False
-    wall_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """What the recogniser said after a chunk of so many samples."""
-
-    recognition: Recognition
-    samples: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +121,13 @@ class Session:
         Wall clock in seconds.
     context
         What the model should know besides the speech.
+
+    Attributes
+    ----------
+    transcript, target
+        The open utterance, as heard and as said.
+    to
+        Code of the language that it says.
     """
 
     def __init__(
@@ -180,6 +148,8 @@ class Session:
         self._settings = settings
         self.transcript = Transcript(pair.source, settings.source)
         self.target = Target(pair.target)
+        self.to = pair.target.code
+        self._first = 0
         self._source = pair.source
         self._history: deque[Closed] = deque(maxlen=settings.history)
         self._utterance = 0
@@ -188,6 +158,11 @@ class Session:
         self._began = now()
         self._context = Shown(context or Context(), pair.source.separator)
         self._held: Held | None = None
+
+    @property
+    def targets(self) -> dict[str, "Session"]:
+        """Itself, as the one target of its stream."""
+        return {self.to: self}
 
     def feed(self, samples: Samples) -> Iterator[Event]:
         """Take the next chunk of audio and yield what follows from it."""
@@ -203,15 +178,18 @@ class Session:
             self.transcript.update(step.recognition, step.samples)
         yield from self._step()
 
-    def finish(self) -> Iterator[Event]:
-        """Say that the stream has ended; everything pending is translated and committed."""
-        yield from self.flush()
+    def finish(self, last: Recognition | None = None) -> Iterator[Event]:
+        """Say that the stream has ended; everything pending is translated and committed.
+
+        ``last`` is what the recogniser says at the end; by default it is asked.
+        """
+        yield from self.flush(last)
         self.close()
         yield self.end()
 
-    def flush(self) -> Iterator[Event]:
+    def flush(self, last: Recognition | None = None) -> Iterator[Event]:
         """Commit everything pending as at the end; a recogniser that can may be fed again."""
-        self.transcript.finish(self._recognizer.finish())
+        self.transcript.finish(self._recognizer.finish() if last is None else last)
         yield from self._step()
         self.transcript.ended = False
 
@@ -232,7 +210,7 @@ class Session:
         self.transcript.samples = samples
         self._history.extend(standing.history)
         self._context.close(standing.recent)
-        self._utterance = standing.utterance
+        self._utterance, self._first = standing.utterance, standing.first
         self._delays = delays or self._delays
         self._began = self._now() - standing.wall_s
         self._recognizer = Shifted(self._recognizer, samples)
@@ -252,11 +230,13 @@ class Session:
             units=tuple(self._delays.units),
             delays=tuple(self._delays.delays),
             elapsed=tuple(self._delays.elapsed),
+            to=self.to,
         )
 
     def _step(self) -> Iterator[Event]:
         heard = self.transcript
-        yield Source(self._utterance, tuple(heard.committed), heard.tail, heard.clock)
+        words, tail = tuple(heard.committed), heard.tail
+        yield Source(self._utterance, words, tail, heard.clock, self.to, self._first)
         while count := heard.closing(self.target.covered):
             yield from self._close(count)
         yield from self._translate()
@@ -269,13 +249,14 @@ class Session:
         if not view.frontier or self._is_long_enough(len(view.words)):
             if self._held and not self._held.fits(view):
                 self._held = None
-                yield Preview("", self._utterance, "")
+                yield Preview("", self._utterance, "", self.to)
             return
         draft, evidence = self._decided(view)
         accepted = accept(draft, evidence, self.target.language)
         yield self._trace(draft, view.words, accepted.tokens)
         yield from self._say(accepted.pieces)
-        yield Preview(draft.text[accepted.cut :].strip(), self._utterance, accepted.reason)
+        held = draft.text[accepted.cut :].strip()
+        yield Preview(held, self._utterance, accepted.reason, self.to)
         view = replace(view, accepted=self.target.accepted)
         rest = draft.beyond(accepted.cut)
         self._held = Held(rest, view, _is_final(draft, evidence))
@@ -306,8 +287,10 @@ class Session:
         self._context.close(words)
         self._held = None
         start, end, clock = source[0].start, source[-1].end, self.transcript.clock
-        yield Close(self._utterance, closed.source, closed.target, start, end, clock, count)
+        said = (closed.source, closed.target, start, end, clock, count, self.to)
+        yield Close(self._utterance, *said)
         self._utterance += 1
+        self._first += count
 
     def _complete(self, words: tuple[str, ...]) -> Generator[Event, None, int]:
         """Say what is missing of a translation; return how many of its words it has read.
@@ -374,9 +357,8 @@ class Session:
         if text:
             audio, wall = self.transcript.clock, self._now() - self._began
             self._delays.add(text, audio, wall)
-            yield Commit(
-                text, self._utterance, audio, wall, self.target.covered, emitted(pieces, text)
-            )
+            covered, said = self.target.covered, emitted(pieces, text)
+            yield Commit(text, self._utterance, audio, wall, covered, said, self.to)
 
     def _words(self) -> tuple[str, ...]:
         """The visible words; while the utterance is open its last one carries no full stop."""
@@ -391,7 +373,8 @@ class Session:
         return len(accepted.split()) > 3 * words + 8 or len(accepted) > 24 * words + 80
 
     def _trace(self, draft: Draft, words: tuple[str, ...], tokens: list[TokenEvidence]) -> Trace:
-        return Trace(self._utterance, self.transcript.accessible, traced(draft, words, tokens))
+        frontier, shown = self.transcript.accessible, traced(draft, words, tokens)
+        return Trace(self._utterance, frontier, shown, self.to)
 
 
 def _is_final(draft: Draft, evidence: Sequence[TokenEvidence]) -> bool:

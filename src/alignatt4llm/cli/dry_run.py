@@ -1,5 +1,6 @@
 """What ``--dry-run`` prints: the whole configuration, without loading a model."""
 
+from collections.abc import Sequence
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,9 @@ def describe(chosen: Choice, schedule: str) -> str:
     schedule
         Name of the schedule.
     """
-    pair, chunk = chosen.pair, chosen.latency.chunk
-    found = fit(chosen.system, chunk, pairs=[str(pair)], speeds=_as_kept)
+    pairs, chunk = chosen.pairs, chosen.latency.chunk
+    asked = [str(pair) for pair in pairs]
+    found = fit(chosen.system, chunk, pairs=asked, targets=len(pairs), speeds=_as_kept)
     system, taught = found.system, found.system.taught
     system = replace(system, model=taught.model, adapter=taught.folder) if taught else system
     engine = engine_name(system.engine, system.model, bool(taught))
@@ -44,7 +46,7 @@ def describe(chosen: Choice, schedule: str) -> str:
     prompt, policy = _prompt_name(system), POLICIES[system.policy].help
     lines = [
         _line("preset", f"{chosen.preset.name}: {chosen.preset.title}"),
-        _line("direction", f"{pair.source.name} to {pair.target.name}"),
+        _line("direction", _direction(pairs)),
         *([_line("auto", found.why)] if found.why else []),
         _line("model", _model(system.model, TRANSLATORS, "llm")),
         _line("engine", f"{engine}: {find_engine(engine).help}"),
@@ -60,11 +62,15 @@ def describe(chosen: Choice, schedule: str) -> str:
         _line("schedule", schedule),
         _line("settings", _settings(chosen.latency)),
         _line("policy", f"{system.policy}: {policy}"),
-        _line("heads", _heads(system, pair)),
+        *(_line("heads", _heads(system, pair)) for pair in pairs),
         f"prompt ({prompt}), the source between ⟦ ⟧:",
-        *(f"  {printable(line)}" for line in _prompt(system, pair, prompt).splitlines()),
+        *(f"  {printable(line)}" for line in _prompt(system, pairs[0], prompt).splitlines()),
     ]
     return "\n".join(lines)
+
+
+def _direction(pairs: Sequence[Pair]) -> str:
+    return f"{pairs[0].source.name} to {', '.join(pair.target.name for pair in pairs)}"
 
 
 def _as_kept(model: Embedded, engine: str, _: Tell) -> Speed | None:

@@ -36,6 +36,10 @@ class Writes(argparse.Action):
         setattr(namespace, self.dest, path)
         namespace.written = {**getattr(namespace, "written", {}), self.dest: self}
 
+    def paths(self, args: argparse.Namespace) -> list[Path]:
+        """Return the files that are written."""
+        return [getattr(args, self.dest)]
+
 
 class WritesInto(Writes):
     """Notes that files are written into an option's folder."""
@@ -72,11 +76,15 @@ def check_files(args: argparse.Namespace, also_read: Iterable[Path] = ()) -> Non
         If not; names the option and the file.
     """
     written: dict[str, Writes] = getattr(args, "written", {})
-    outputs = {action.option_strings[0]: getattr(args, dest) for dest, action in written.items()}
+    outputs = [
+        (action.option_strings[0], action, path)
+        for action in written.values()
+        for path in action.paths(args)
+    ]
     given = [value for dest, value in vars(args).items() if dest not in written]
-    keep_apart(outputs, [*_paths(given), *also_read])
-    for action in written.values():
-        action.check(action.option_strings[0], getattr(args, action.dest))
+    keep_apart([(name, path) for name, _, path in outputs], [*_paths(given), *also_read])
+    for name, action, path in outputs:
+        action.check(name, path)
 
 
 def _paths(value: Any) -> Iterator[Path]:

@@ -12,6 +12,7 @@ from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.cli import subtitles, system
 from alignatt4llm.cli.background import GlossaryReport
 from alignatt4llm.cli.display import display
+from alignatt4llm.cli.each import WritesEach, own
 from alignatt4llm.cli.files import Writes
 from alignatt4llm.cli.interrupt import Interrupt
 from alignatt4llm.cli.report import tell
@@ -19,12 +20,14 @@ from alignatt4llm.cli.subtitles import suffix
 from alignatt4llm.cli.system import Choice
 from alignatt4llm.events import Notice
 from alignatt4llm.outputs.base import Format, Output, OutputFile
-from alignatt4llm.outputs.style import Style
+from alignatt4llm.outputs.only import Alone
 from alignatt4llm.outputs.table import OUTPUTS
 from alignatt4llm.schedule.feeder import LONGEST, REGIMES, Feeder, run
-from alignatt4llm.schedule.timelines import PIECE, LiveTimeline, Pulled
+from alignatt4llm.schedule.lanes import Lanes
+from alignatt4llm.schedule.timelines import PIECE, LiveTimeline
 from alignatt4llm.schedule.watch import Watch
-from alignatt4llm.session import Session
+from alignatt4llm.stream import Stream
+from alignatt4llm.text.languages import Pair
 
 IN_TURN = "alternating"
 """The schedule of recogniser and translator in turn; the others follow real time."""
@@ -42,8 +45,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     for name, kind in OUTPUTS.items():
         parser.add_argument(
-            f"--{name}", dest=name, type=Path, action=Writes, metavar="FILE", help=kind.help
-        )
+            f"--{name}", dest=name, type=Path, metavar="FILE", help=kind.help,
+            action=Writes if kind.for_all else WritesEach,
+        )  # fmt: skip
     subtitles.add_options(parser)
     parser.add_argument("--trace", action="store_true", help="say why each token is said or held")
 
@@ -65,7 +69,7 @@ def play(
     realtime: bool,
     stop: Callable[[], None] | None = None,
     notices: Callable[[], Sequence[Notice]] = tuple,
-) -> tuple[Session, bool]:
+) -> tuple[Stream, bool]:
     """Translate a source; all that was heard is in every output when this returns.
 
     Parameters
@@ -85,38 +89,47 @@ def play(
 
     Returns
     -------
-    Session, bool
-        The session, and whether Ctrl-C ended it.
+    Stream, bool
+        The stream, and whether Ctrl-C ended it.
     """
     chosen, regime = Choice.of(args), REGIMES[args.schedule]
-    forms = _forms(args, subtitles.style(args, chosen.pair))
+    forms = [form for pair in chosen.pairs for form in _forms(args, pair, chosen.pairs)]
     about, chunk = chosen.system.context, chosen.latency.chunk
     live = realtime or regime.overlaps
     with ExitStack() as stack:
-        session = chosen.open(tell, live)
+        stream = stack.enter_context(closing(chosen.open(tell, live)))
         outputs: list[Output] = [
             stack.enter_context(closing(OutputFile(path, form, args.trace))) for path, form in forms
         ]
         if about and about.glossary:
             outputs.append(stack.enter_context(closing(GlossaryReport(about.glossary))))
-        outputs.append(stack.enter_context(closing(display(args.trace, duration, chosen.pair))))
-        watch = Watch(chosen.pair.source, notices)
-        feeder = Feeder(session, chunk, regime, LONGEST if live else chunk, watch=watch)
-        timeline = _live(source) if live else Pulled(source)
+        outputs.append(stack.enter_context(closing(display(args.trace, duration, chosen.pairs))))
+        watch = Watch(chosen.source, notices)
+        feeder = Feeder(stream, chunk, regime, LONGEST if live else chunk, watch=watch)
+        timeline = _live(source, len(chosen.pairs)) if live else Lanes(source)
         with Interrupt(stop or timeline.stop) as interrupt, timeline:
             for event in run(feeder, timeline):
                 for output in outputs:
                     output.write(event)
-    return session, interrupt.asked
+    return stream, interrupt.asked
 
 
-def _live(source: Iterable[Samples]) -> LiveTimeline:
-    return LiveTimeline(in_real_time(chunks(source, round(PIECE * SAMPLE_RATE))))
+def _live(source: Iterable[Samples], targets: int) -> LiveTimeline:
+    return LiveTimeline(in_real_time(chunks(source, round(PIECE * SAMPLE_RATE))), targets)
 
 
-def _forms(args: argparse.Namespace, style: Style) -> list[tuple[Path, Format]]:
-    """Return the files to be written, none of them opened, and their formats."""
+def _forms(
+    args: argparse.Namespace, pair: Pair, pairs: Sequence[Pair]
+) -> list[tuple[Path, Format]]:
+    """Return the files to be written of a target, none of them opened, and their formats."""
+    style, into = subtitles.style(args, pair), tuple(each.target for each in pairs)
     asked = [(getattr(args, name), kind) for name, kind in OUTPUTS.items()]
     if args.subtitles:
         asked.append((args.subtitles, OUTPUTS[suffix(args.subtitles)]))
-    return [(path, kind.format(style)) for path, kind in asked if path]
+    forms: list[tuple[Path, Format]] = []
+    for path, kind in asked:
+        if path and not kind.for_all:
+            forms.append((own(path, pair.target, into), Alone(kind.format(style))))
+        elif path and pair is pairs[0]:
+            forms.append((path, kind.format(style)))
+    return forms

@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from alignatt4llm.cli.files import Named, Writes
+from alignatt4llm.cli.each import WritesEach
+from alignatt4llm.cli.files import Named
 from alignatt4llm.errors import UsageError
 from alignatt4llm.files.apart import check_file
 from alignatt4llm.outputs.rules import NAMED
@@ -14,7 +15,7 @@ from alignatt4llm.text.languages import Pair
 RULES_HELP = f"{', '.join(NAMED)}, or a JSON file with rules (default: %(default)s)"
 
 
-class WritesSubtitles(Writes):
+class WritesSubtitles(WritesEach):
     """Notes that an option's file is subtitles, whose suffix says of which kind."""
 
     @staticmethod

@@ -3,20 +3,30 @@
 import argparse
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from alignatt4llm.cli import background
 from alignatt4llm.cli.engine import DEFAULT, add_engine
+from alignatt4llm.cli.files import Named
 from alignatt4llm.cli.report import tell
-from alignatt4llm.errors import Tell
+from alignatt4llm.errors import Tell, UsageError
 from alignatt4llm.heads.loading import load_head_set
 from alignatt4llm.prompts.forms import FORMS
 from alignatt4llm.recognizers.loading import names
-from alignatt4llm.session import Session
 from alignatt4llm.settings.fitting import fitted
 from alignatt4llm.settings.latency import LATENCIES, Latency
 from alignatt4llm.settings.presets import PRESETS, Preset, preset
 from alignatt4llm.settings.system import System
-from alignatt4llm.text.languages import LANGUAGES, Pair, language
+from alignatt4llm.stream import Stream
+from alignatt4llm.text.languages import (
+    LANGUAGES,
+    Language,
+    Pair,
+    is_language,
+    language,
+    listed,
+    targets,
+)
 from alignatt4llm.translators.table import AUTO, find_engine
 from alignatt4llm.weights.cards import ALIGNERS, TRANSLATORS
 from alignatt4llm.weights.models import GGUF_NAMES
@@ -87,10 +97,35 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def add_direction(parser: argparse.ArgumentParser) -> None:
     """Add the options that say what one stream is translated into, and how fast."""
     parser.add_argument(
-        "--to", required=True, metavar="LANG", help=f"target language: {', '.join(LANGUAGES)}"
-    )
+        "--to", required=True, nargs="+", action=Languages, metavar="LANG",
+        help=f"one target language or several: {', '.join(LANGUAGES)}",
+    )  # fmt: skip
     parser.add_argument("--from", dest="source", default="en", metavar="LANG", help="default: en")
     parser.add_argument("--latency", choices=LATENCIES, help="default: the preset's, or medium")
+
+
+class Languages(argparse.Action):
+    """Takes a list of languages, and leaves what follows it to the input."""
+
+    def __call__(
+        self, parser: object, namespace: argparse.Namespace, names: Any, option: object = None
+    ) -> None:
+        """Take the languages; a last name that is none is the input, if there is no other."""
+        missing = getattr(namespace, "input", "") is None
+        if missing and len(names) > 1 and not all(map(is_language, listed(names[-1:]))):
+            namespace.input = Named(names.pop())
+        setattr(namespace, self.dest, names)
+
+
+class Input(argparse.Action):
+    """Takes the input where it stands by itself; see `Languages`."""
+
+    def __call__(
+        self, parser: object, namespace: argparse.Namespace, name: Any, option: object = None
+    ) -> None:
+        """Take it, unless there is nothing to take."""
+        if name is not None:
+            setattr(namespace, self.dest, name)
 
 
 def system(args: argparse.Namespace) -> System:
@@ -134,15 +169,15 @@ class Choice:
         What the system began with.
     system
         The models, and how they translate.
-    pair
-        Translation direction.
+    pairs
+        Directions: one source, and each of the targets.
     latency
         Settings of the dial.
     """
 
     preset: Preset
     system: System
-    pair: Pair
+    pairs: tuple[Pair, ...]
     latency: Latency
 
     @classmethod
@@ -150,18 +185,27 @@ class Choice:
         """Take the preset and replace what was asked for otherwise."""
         chosen = preset(args.preset)
         latency = LATENCIES[args.latency] if args.latency else chosen.latency
-        pair = Pair(language(args.source, tell), language(args.to, tell))
-        return cls(chosen, system(args), pair, latency)
+        source = language(args.source, tell)
+        pairs = tuple(Pair(source, target) for target in targets(args.to, source, tell))
+        asked = system(args)
+        if len(pairs) > 1 and asked.context and asked.context.glossary:
+            raise UsageError("A glossary is for one target language; name one with --to.")
+        return cls(chosen, asked, pairs, latency)
 
-    def open(self, tell: Tell, live: bool = True) -> Session:
-        """Load the models and start the session.
+    @property
+    def source(self) -> Language:
+        """What is spoken."""
+        return self.pairs[0].source
+
+    def open(self, tell: Tell, live: bool = True) -> Stream:
+        """Load the models and start the stream.
 
         Parameters
         ----------
         tell
             Is told what is being prepared, and which model was chosen.
         live
-            Whether the session has to keep up with speech.
+            Whether it has to keep up with speech.
 
         Raises
         ------
@@ -170,7 +214,12 @@ class Choice:
         """
         from alignatt4llm.interpreter import Interpreter
 
-        self.system.head_set(self.pair)
-        asked = [str(self.pair)]
-        system = fitted(self.system, self.latency.chunk, pairs=asked, live=live, tell=tell)
-        return Interpreter(system, tell).open(self.pair, self.latency, heads=system.heads)
+        for pair in self.pairs:
+            self.system.head_set(pair)
+        asked, count = [str(pair) for pair in self.pairs], len(self.pairs)
+        system = fitted(
+            self.system, self.latency.chunk, pairs=asked, targets=count, live=live, tell=tell
+        )
+        interpreter = Interpreter(system, tell, streams=count)
+        spoken, into = self.source, [pair.target for pair in self.pairs]
+        return interpreter.stream(spoken, into, self.latency, heads=system.heads)

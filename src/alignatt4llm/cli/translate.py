@@ -8,7 +8,7 @@ from alignatt4llm.audio.decode import STANDARD_INPUT, AudioSource
 from alignatt4llm.cli.dry_run import describe
 from alignatt4llm.cli.files import Named
 from alignatt4llm.cli.play import IN_TURN, add_channel, add_options, play
-from alignatt4llm.cli.system import Choice
+from alignatt4llm.cli.system import Choice, Input
 from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.text.languages import language
 
@@ -16,6 +16,7 @@ EXAMPLES = """\
 examples:
   alignatt translate talk.mp4 --to de                      watch it being translated
   alignatt translate talk.mp4 --to zh --fast --srt talk.srt
+  alignatt translate talk.mp4 --to de it zh --srt talk.srt   writes talk.de.srt, talk.it.srt, ...
   alignatt translate --to de --preset paper-low --dry-run  what would run, and the prompt
   alignatt translate film.mkv --to de --track 2            its second sound track
   arecord -f S16_LE -r 16000 -c 1 | alignatt translate - --to it
@@ -34,6 +35,7 @@ def add_parser(subparsers: Any) -> None:
         "input",
         nargs="?",
         type=Named,
+        action=Input,
         help="file or URL, or - for standard input: media, or raw 16 kHz s16le",
     )
     parser.add_argument(
@@ -63,10 +65,10 @@ def run(args: argparse.Namespace) -> int:
         args.input, language=language(args.source), track=args.track, channel=args.channel
     )
     realtime = args.realtime or (sys.stdout.isatty() and not args.fast)
-    session, interrupted = play(
+    stream, interrupted = play(
         args, source, source.duration, realtime, notices=lambda: source.notices
     )
-    if not session.transcript.samples and not interrupted:
+    if not stream.samples and not interrupted:
         name = "Standard input" if args.input == STANDARD_INPUT else f"'{args.input}'"
         raise AlignattError(f"{name} holds no audio.")
     return 130 if interrupted else 0

@@ -3,7 +3,7 @@
 import os
 import stat
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from itertools import combinations, product
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from alignatt4llm.files.writing import is_stream, status
 STANDARD_OUTPUT = "standard output"
 
 
-def keep_apart(written: Mapping[str, Path], read: Iterable[Path]) -> None:
+def keep_apart(written: Iterable[tuple[str, Path]], read: Iterable[Path]) -> None:
     """Refuse outputs that are an input or each other; nothing is opened.
 
     Links are followed, and names that differ only in case or in how accents are encoded are one
@@ -22,8 +22,8 @@ def keep_apart(written: Mapping[str, Path], read: Iterable[Path]) -> None:
     Parameters
     ----------
     written
-        What is written, by the option that asks for it. Where standard output is a file, that
-        counts too.
+        The options that ask for files, and what each writes. Where standard output is a file,
+        that counts too.
     read
         What is read.
 
@@ -32,17 +32,17 @@ def keep_apart(written: Mapping[str, Path], read: Iterable[Path]) -> None:
     UsageError
         If two are one; names the option and the file.
     """
-    outputs = {name: path for name, path in written.items() if not is_stream(path)}
+    outputs = [(name, path) for name, path in written if not is_stream(path)]
     stdout = Path("/dev/stdout")
     if (found := status(stdout)) and stat.S_ISREG(found.st_mode):
-        outputs[STANDARD_OUTPUT] = stdout
+        outputs.append((STANDARD_OUTPUT, stdout))
     sources = [source for source in read if not is_stream(source)]
-    for (name, path), source in product(outputs.items(), sources):
+    for (name, path), source in product(outputs, sources):
         if same(path, source):
             raise UsageError(
                 f"{name} would overwrite '{source}', which is read; give it another name."
             )
-    for (name, path), (other, again) in combinations(outputs.items(), 2):
+    for (name, path), (other, again) in combinations(outputs, 2):
         if same(path, again):
             raise UsageError(
                 f"{name} and {other} would both write '{path}'; give each a name of its own."

@@ -34,11 +34,14 @@ class OutputKind:
         What the server calls it.
     help
         What ``--help`` says about it.
+    for_all
+        Whether all targets of a stream go into one file.
     """
 
     format: Callable[[Style], Format]
     media_type: str
     help: str
+    for_all: bool = False
 
     def open(self, path: Path, style: Style, trace: bool = False) -> Output:
         """Begin a file; see `OutputFile`."""
@@ -50,7 +53,7 @@ class OutputKind:
 
 
 OUTPUTS: dict[str, OutputKind] = {
-    "jsonl": OutputKind(JsonLines, "application/jsonl", "write every event"),
+    "jsonl": OutputKind(JsonLines, "application/jsonl", "write every event", for_all=True),
     "srt": OutputKind(KINDS["srt"], "application/x-subrip", "write subtitles"),
     "vtt": OutputKind(KINDS["vtt"], "text/vtt", "write web subtitles"),
     "ass": OutputKind(KINDS["ass"], "text/x-ssa", "write subtitles as ASS"),

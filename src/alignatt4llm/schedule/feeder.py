@@ -6,14 +6,15 @@ timeline says when work is done and when audio arrives. Given no time to wait fo
 the same steps and commits the same text.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Protocol
 
 import numpy as np
 
 from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
-from alignatt4llm.events import Event
+from alignatt4llm.events import End, Event, Source
 from alignatt4llm.schedule.timelines import (
     Arrived,
     Broken,
@@ -26,7 +27,7 @@ from alignatt4llm.schedule.timelines import (
     Work,
 )
 from alignatt4llm.schedule.watch import Watch
-from alignatt4llm.session import Heard
+from alignatt4llm.stream import Heard
 
 LONGEST = 30.0
 """Seconds of late audio joined into one step at most; recognisers look at no more at a time."""
@@ -63,38 +64,73 @@ REGIMES = {
 works on what came before; both as fast as they can, always on the newest audio and source."""
 
 
-class Fed(Protocol):
-    """What hears audio and says what follows from it: a session, with a translator or without."""
-
-    def listen(self, samples: Samples) -> Heard:
-        """Recognise the next chunk; it may run while another thread is in `translate`."""
-        ...
+class Says(Protocol):
+    """What says in one language what was heard."""
 
     def translate(self, heard: Sequence[Heard]) -> Iterator[Event]:
         """Take in what was heard, in order, and yield what follows from all of it."""
         ...
 
     def finish(self) -> Iterator[Event]:
-        """Say that the stream has ended, and everything that is pending."""
+        """Say everything that is pending, and that there is no more."""
         ...
+
+
+class Fed(Protocol):
+    """What hears audio, and says what follows from it in some languages: a stream, a session."""
+
+    @property
+    def targets(self) -> Mapping[str, Says]:
+        """The languages, by their codes; what is no longer among them is finished."""
+        ...
+
+    def listen(self, samples: Samples) -> Heard:
+        """Recognise the next chunk; it may run while other threads are in `translate`."""
+        ...
+
+
+@dataclass(eq=False, slots=True)
+class _Line:
+    """One target: what it has still to translate, and what it does now."""
+
+    says: Says
+    heard: list[Heard] = field(default_factory=list)
+    works: bool = False
+    over: bool = False
+    failed: bool = False
+    stays: bool = True
+
+    @property
+    def behind(self) -> bool:
+        """Whether it has not yet said what follows from all that it was given."""
+        return self.works or bool(self.heard)
+
+    def take(self, most: int) -> list[Heard]:
+        """Return what it should see now: the newest source, but not too much at once."""
+        lengths = accumulate(one.samples for one in self.heard)
+        count = max(1, sum(length <= most for length in lengths))
+        taken, self.heard = self.heard[:count], self.heard[count:]
+        return taken
 
 
 class Feeder:
     """What waits for whom in one stream.
 
-    Whoever is late takes everything that has come in meanwhile: audio is joined, and the
-    translator sees the newest source only.
+    Whoever is late takes everything that has come in meanwhile: audio is joined, and a translator
+    sees the newest source only. No target waits for another: in turn, the recogniser goes on as
+    soon as one of them has said what follows from all that was heard.
 
     Parameters
     ----------
     session
-        What listens and translates.
+        What listens, and its targets.
     chunk
         Seconds of audio per step, where the regime has a cadence.
     regime
         Who may run when.
     longest
-        Seconds of late audio joined into one step at most; with ``chunk``, none is joined.
+        Seconds of late audio joined into one step at most; with ``chunk``, none is joined, and
+        what every target sees is independent of time.
     finishes
         Asked once the audio has ended: whether the stream ends with it. Otherwise what makes whole
         chunks is translated, and the stream may be continued elsewhere.
@@ -123,42 +159,61 @@ class Feeder:
         self._chunk = round(chunk * SAMPLE_RATE) if regime.cadence else 1
         self._most = max(1, round(longest * SAMPLE_RATE) // self._chunk) * self._chunk
         self._audio: list[Samples] = []
-        self._heard: list[Heard] = []
-        self._running: set[Work] = set()
-        self._ended = False
-        self._failed: set[Work] = set()
+        self._lines: list[tuple[str, _Line]] = []
+        self._hears = self._ended = self._failed = False
         self._problem: BaseException | None = None
+        self._told: Source | None = None
+        self._follow()
+
+    @property
+    def hungry(self) -> bool:
+        """Whether audio would be heard at once, so that it is time to take some."""
+        return not (self._hears or self._ended or self._failed or self._waits())
 
     def begin(self, timeline: Timeline) -> None:
         """Begin all the work that may begin now."""
-        if self._failed:
-            self._say_what_was_heard(timeline)
-        else:
-            self._begin(timeline)
+        self._follow()
+        session = self._session
+        if not self._failed and (audio := self._audio_due()) is not None:
+            self._hears = True
+            timeline.start(Work.RECOGNISE, lambda: [session.listen(audio)])
+        for to, line in self._lines:
+            self._go_on(timeline, to, line)
+        working = self._hears or any(line.works for _, line in self._lines)
+        self.over = not working and (self._ended or self._failed)
         if self.over and self._problem:
             raise self._problem
 
-    def _begin(self, timeline: Timeline) -> None:
-        session = self._session
-        if (audio := self._audio_due()) is not None:
-            self._start(timeline, Work.RECOGNISE, lambda: [session.listen(audio)])
-        if heard := self._source_due():
-            self._start(timeline, Work.TRANSLATE, lambda: session.translate(heard))
-        if self._ended and not (self._running or self.over):
-            self.over = not self._finishes()
-            if not self.over:
-                self._start(timeline, Work.FINISH, session.finish)
+    def _follow(self) -> None:
+        """See which targets have come, and which have gone."""
+        self._lines = [(to, line) for to, line in self._lines if not line.over]
+        targets, known = self._session.targets, dict(self._lines)
+        for to, line in self._lines:
+            line.stays = targets.get(to) is line.says
+        if not self._ended:
+            fresh = [(to, _Line(says)) for to, says in targets.items() if to not in known]
+            self._lines += fresh
 
-    def _say_what_was_heard(self, timeline: Timeline) -> None:
-        """After a failure nothing is begun but to translate what the recogniser heard before."""
-        if self._failed == {Work.RECOGNISE} and (heard := self._source_due()):
-            self._start(timeline, Work.TRANSLATE, lambda: self._session.translate(heard))
-        self.over = not self._running
+    def _go_on(self, timeline: Timeline, to: str, line: _Line) -> None:
+        """Let a target do what it can do now."""
+        if line.works or line.failed or line.over:
+            return
+        if heard := line.take(self._most):
+            timeline.start(Work.TRANSLATE, lambda: line.says.translate(heard), to)
+        elif not self._failed and self._is_last(line):
+            timeline.start(Work.FINISH, line.says.finish, to)
+        else:
+            return
+        line.works = True
+
+    def _is_last(self, line: _Line) -> bool:
+        """Whether a target that has nothing to do will never have."""
+        return not line.stays or (self._ended and not self._hears and self._finishes())
 
     def take(self, news: Iterable[News]) -> Iterator[Event]:
         """Take in what happened and yield the events of it."""
         for item in news:
-            if self._watch:
+            if self._watch and not self._is_dropped(item):
                 yield from self._watch.take(item)
             match item:
                 case Arrived(None):
@@ -168,41 +223,60 @@ class Feeder:
                 case Broken(problem):
                     self._ended, self._problem = True, problem
                 case Came(Work.RECOGNISE, heard):
-                    self._heard.append(heard)
+                    for _, line in self._lines:
+                        if line.stays:
+                            line.heard.append(heard)
                 case Came(_, event):
-                    yield event
-                case Failed(work, problem):
-                    self._running.discard(work)
-                    self._failed.add(work)
+                    if not isinstance(event, Source) or self._is_news(event):
+                        yield event
+                case Failed(work, problem, to):
+                    self._ends(work, to, failed=True)
                     self._problem = self._problem or problem
-                case Done(work):
-                    self._running.discard(work)
-                    self.over = self.over or work is Work.FINISH
+                case Done(work, to):
+                    self._ends(work, to)
 
-    def _start(self, timeline: Timeline, work: Work, call: Callable[[], Iterable[object]]) -> None:
-        self._running.add(work)
-        timeline.start(work, call)
+    def _ends(self, work: Work, to: str, failed: bool = False) -> None:
+        """Note that work is done, or has failed."""
+        self._failed |= failed
+        if work is Work.RECOGNISE:
+            self._hears = False
+            return
+        line = next(line for name, line in self._lines if name == to and line.works)
+        line.works, line.failed = False, failed
+        line.over = work is Work.FINISH
+
+    def _is_dropped(self, item: News) -> bool:
+        """Whether this is the end of a target, and not of the stream."""
+        return isinstance(item, Came) and isinstance(item.item, End) and not self._ended
+
+    def _is_news(self, source: Source) -> bool:
+        """Whether nobody has told yet what was heard; the first of the targets tells it."""
+        told = self._told
+        if told and told.to != source.to and _reach(source) <= _reach(told):
+            return False
+        self._told = source
+        return True
+
+    def _waits(self) -> bool:
+        """Whether the recogniser waits for the targets."""
+        staying = [line for _, line in self._lines if line.stays]
+        return not self._regime.overlaps and bool(staying) and all(line.behind for line in staying)
 
     def _audio_due(self) -> Samples | None:
         """Take the audio that the recogniser should hear now, if it should."""
-        busy = Work.RECOGNISE in self._running
-        waits = not self._regime.overlaps and (self._heard or Work.TRANSLATE in self._running)
         waiting = sum(map(len, self._audio))
         whole = min(waiting // self._chunk * self._chunk, self._most)
         if not whole and self._ended and self._finishes():
             whole = waiting
-        if busy or waits or not whole:
+        if self._hears or self._waits() or not whole:
             return None
         samples = np.concatenate(self._audio)
         self._audio = [samples[whole:]]
         return samples[:whole]
 
-    def _source_due(self) -> list[Heard]:
-        """Take what the translator should see now, if it should see anything."""
-        if Work.TRANSLATE in self._running:
-            return []
-        heard, self._heard = self._heard, []
-        return heard
+
+def _reach(source: Source) -> tuple[float, int]:
+    return source.audio_s, source.first + len(source.committed)
 
 
 def run(feeder: Feeder, timeline: Timeline) -> Iterator[Event]:
@@ -214,7 +288,7 @@ def run(feeder: Feeder, timeline: Timeline) -> Iterator[Event]:
     """
     feeder.begin(timeline)
     while not feeder.over:
-        yield from feeder.take(timeline.next())
+        yield from feeder.take(timeline.next(feeder.hungry))
         feeder.begin(timeline)
 
 

@@ -44,10 +44,11 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class Came:
-    """Something that came of work in progress."""
+    """Something that came of work in progress; ``to`` is the target that it is done for."""
 
     work: Work
     item: Any
+    to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Done:
     """Work that is done."""
 
     work: Work
+    to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Failed:
 
     work: Work
     problem: BaseException
+    to: str = ""
 
 
 News = Arrived | Broken | Came | Done | Failed
@@ -72,14 +75,17 @@ Call = Callable[[], Iterable[Any]]
 
 
 class Timeline(Protocol):
-    """Brings audio and does work; one item of each kind of work at a time."""
+    """Brings audio and does work: one item at a time for the recogniser, and for each target."""
 
-    def start(self, work: Work, call: Call) -> None:
-        """Begin work."""
+    def start(self, work: Work, call: Call, to: str = "") -> None:
+        """Begin work for a target, or for all of them."""
         ...
 
-    def next(self) -> list[News]:
-        """Wait, and return what has happened; an error in the work is raised or told."""
+    def next(self, hungry: bool = True) -> list[News]:
+        """Wait, and return what has happened; an error in the work is raised or told.
+
+        ``hungry`` says whether audio would be heard at once, for those who can let it wait.
+        """
         ...
 
 
@@ -94,25 +100,25 @@ class Inline:
 
     def __init__(self, doing: Callable[[], AbstractContextManager[object]] = nullcontext) -> None:
         self._doing = doing
-        self._due: deque[tuple[Work, Iterator[Any]]] = deque()
+        self._due: deque[tuple[Work, str, Iterator[Any]]] = deque()
 
     @property
     def busy(self) -> bool:
         """Whether there is work to be done."""
         return bool(self._due)
 
-    def start(self, work: Work, call: Call) -> None:
+    def start(self, work: Work, call: Call, to: str = "") -> None:
         """Note the work."""
-        self._due.append((work, _lazily(call)))
+        self._due.append((work, to, lazily(call)))
 
-    def next(self) -> list[News]:
+    def next(self, hungry: bool = True) -> list[News]:
         """Do the next bit of the work that was begun first."""
-        work, items = self._due[0]
+        work, to, items = self._due[0]
         with self._doing():
             for item in items:
-                return [Came(work, item)]
+                return [Came(work, item, to)]
         self._due.popleft()
-        return [Done(work)]
+        return [Done(work, to)]
 
 
 class Pulled(Inline):
@@ -150,7 +156,7 @@ class Pulled(Inline):
         if isinstance(self._audio, Generator):
             self._audio.close()
 
-    def next(self) -> list[News]:
+    def next(self, hungry: bool = True) -> list[News]:
         """Do some work, or take some audio."""
         if self.busy:
             return super().next()
@@ -183,18 +189,20 @@ class Pulled(Inline):
 
 
 class LiveTimeline:
-    """A thread that reads audio as it arrives, and two for the work; use it in a ``with`` block.
+    """A thread that reads audio as it arrives, and others for the work; use it in a ``with`` block.
 
     Parameters
     ----------
     audio
         Pieces of audio, as they arrive.
+    targets
+        How many targets there are.
     """
 
-    def __init__(self, audio: Iterable[Samples]) -> None:
+    def __init__(self, audio: Iterable[Samples], targets: int = 1) -> None:
         self._audio = audio
         self._news: SimpleQueue[News] = SimpleQueue()
-        self._workers = ThreadPoolExecutor(2, "alignatt")
+        self._workers = ThreadPoolExecutor(1 + targets, "alignatt")
         self._stopped, self._left = Flag(), Flag()
 
     def __enter__(self) -> Self:
@@ -206,22 +214,22 @@ class LiveTimeline:
         self._left.set()
         self._workers.shutdown(cancel_futures=True)
 
-    def start(self, work: Work, call: Call) -> None:
+    def start(self, work: Work, call: Call, to: str = "") -> None:
         """Do the work in a thread, up to what comes of it next once the block is left."""
 
         def do() -> None:
             try:
                 for item in call():
-                    self._news.put(Came(work, item))
+                    self._news.put(Came(work, item, to))
                     if self._left.is_set():
                         return
-                self._news.put(Done(work))
+                self._news.put(Done(work, to))
             except BaseException as problem:
-                self._news.put(Failed(work, problem))
+                self._news.put(Failed(work, problem, to))
 
         self._workers.submit(do)
 
-    def next(self) -> list[News]:
+    def next(self, hungry: bool = True) -> list[News]:
         """Wait for what happens next, and return everything that has."""
         news = [self._news.get()]
         while not self._news.empty():
@@ -252,7 +260,8 @@ class SimulatedTimeline:
     audio
         Pieces of audio; each arrives when its last sample has been heard.
     takes
-        Seconds of each kind of work, one after the other; the last is repeated.
+        Seconds of each kind of work, or of that for one target, one after the other; the last is
+        repeated.
 
     Attributes
     ----------
@@ -263,7 +272,9 @@ class SimulatedTimeline:
     """
 
     def __init__(
-        self, audio: Iterable[Samples], takes: Mapping[Work, float | Iterable[float]]
+        self,
+        audio: Iterable[Samples],
+        takes: Mapping[Work | tuple[Work, str], float | Iterable[float]],
     ) -> None:
         self.now = 0.0
         self.log: list[tuple[Work, float, float]] = []
@@ -271,19 +282,20 @@ class SimulatedTimeline:
             work: iter(given) if isinstance(given, Iterable) else iter([given])
             for work, given in takes.items()
         }
-        self._last: dict[Work, float] = {}
+        self._last: dict[tuple[Work, str], float] = {}
         self._order = count()
         self._due: list[tuple[int, int, Callable[[], list[News]]]] = []  # microseconds
         self._audio = iter(audio)
         self._samples = 0
         self._listen()
 
-    def start(self, work: Work, call: Call) -> None:
+    def start(self, work: Work, call: Call, to: str = "") -> None:
         """Do the work when its time is over."""
-        self._last[work] = next(self._takes.get(work, iter(())), self._last.get(work, 0.0))
-        self._took(work, self._last[work], lambda: list(call()))
+        takes = self._takes.get((work, to), self._takes.get(work, iter(())))
+        self._last[work, to] = next(takes, self._last.get((work, to), 0.0))
+        self._took(work, to, self._last[work, to], lambda: list(call()))
 
-    def next(self) -> list[News]:
+    def next(self, hungry: bool = True) -> list[News]:
         """Move the clock to what happens next."""
         time = self._due[0][0]
         self.now = time / 1e6
@@ -293,11 +305,11 @@ class SimulatedTimeline:
             news += happens()
         return news
 
-    def _took(self, work: Work, seconds: float, items: Callable[[], list[Any]]) -> None:
+    def _took(self, work: Work, to: str, seconds: float, items: Callable[[], list[Any]]) -> None:
         """Let work that begins now be done after some seconds."""
         end = round(self.now + seconds, 6)
         self.log.append((work, self.now, end))
-        self._at(end, lambda: [*(Came(work, item) for item in items()), Done(work)])
+        self._at(end, lambda: [*(Came(work, item, to) for item in items()), Done(work, to)])
 
     def _listen(self) -> None:
         """Let the next piece of audio arrive when it has been heard."""
@@ -333,17 +345,18 @@ class MeasuredTimeline(SimulatedTimeline):
         self._wall = wall
         self._began: float | None = None
 
-    def start(self, work: Work, call: Call) -> None:
+    def start(self, work: Work, call: Call, to: str = "") -> None:
         """Do the work now; it is done when the time that it took has passed."""
         self._began = self._wall()
         items = list(call())
         took, self._began = self._wall() - self._began, None
-        self._took(work, took, lambda: items)
+        self._took(work, to, took, lambda: items)
 
     def clock(self) -> float:
         """Seconds since the stream began, also while work is being done."""
         return self.now + (self._wall() - self._began if self._began is not None else 0.0)
 
 
-def _lazily(call: Call) -> Iterator[Any]:
+def lazily(call: Call) -> Iterator[Any]:
+    """Return what comes of work that begins when the first of it is asked for."""
     yield from call()

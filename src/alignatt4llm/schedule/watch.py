@@ -9,7 +9,7 @@ from alignatt4llm.errors import UsageError
 from alignatt4llm.events import End, Notice, Source
 from alignatt4llm.schedule.spoken import SpokenLanguage
 from alignatt4llm.schedule.timelines import Arrived, Came, News
-from alignatt4llm.session import Heard
+from alignatt4llm.stream import Heard
 from alignatt4llm.text.languages import Language, language
 
 NOTHING = 10.0

@@ -7,7 +7,7 @@ from alignatt4llm.audio.samples import Samples
 from alignatt4llm.delays import peak_memory_mb
 from alignatt4llm.events import Close, Commit, End, Event, Source
 from alignatt4llm.recognizers.base import Recognizer
-from alignatt4llm.session import Heard
+from alignatt4llm.stream import Heard
 from alignatt4llm.text.languages import Language
 from alignatt4llm.transcript import SourceSettings, Transcript
 
@@ -35,6 +35,7 @@ class Hearing:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.transcript = Transcript(language, settings)
+        self.to = language.code
         self._recognizer = recognizer
         self._between = language.separator
         self._utterance = 0
@@ -42,6 +43,11 @@ class Hearing:
         self._begun = False
         self._now = now
         self._began = now()
+
+    @property
+    def targets(self) -> dict[str, "Hearing"]:
+        """Itself, as the one target of its stream."""
+        return {self.to: self}
 
     def listen(self, samples: Samples) -> Heard:
         """Recognise the next chunk."""

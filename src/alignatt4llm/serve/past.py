@@ -6,7 +6,8 @@ from alignatt4llm.delays import Delays
 from alignatt4llm.events import Close, Commit, End, Source, SourceWord
 from alignatt4llm.prompts.context import RECENT
 from alignatt4llm.prompts.prompt import Closed
-from alignatt4llm.session import MOST_HISTORY, Standing
+from alignatt4llm.session import MOST_HISTORY
+from alignatt4llm.stream import Standing
 from alignatt4llm.target import divided
 from alignatt4llm.text.languages import Language
 

@@ -264,9 +264,9 @@ class _Watched(Pulled):
         super().__init__(*how)
         self._stepped = stepped
 
-    def next(self) -> list[News]:
+    def next(self, hungry: bool = True) -> list[News]:
         """Do some work, or take some audio; see `Pulled`."""
         news = super().next()
-        if Done(Work.TRANSLATE) in news:
+        if any(isinstance(item, Done) and item.work is Work.TRANSLATE for item in news):
             self._stepped()
         return news

@@ -15,7 +15,8 @@ from alignatt4llm.prompts.prompt import Closed
 from alignatt4llm.serve.errors import BadState
 from alignatt4llm.serve.past import Past, Settled, fold
 from alignatt4llm.serve.text_protocol import VERSION, Init, Update, placed
-from alignatt4llm.session import Session, Standing
+from alignatt4llm.session import Session
+from alignatt4llm.stream import Standing
 from alignatt4llm.text.units import unit_spans
 from alignatt4llm.transcript import Recognition
 

@@ -30,10 +30,13 @@ class Fit:
         With a model and an engine of their own.
     why
         What was chosen and why, in a sentence; empty if nothing was left open.
+    weighed
+        Whether it was chosen by what was measured.
     """
 
     system: System
     why: str = ""
+    weighed: bool = False
 
 
 def fitted(
@@ -41,14 +44,51 @@ def fitted(
     chunk: float = MEDIUM,
     *,
     pairs: Collection[str] = (),
+    targets: int = 1,
     live: bool = True,
     tell: Tell = silent,
 ) -> System:
-    """Return a system of which nothing is ``auto``, and tell which model was chosen; see `fit`."""
-    found = fit(system, chunk, pairs=pairs, live=live, tell=tell)
-    if found.why:
-        tell(found.why)
+    """Return a system of which nothing is ``auto``, and tell which model was chosen; see `fit`.
+
+    Where ``targets`` are translated into at once, and the model was given, it is told if they are
+    more than it carries live.
+    """
+    found = fit(system, chunk, pairs=pairs, targets=targets, live=live, tell=tell)
+    why = found.why
+    if live and targets > 1 and not found.weighed:
+        why = " ".join(filter(None, (why, crowded(found.system, targets, chunk, speed, tell))))
+    if why:
+        tell(why)
     return found.system
+
+
+def crowded(
+    system: System, targets: int, chunk: float, speeds: Speeds = speed, tell: Tell = silent
+) -> str:
+    """Say what several targets take, if a model that comes with the package cannot carry them.
+
+    Parameters
+    ----------
+    system
+        With a model and an engine of their own.
+    targets
+        How many languages one stream is translated into.
+    chunk
+        Seconds of audio a step.
+    speeds, tell
+        As for `fit`.
+    """
+    known = next((each for each in RANKED if each.model == system.model), None)
+    if known is None or system.engine not in HERE:
+        return ""
+    found = list(_measured(known, [system.engine], speeds, tell))
+    takes = found[0].speed.times(targets) if found else None
+    if takes is None or takes.is_live(chunk):
+        return ""
+    return (
+        f"{targets} languages at once take up to {takes.settled(chunk):.2g} s of computing a "
+        f"second of speech, {_TOO_MUCH}."
+    )
 
 
 def fit(
@@ -56,6 +96,7 @@ def fit(
     chunk: float = MEDIUM,
     *,
     pairs: Collection[str] = (),
+    targets: int = 1,
     live: bool = True,
     speeds: Speeds = speed,
     tell: Tell = silent,
@@ -73,6 +114,8 @@ def fit(
         Seconds of audio a step.
     pairs
         Directions that are needed, as ``en-de``; by default as many as possible.
+    targets
+        How many languages a stream is translated into at once.
     live
         Whether the model has to keep up with speech; if not, the best is taken.
     speeds
@@ -94,8 +137,13 @@ def fit(
         return Fit(_with(system, least, engine_name(system.engine, least.model)))
     if not live or len(ways) < 2 or system.engine not in (AUTO, *HERE):
         return _plain(system, *ways[0], "the best" if len(able) > 1 else "the only")
-    if options := _options(system, able, chunk, speeds, tell):
-        return _compared(system, able, options, chunk)
+
+    def each_target(model: Embedded, engine: str, tell: Tell) -> Speed | None:
+        found = speeds(model, engine, tell)
+        return found.times(targets) if found else None
+
+    if options := _options(system, able, chunk, each_target, tell):
+        return _compared(system, able, options, chunk, targets)
     return _unknown(system, ways[-1][0])
 
 
@@ -154,16 +202,24 @@ def _plain(system: System, each: Candidate, engine: str, which: str) -> Fit:
 
 
 def _compared(
-    system: System, able: Sequence[Candidate], options: Sequence[Option], chunk: float
+    system: System,
+    able: Sequence[Candidate],
+    options: Sequence[Option],
+    chunk: float,
+    targets: int,
 ) -> Fit:
     """Choose by what was measured."""
     best = choose(options, chunk)
     named = {each.model: each for each in able}
-    takes = f"{best.speed.settled(chunk):.2g} s of computing a second of speech"
+    most = f"for {targets} languages at once up to " if targets > 1 else ""
+    takes = f"{most}{best.speed.settled(chunk):.2g} s of computing a second of speech"
     why = f"{named[best.model]} in {best.engine}: {takes}"
     if not best.speed.is_live(chunk):
-        why += ", more than leaves room for hearing it, so it will lag"
-    return Fit(_with(system, named[best.model], best.engine), f"{why}.")
+        why += f", {_TOO_MUCH}"
+    return Fit(_with(system, named[best.model], best.engine), f"{why}.", weighed=True)
+
+
+_TOO_MUCH = "more than leaves room for hearing it, so it will lag"
 
 
 def _unknown(system: System, least: Candidate) -> Fit:

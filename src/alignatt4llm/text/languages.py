@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from alignatt4llm.errors import Tell, UsageError, silent
@@ -161,6 +162,44 @@ def _by_tag(tag: str, name: str) -> tuple[Language | None, str]:
     return LANGUAGES[nearest], f"There is no '{name}'; {LANGUAGES[nearest].name} is taken."
 
 
+def targets(names: Iterable[str], source: Language, tell: Tell = silent) -> tuple[Language, ...]:
+    """Return the languages that a stream is translated into.
+
+    Parameters
+    ----------
+    names
+        What a user calls them; several in one name have commas between them.
+    source
+        What is spoken.
+    tell
+        As for `language`.
+
+    Raises
+    ------
+    UsageError
+        If there is none, if one is unknown, the same as another, or spoken.
+    """
+    found: dict[Language, str] = {}
+    for name in listed(names):
+        target = language(name, tell)
+        if target == source:
+            raise UsageError(f"{target.name} is what is spoken; name another language for it.")
+        if target in found:
+            both = f"'{found[target]}' and '{name}' are both {target.name}"
+            raise UsageError(f"{both}; name each language once.")
+        found[target] = name
+    if not found:
+        raise UsageError("Name a language to translate into, such as de.")
+    return tuple(found)
+
+
+def listed(names: Iterable[str]) -> list[str]:
+    """Return names one by one, of which some are given with commas between them."""
+    parts = (part.strip() for text in names for part in _COMMAS.split(text))
+    return [part for part in parts if part]
+
+
+_COMMAS = re.compile("[,;\uff0c\u3001]")
 _JOINER = "\u200d"
 _LEADING_VOWELS = "เแโใไເແໂໃໄ"
 _TRAILING_VOWELS = "ะาำๅະາຳ"
@@ -222,7 +261,7 @@ class Pair:
         if len(parts) < 2:
             raise UsageError(f"'{text}' is not a pair of languages; write it as en-de.")
         cuts = [("-".join(parts[:n]), "-".join(parts[n:])) for n in range(1, len(parts))]
-        known = [cut for cut in cuts if _is_language(cut[0]) and _is_language(cut[1])]
+        known = [cut for cut in cuts if is_language(cut[0]) and is_language(cut[1])]
         best = _best(known or cuts[:1])
         pairs = {str(pair): pair for pair in (cls(*map(language, cut)) for cut in best)}
         if len(pairs) > 1:
@@ -233,7 +272,8 @@ class Pair:
         return cls(*(language(name, tell) for name in best[0]))
 
 
-def _is_language(name: str) -> bool:
+def is_language(name: str) -> bool:
+    """Whether a language is known by a name."""
     try:
         language(name)
     except UsageError:

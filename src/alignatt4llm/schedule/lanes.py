@@ -1,0 +1,124 @@
+"""Work in threads, one for the recogniser and one a target; audio is taken when it is of use."""
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from queue import SimpleQueue
+from threading import Event as Flag
+from threading import Thread
+from typing import Any, Self
+
+from alignatt4llm.audio.samples import Samples
+from alignatt4llm.schedule.timelines import (
+    Arrived,
+    Broken,
+    Call,
+    Came,
+    Done,
+    Failed,
+    News,
+    Pulled,
+    Work,
+    lazily,
+)
+
+_END: Any = object()
+_Task = tuple[Work, Call, str]
+
+
+class Lanes:
+    """A timeline for sources that can wait; use it in a ``with`` block.
+
+    A lane does one thing after another in a thread of its own, so that what a library keeps for a
+    thread is kept for a target. Nobody waits for a lane that does not come back.
+
+    Parameters
+    ----------
+    audio, ready, longest
+        As for `Pulled`.
+    doing
+        Entered around every bit of work, from any thread.
+    """
+
+    def __init__(
+        self,
+        audio: Iterable[Samples],
+        ready: Callable[[], bool] = lambda: False,
+        longest: float = 0.0,
+        doing: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
+        self._audio = Pulled(audio, ready, longest)
+        self._doing = doing
+        self._news: SimpleQueue[list[News]] = SimpleQueue()
+        self._lanes: dict[str, SimpleQueue[_Task | None]] = {}
+        self._asked: SimpleQueue[bool] = SimpleQueue()
+        self._asks = False
+        self._left = Flag()
+        self._reader = Thread(target=self._read, name="audio", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._reader.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._left.set()
+        self._asked.put(False)
+        for lane in self._lanes.values():
+            lane.put(None)
+        if not self._asks:  # else it may wait for audio that never comes
+            self._reader.join()
+
+    def start(self, work: Work, call: Call, to: str = "") -> None:
+        """Do the work in the lane of its target, up to what comes next once the block is left."""
+        if to not in self._lanes:
+            lane: SimpleQueue[_Task | None] = SimpleQueue()
+            self._lanes[to] = lane
+            Thread(target=self._work, args=(lane,), name=f"lane-{to}", daemon=True).start()
+        self._lanes[to].put((work, call, to))
+
+    def next(self, hungry: bool = True) -> list[News]:
+        """Wait for what happens next, and return everything that has."""
+        if hungry and not self._asks:
+            self._asks = True
+            self._asked.put(True)
+        news = self._news.get()
+        while not self._news.empty():
+            news += self._news.get()
+        if any(isinstance(item, Arrived | Broken) for item in news):
+            self._asks = False
+        return news
+
+    def wake(self) -> None:
+        """Have something looked at that has changed; any thread may call it."""
+        self._news.put([])
+
+    def stop(self) -> None:
+        """Take no more audio; a signal handler may call it."""
+        self._news.put([Arrived(None)])
+
+    def _read(self) -> None:
+        """Take audio as often as it is asked for."""
+        with self._audio:
+            while self._asked.get():
+                self._news.put(self._audio.next())
+
+    def _work(self, lane: SimpleQueue[_Task | None]) -> None:
+        """Do what comes into a lane."""
+        while (task := lane.get()) is not None:
+            work, _, to = task
+            try:
+                done = self._do(*task)
+            except BaseException as problem:
+                self._news.put([Failed(work, problem, to)])
+            else:
+                self._news.put([Done(work, to)] if done else [])
+
+    def _do(self, work: Work, call: Call, to: str) -> bool:
+        """Do one thing, and tell what comes of it; return whether it came to its end."""
+        items = lazily(call)
+        while not self._left.is_set():
+            with self._doing():
+                item = next(items, _END)
+            if item is _END:
+                return True
+            self._news.put([Came(work, item, to)])
+        return False
