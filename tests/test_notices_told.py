@@ -25,7 +25,11 @@ NOTICE = Notice("quiet", "The sound is \x1b[31mvery\n quiet; go nearer. " * 5, 4
 
 
 def lines_of(output, screen):
-    for event in (Commit("Guten Tag", 0, 1.0, 1.0, 0, (), "de"), NOTICE, End(4.0, 4.0, 1.0, 1.0, to="de")):
+    for event in (
+        Commit("Guten Tag", 0, 1.0, 1.0, 0, (), "de"),
+        NOTICE,
+        End(4.0, 4.0, 1.0, 1.0, to="de"),
+    ):
         output.write(event)
     output.close()
     return screen()

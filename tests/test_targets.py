@@ -55,7 +55,9 @@ def in_language(code):
 
     def script(words):
         twice = code in ("it", "fr")
-        return [(f" {code}{word}" + (f" {code}" if twice else ""), n) for n, word in enumerate(words)]
+        return [
+            (f" {code}{word}" + (f" {code}" if twice else ""), n) for n, word in enumerate(words)
+        ]
 
     return script
 
