@@ -4,7 +4,6 @@ import io
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 from rich.console import Console
 from test_translate import write_wav
@@ -72,7 +71,7 @@ def test_one_file_has_every_event(talk, capsys):
     events = [json.loads(line) for line in Path("out.jsonl").read_text("utf-8").splitlines()]
     for code in ("de", "it", "zh"):
         text = "".join(e["text"] for e in events if e["type"] == "commit" and e["to"] == code)
-        assert text == SAID
+        assert "".join(text.split()) == SAID.replace(" ", "")
     assert sorted(e["to"] for e in events if e["type"] == "end") == ["de", "it", "zh"]
     assert all("to" in e for e in events)
     shown = capsys.readouterr()

@@ -48,7 +48,7 @@ def test_what_is_no_number_is_null():
 
 def test_every_type_has_its_own_name_and_no_field_called_type():
     kinds = get_args(Event)
-    types = {"source", "commit", "preview", "notice", "trace", "close", "joined", "end"}
+    types = {"source", "commit", "preview", "notice", "trace", "close", "target", "end"}
     assert {kind.type for kind in kinds} == types
     assert not any(field.name == "type" for kind in kinds for field in fields(kind))
 

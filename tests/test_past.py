@@ -170,7 +170,7 @@ def test_the_past_is_at_every_event_where_the_session_is(name, latency, order, g
 def test_a_resumed_session_accounts_for_the_whole_stream(tmp_path):
     words = list(heard("We", "saw", "New York", "–", "at", "last.", "Then", "Good", "night"))
     second = np.zeros(SAMPLE_RATE, np.float32)
-    journal = Journal.create(tmp_path / "a.jsonl", {"pair": "en-de"})
+    journal = Journal.create(tmp_path / "a.jsonl", {"pair": "en-de", "to": ["de"]})
 
     def opened(recognizer):
         pair = Pair.parse("en-de")
@@ -182,7 +182,7 @@ def test_a_resumed_session_accounts_for_the_whole_stream(tmp_path):
         if isinstance(event, Commit | Close):
             journal.append(event)
     journal.close()
-    past = journal.past()
+    past = journal.past().targets["de"].past
     rest = [replace(word, start=word.start - 7, end=word.end - 7) for word in words[7:]]
     resumed = opened(TimedTextRecognizer(rest, 0.0))
     standing = replace(past.standing, heard=tuple(first.transcript.committed))

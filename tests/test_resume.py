@@ -20,7 +20,7 @@ from alignatt4llm.serve.broadcast import Broadcast
 from alignatt4llm.serve.journal import Journal, events_of
 from alignatt4llm.serve.limits import Limits
 from alignatt4llm.serve.metrics import Metrics
-from alignatt4llm.serve.past import Past
+from alignatt4llm.serve.pasts import Pasts
 from alignatt4llm.serve.sessions import LiveSession
 from alignatt4llm.serve.steps import Steps
 from alignatt4llm.serve.text_protocol import read
@@ -73,9 +73,8 @@ class Reciting(ScriptedInterpreter):
         ]
         self.hold_back = hold_back
 
-    def open(self, pair, latency="medium", **more):
-        heard = TimedTextRecognizer(self.words, self.hold_back)
-        return super().open(pair, latency, recognizer=heard)
+    def hear(self, spoken, latency="medium"):
+        return TimedTextRecognizer(self.words, self.hold_back)
 
 
 def live(journal, interpreter, past, audio):
@@ -100,7 +99,9 @@ def text_of(pair, events):
 
 
 def header(pair, latency):
-    return {"session": "x" * 16, "pair": pair, "latency": latency, "audio": "s16le"}
+    source, target = pair.split("-")
+    known = {"session": "x" * 16, "pair": pair, "from": source, "to": [target]}
+    return {**known, "version": 2, "latency": latency, "audio": "s16le"}
 
 
 def every_cut(folder, pair, latency, interpreter, audio):
@@ -108,7 +109,7 @@ def every_cut(folder, pair, latency, interpreter, audio):
     one that is killed after it and continued; ``interpreter`` is given the first sample."""
     path = folder / "whole.jsonl"
     journal = Journal.create(path, header(pair, latency))
-    yield live(journal, interpreter(0), Past(), audio)
+    yield live(journal, interpreter(0), Pasts(journal.header["to"]), audio)
     lines = path.read_bytes().splitlines(keepends=True)
     for count in range(1, len(lines)):
         cut = folder / f"{count}.jsonl"

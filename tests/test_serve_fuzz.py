@@ -237,7 +237,7 @@ def test_wherever_the_connection_breaks_nothing_is_lost_or_repeated(tmp_path, cu
 @given(lost=st.integers(0, 400))
 def test_a_journal_that_was_not_written_to_its_end_is_read_up_to_there(tmp_path_factory, lost):
     path = tmp_path_factory.mktemp("journal") / "abcdefghijklmnop.jsonl"
-    journal = Journal.create(path, {"session": "abcdefghijklmnop", "pair": "en-de"})
+    journal = Journal.create(path, {"session": "abcdefghijklmnop", "pair": "en-de", "to": ["de"]})
     word = SourceWord("Straße.", 0.0, 0.5)
     pieces = (Piece("Stra\u2028\x85ße", 0, ((0, 0.9), (1, 0.1))), Piece(".", 0))
     journal.hear(Settled((word, SourceWord("Ja", 0.6, 0.7)), 11_200))
@@ -248,7 +248,7 @@ def test_a_journal_that_was_not_written_to_its_end_is_read_up_to_there(tmp_path_
     whole = [*events_of(Journal(path))]
     assert [event.type for event in whole] == ["commit", "close"]
     assert whole[0].pieces == pieces
-    past = Journal(path).past()
+    past = Journal(path).past().targets["de"].past
     assert [word.text for word in past.standing.heard] == ["Ja"] and past.settled == 11_200
     header = len(path.read_bytes().split(b"\n")[0]) + 1
     with path.open("r+b") as file:
@@ -257,7 +257,7 @@ def test_a_journal_that_was_not_written_to_its_end_is_read_up_to_there(tmp_path_
     assert rest == whole[: len(rest)]
     again = Journal(path)
     assert again.last == len(rest)
-    assert again.past().closed == (len(rest) == 2)
+    assert again.past().targets["de"].past.closed == (len(rest) == 2)
     again.append(whole[0])
     again.close()
     assert [json.loads(line)["seq"] for line in Journal(path).since(0)] == [

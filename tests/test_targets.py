@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sessions import EN_DE
 
 from alignatt4llm.audio.samples import SAMPLE_RATE
-from alignatt4llm.events import Close, Commit, End, Joined, Source
+from alignatt4llm.events import Close, Commit, End, Source, TargetState
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.outputs.only import Only
 from alignatt4llm.policy.alignatt import AlignAtt
@@ -125,7 +125,7 @@ def test_whatever_each_takes_each_says_what_it_says_alone(regime, targets, heari
     for to in targets:
         assert said(events, to) == said(alone(to), to)
         assert [e.to for e in events if isinstance(e, End)].count(to) == 1
-    assert stream._recognizer.samples == 14 * SAMPLE_RATE and stream._recognizer.ends == 1
+    assert stream.recognizer.samples == 14 * SAMPLE_RATE and stream.recognizer.ends == 1
 
 
 def test_a_target_alone_is_a_session():
@@ -215,7 +215,7 @@ def late(begins, at, to="it", drops=None, again=None, words=WORDS, takes=None):
 def test_a_late_target_begins_with_an_utterance(at):
     events, _ = late(Begins.NEXT, at)
     assert said(events, "de") == said(alone("de"), "de")
-    joined = [e for e in events if isinstance(e, Joined)]
+    joined = [e for e in events if isinstance(e, TargetState)]
     mine = [e for e in events if e.type != "notice" and e.to == "it"]
     if not joined:  # no utterance began after it
         assert [type(e) for e in mine] == [End]
@@ -233,7 +233,7 @@ def test_a_late_target_may_begin_with_the_first_word(at, slow):
     events, _ = late(Begins.START, at, takes={(T, "it"): slow})
     assert in_words(said(events, "it")) == in_words(said(alone("it"), "it"))
     if any(isinstance(e, Commit) and e.to == "it" for e in events):
-        assert [e.first for e in events if isinstance(e, Joined)] == [0]
+        assert [e.first for e in events if isinstance(e, TargetState)] == [0]
 
 
 @settings(max_examples=25, deadline=None)
@@ -267,7 +267,7 @@ def test_threads_say_the_same():
             events = list(run(Feeder(stream, 1.0, longest=1.0), timeline))
         for to in TARGETS:
             assert said(events, to) == said(alone(to), to)
-        assert stream._recognizer.ends == 1
+        assert stream.recognizer.ends == 1
 
 
 class Dumb:

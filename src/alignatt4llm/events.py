@@ -158,17 +158,27 @@ class Notice:
     audio_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Joined:
-    """A language that was added while the stream ran begins: with source word ``first`` of it."""
+TARGET_STATES = ADDED, JOINED, DROPPED, ENDED = "added", "joined", "dropped", "ended"
+"""What happens to a target of a stream that runs, in this order."""
 
-    type: ClassVar[str] = "joined"
-    first: int
+
+@dataclass(frozen=True, slots=True)
+class TargetState:
+    """Something happens to a target while its stream runs.
+
+    It is added, to begin with the next utterance or, with ``from_start``, with the first; it has
+    joined, with source word ``first`` of the stream; it is dropped; all has been said in it.
+    """
+
+    type: ClassVar[str] = "target"
+    state: str
     audio_s: float
+    first: int = 0
+    from_start: bool = False
     to: str = ""
 
 
-Event = Source | Commit | Preview | Trace | Close | Notice | Joined | End
+Event = Source | Commit | Preview | Trace | Close | Notice | TargetState | End
 
 
 def to_json(event: Event) -> str:
@@ -192,7 +202,7 @@ def from_json(line: str) -> Event:
 
 
 _KINDS: dict[str, Any] = {
-    kind.type: kind for kind in (Source, Commit, Preview, Trace, Close, Notice, Joined, End)
+    kind.type: kind for kind in (Source, Commit, Preview, Trace, Close, Notice, TargetState, End)
 }
 _PARTS: dict[str, Any] = {
     "committed": SourceWord,

@@ -149,7 +149,7 @@ class Interpreter:
             As for `open`, of every target.
         """
         chosen = LATENCIES[latency] if isinstance(latency, str) else latency
-        ears = self._listen(source, chosen.hold_back)
+        ears = self.hear(source, chosen)
         stream = Stream(ears, source, chosen.session.source, now)
         try:
             for target in targets:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.delays import Delays
-from alignatt4llm.events import Event, Joined, Piece, SourceWord
+from alignatt4llm.events import JOINED, Event, Piece, SourceWord, TargetState
 from alignatt4llm.prompts.prompt import Closed
 from alignatt4llm.recognizers.base import Recognizer
 from alignatt4llm.recognizers.shifted import Shifted
@@ -130,6 +130,8 @@ class Stream:
         What goes on, by the code of its language.
     words
         Every committed word of the stream.
+    recognizer
+        Of this stream.
     """
 
     def __init__(
@@ -141,12 +143,12 @@ class Stream:
     ) -> None:
         self.targets: Mapping[str, _Line] = {}
         self.words: list[SourceWord] = []
-        self._recognizer = recognizer
+        self.recognizer = recognizer
         self._open = Transcript(spoken, settings)
         self._now = now
         self._began = now()
         self._sessions: list[Says] = []
-        self._lock = Lock()
+        self._lock, self._ending = Lock(), Lock()
         self._last: Recognition | None = None
 
     @property
@@ -177,7 +179,7 @@ class Stream:
         self._open.committed = list(words[len(words) - opened :])
         self._open.samples = samples
         self._began = self._now() - wall
-        self._recognizer = Shifted(self._recognizer, samples)
+        self.recognizer = Shifted(self.recognizer, samples)
 
     def add(
         self, session: Says, begins: Begins | None = None, before: Standing = Standing()
@@ -207,7 +209,7 @@ class Stream:
     def listen(self, samples: Samples) -> Heard:
         """Recognise the next chunk; it may run while other threads translate."""
         silent = not self._open.visible
-        said = self._recognizer.feed(samples)
+        said = self.recognizer.feed(samples)
         self._open.update(said, len(samples))
         self.words.extend(said.committed)
         opened = tuple(self._open.committed) if self._stops() or silent else None
@@ -215,11 +217,11 @@ class Stream:
 
     def last(self, line: "_Line") -> Recognition:
         """Return what is heard at the end of the stream; nothing for a target that was dropped."""
-        with self._lock:
-            if line not in self.targets.values():
-                return Recognition()
+        if line not in self.targets.values():
+            return Recognition()
+        with self._ending:
             if self._last is None:
-                self._last = self._recognizer.finish()
+                self._last = self.recognizer.finish()
                 self.words.extend(self._last.committed)
             return self._last
 
@@ -274,9 +276,9 @@ class _Line:
             yield self._begin(words, 0, self._stream.samples)
         yield from self._session.finish(Recognition() if self._late else last)
 
-    def _begin(self, words: Sequence[SourceWord], first: int, samples: int) -> Joined:
+    def _begin(self, words: Sequence[SourceWord], first: int, samples: int) -> TargetState:
         assert self._late
         before, self._late = self._late.before, None
         standing = replace(before, heard=tuple(words), first=first, wall_s=self._stream.wall)
         self._session.restore(standing, samples)
-        return Joined(first, samples / SAMPLE_RATE, self._session.to)
+        return TargetState(JOINED, samples / SAMPLE_RATE, first, to=self._session.to)

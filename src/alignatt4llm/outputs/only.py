@@ -1,6 +1,6 @@
 """One target of a stream: what it says, and what is heard as it counts words and utterances."""
 
-from alignatt4llm.events import Close, Event, Joined, Notice, Source, SourceWord
+from alignatt4llm.events import JOINED, Close, Event, Notice, Source, SourceWord, TargetState
 from alignatt4llm.outputs.base import Format
 
 
@@ -26,7 +26,7 @@ class Only:
             return self._heard(event)
         if event.to != self._to:
             return None
-        if isinstance(event, Joined):
+        if isinstance(event, TargetState) and event.state == JOINED:
             self._first, self._words = event.first, []
         elif isinstance(event, Close):
             self._utterance = event.utterance + 1

@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
-from alignatt4llm.events import End, Event, Source
+from alignatt4llm.events import End, Event, Source, TargetState
 from alignatt4llm.schedule.timelines import (
     Arrived,
     Broken,
@@ -226,9 +226,8 @@ class Feeder:
                     for _, line in self._lines:
                         if line.stays:
                             line.heard.append(heard)
-                case Came(_, event):
-                    if not isinstance(event, Source) or self._is_news(event):
-                        yield event
+                case Came(_, event) if self._is_news(event):
+                    yield event
                 case Failed(work, problem, to):
                     self._ends(work, to, failed=True)
                     self._problem = self._problem or problem
@@ -249,12 +248,15 @@ class Feeder:
         """Whether this is the end of a target, and not of the stream."""
         return isinstance(item, Came) and isinstance(item.item, End) and not self._ended
 
-    def _is_news(self, source: Source) -> bool:
-        """Whether nobody has told yet what was heard; the first of the targets tells it."""
+    def _is_news(self, event: Event) -> bool:
+        """Whether nobody has told it; what was heard is told by the first of the targets."""
         told = self._told
-        if told and told.to != source.to and _reach(source) <= _reach(told):
-            return False
-        self._told = source
+        if isinstance(event, TargetState):
+            self._told = None  # what a target begins with is told again
+        elif isinstance(event, Source):
+            if told and told.to != event.to and _reach(event) <= _reach(told):
+                return False
+            self._told = event
         return True
 
     def _waits(self) -> bool:

@@ -8,7 +8,18 @@ from threading import Lock
 
 from starlette.concurrency import run_in_threadpool
 
-from alignatt4llm.events import Close, Commit, End, Event, Notice, Preview, Source, Trace, to_json
+from alignatt4llm.events import (
+    Close,
+    Commit,
+    End,
+    Event,
+    Notice,
+    Preview,
+    Source,
+    TargetState,
+    Trace,
+    to_json,
+)
 from alignatt4llm.serve.journal import Journal
 
 
@@ -24,20 +35,19 @@ class Broadcast:
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
         self._lock = Lock()
-        self._newest: dict[str, tuple[int, str]] = {}
+        self._newest: dict[tuple[str, str], tuple[int, str]] = {}  # by type and target
+        self._teller = ""  # the target that the newest source is of
         self._notices: list[str] = []
         self._version = 0
         self._listeners: set[Listener] = set()
 
     def publish(self, event: Event) -> None:
         """Take an event from the session's thread."""
-        if isinstance(event, Commit | Close | End):
+        if isinstance(event, Commit | Close | TargetState | End):
             if isinstance(event, End):
                 event = replace(event, units=(), delays=(), elapsed=())
             with self._lock:
-                self._newest.pop(Preview.type, None)
-                if not isinstance(event, Commit):
-                    self._newest.clear()
+                self._forget(event)
             self.journal.append(event)
         elif isinstance(event, Notice):
             with self._lock:
@@ -45,8 +55,19 @@ class Broadcast:
         else:
             with self._lock:
                 self._version += 1
-                self._newest[event.type] = (self._version, to_json(event))
+                whose = "" if isinstance(event, Source) else event.to
+                if isinstance(event, Source):
+                    self._teller = event.to
+                self._newest[event.type, whose] = (self._version, to_json(event))
         self.wake()
+
+    def _forget(self, event: Commit | Close | TargetState | End) -> None:
+        """Forget what an event replaces: what its target holds, and after a close what it heard."""
+        self._newest.pop((Preview.type, event.to), None)
+        if not isinstance(event, Commit):
+            self._newest.pop((Trace.type, event.to), None)
+            if event.to == self._teller:
+                self._newest.pop((Source.type, ""), None)
 
     def wake(self) -> None:
         """Make every listener look again."""
@@ -67,11 +88,10 @@ class Broadcast:
             with self._lock:
                 self._listeners.discard(listener)
 
-    def newest(self, kind: str, version: int) -> tuple[int, str] | None:
-        """Return the newest event of a kind that may be forgotten, if it is newer."""
+    def newest(self, kind: str) -> dict[str, tuple[int, str]]:
+        """Return the newest event of a kind that may be forgotten, of each target."""
         with self._lock:
-            found = self._newest.get(kind)
-        return found if found and found[0] > version else None
+            return {to: found for (type_, to), found in self._newest.items() if type_ == kind}
 
     def notices(self, count: int) -> list[str]:
         """Return the notices after the first so many as JSON."""
@@ -86,7 +106,7 @@ class Listener:
         self._broadcast = broadcast
         self.seq = seq
         self._after = (Trace.type, Preview.type) if trace else (Preview.type,)
-        self._seen: dict[str, int] = {}
+        self._seen: dict[tuple[str, str], int] = {}
         self._noticed = 0
         self._changed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -136,7 +156,7 @@ class Listener:
             yield line
 
     def _newest(self, kind: str) -> Iterator[str]:
-        found = self._broadcast.newest(kind, self._seen.get(kind, 0))
-        if found:
-            self._seen[kind] = found[0]
-            yield found[1]
+        for to, (version, line) in self._broadcast.newest(kind).items():
+            if version > self._seen.get((kind, to), 0):
+                self._seen[kind, to] = version
+                yield line

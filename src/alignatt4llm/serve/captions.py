@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from alignatt4llm.events import Source
 from alignatt4llm.serve.broadcast import Broadcast
 from alignatt4llm.serve.errors import Busy
 from alignatt4llm.serve.pages import page
 from alignatt4llm.serve.registry import Registry
+from alignatt4llm.serve.transcripts import asked
 
 _RECENT = 20
 """Numbered events that a new viewer is shown from before."""
@@ -37,16 +39,16 @@ class Captions:
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         if request.method == "HEAD":
             return Response(media_type="text/event-stream", headers=headers)
-        seq = _asked(request, broadcast.journal.last)
+        seq = _seen(request, broadcast.journal.last)
         if seq == broadcast.journal.last and broadcast.journal.ended:
             return Response(status_code=204)  # tells EventSource not to come back
         return StreamingResponse(
-            self._stream(broadcast, seq),
+            self._stream(broadcast, seq, asked(request, broadcast.journal)),
             media_type="text/event-stream",
             headers=headers,
         )
 
-    async def _stream(self, broadcast: Broadcast, seq: int) -> AsyncIterator[str]:
+    async def _stream(self, broadcast: Broadcast, seq: int, to: str) -> AsyncIterator[str]:
         self._viewers += 1
         try:
             with broadcast.listener(seq, trace=False) as listener:
@@ -55,8 +57,9 @@ class Captions:
                     running = self._registry.is_running(broadcast)
                     sent = False
                     async for line in listener.fresh():
-                        sent = True
-                        yield _frame(line)
+                        if frame := _frame(line, to):
+                            sent = True
+                            yield frame
                     if not running or self._registry.closing:
                         return
                     if not sent:
@@ -66,13 +69,16 @@ class Captions:
             self._viewers -= 1
 
 
-def _asked(request: Request, last: int) -> int:
+def _seen(request: Request, last: int) -> int:
     """Return the number after which a viewer wants events."""
     seen = request.headers.get("last-event-id", "")
     return min(int(seen), last) if seen.isdecimal() and len(seen) < 18 else max(0, last - _RECENT)
 
 
-def _frame(line: str) -> str:
+def _frame(line: str, to: str) -> str:
+    """Write an event for a viewer of a language; nothing if it is of another."""
     event = json.loads(line)
+    if event["type"] != Source.type and event.get("to", to) != to:
+        return ""
     number = f"id: {event['seq']}\n" if "seq" in event else ""
     return f"{number}event: {event['type']}\ndata: {line}\n\n"

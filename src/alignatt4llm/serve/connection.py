@@ -12,6 +12,7 @@ from alignatt4llm.serve.errors import (
     EngineFailed,
     Farewell,
     Idle,
+    Refused,
     Replaced,
     ServeError,
     TooLarge,
@@ -20,9 +21,10 @@ from alignatt4llm.serve.errors import (
 from alignatt4llm.serve.failures import Failures
 from alignatt4llm.serve.handshake import accept
 from alignatt4llm.serve.messages import (
-    VERSION,
+    Add,
     Audio,
     Conversation,
+    Drop,
     Finish,
     Message,
     Ping,
@@ -97,7 +99,7 @@ class Connection:
     async def _begin(self, wish: Start) -> None:
         session, key = await self._registry.start(wish)
         with self._registry.attached(session, self):
-            await self._send(_message("started", session.header, key=key, position=0))
+            await self._send(_message("started", session, key=key, position=0))
             await first(self._listen(session, 0), self._tell(session, 0, wish.trace))
 
     async def _resume(self, wish: Resume) -> None:
@@ -110,7 +112,7 @@ class Connection:
             missing = found.missing(wish.position)
             position = found.received + missing
             greeting = {"seq": seq, "position": position, "ended": False}
-            await self._send(_message("resumed", found.header, **greeting))
+            await self._send(_message("resumed", found, **greeting))
             await first(self._listen(found, missing), self._tell(found, seq, wish.trace))
 
     async def _greeting(self) -> Start | Resume:
@@ -131,6 +133,18 @@ class Connection:
                 await self._offer(session, message.data)
             elif isinstance(message, Finish):
                 session.finish()
+            elif isinstance(message, Add | Drop):
+                await self._change(session, message)
+
+    async def _change(self, session: LiveSession, wish: Add | Drop) -> None:
+        """Add or drop a language; what cannot be is answered, and nothing changes."""
+        try:
+            if isinstance(wish, Add):
+                self._registry.add(session, wish)
+            else:
+                self._registry.drop(session, wish)
+        except Refused as problem:
+            await self._complain(problem)
 
     async def _offer(self, session: LiveSession, data: bytes) -> None:
         """Give audio to the session, and let the client wait while it can take no more."""
@@ -166,7 +180,7 @@ class Connection:
         """Send what a client has missed of a session that is over."""
         self._conversation.state = State.ENDING
         greeting = {"seq": seq, "position": position, "ended": True}
-        await self._send(_message("resumed", ended.header, **greeting))
+        await self._send(_message("resumed", ended, **greeting))
         with ended.broadcast.listener(seq, trace=False) as listener:
             async for line in listener.fresh():
                 await self._send(line)
@@ -198,7 +212,7 @@ class Connection:
             if not data:
                 raise BadMessage("This message is empty; send audio in it.")
             return Audio(data)
-        return parse(text or "", self._registry.defaults)
+        return parse(text or "", self._registry.defaults, self._conversation.version)
 
     async def _complain(self, problem: ServeError) -> None:
         self._errors += 1
@@ -242,6 +256,10 @@ def error_frame(problem: ServeError) -> str:
     )
 
 
-def _message(kind: str, header: dict[str, Any], **more: Any) -> str:
-    known = {key: header[key] for key in ("session", "pair", "latency", "audio")}
-    return json.dumps({"type": kind, "version": VERSION, **known, **more})
+def _message(kind: str, session: LiveSession | Ended, **more: Any) -> str:
+    header = session.header
+    known = {key: header[key] for key in ("version", "session", "pair", "latency", "audio")}
+    if header["version"] > 1:
+        del known["pair"]
+        known |= {"from": header["from"], "to": session.codes}
+    return json.dumps({"type": kind, **known, **more})

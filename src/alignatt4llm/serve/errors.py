@@ -3,6 +3,7 @@
 ServeError
 ├── BadMessage        not a message of the protocol          the conversation goes on
 ├── BadState          a message that is not expected now     the conversation goes on
+├── Refused           a target cannot be added or dropped    the conversation goes on
 ├── TooLarge          a message or file above the limit      the conversation goes on
 ├── UnknownFile       nothing at this path, or no such kind of transcript
 ├── NoSuchMethod      a path that does not take this method
@@ -66,6 +67,12 @@ class BadState(ServeError):
     """A message that is not expected now."""
 
     code = "bad_state"
+
+
+class Refused(ServeError):
+    """A target cannot be added or dropped now."""
+
+    code = "refused"
 
 
 class TooLarge(ServeError):

@@ -48,6 +48,14 @@ class Fields:
             raise BadMessage(f"'{key}' must be text of at most {longest} characters.")
         return value
 
+    def texts(self, key: str, default: str | None = None, most: int = 100) -> list[str]:
+        """Return a list of strings; one string is a list of one."""
+        value = self._get(key, default)
+        texts = [value] if isinstance(value, str) else value
+        if not isinstance(texts, list) or not 0 < len(texts) <= most:
+            raise BadMessage(f"'{key}' must be text, or a list of 1 to {most} texts.")
+        return [Fields({key: text}).text(key) for text in texts]
+
     def choice(self, key: str, allowed: Iterable[str], default: str | None = None) -> str:
         """Return one of the allowed strings."""
         value, allowed = self._get(key, default), tuple(allowed)

@@ -11,26 +11,25 @@ import time
 import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from threading import Lock
 from typing import Any, BinaryIO, TypeVar
 
-from alignatt4llm.delays import Delays
-from alignatt4llm.events import Close, Commit, End, Piece, SourceWord, to_json
+from alignatt4llm.events import Close, Commit, End, Piece, SourceWord, TargetState, to_json
 from alignatt4llm.serve.errors import UnknownSession
-from alignatt4llm.serve.past import Past, Record, Settled, fold
-from alignatt4llm.text.languages import Pair
+from alignatt4llm.serve.past import Settled
+from alignatt4llm.serve.pasts import Pasts, Record
 
 T = TypeVar("T")
 
-Durable = Commit | Close | End
+Durable = Commit | Close | TargetState | End
 """Events that are kept and numbered; all others are worth something only when they are new."""
 
-_KINDS: dict[str, type[Durable]] = {kind.type: kind for kind in (Commit, Close, End)}
+_KINDS: dict[str, type[Durable]] = {kind.type: kind for kind in (Commit, Close, TargetState, End)}
 
-FORMAT = 2
-"""Version of what is written here; a close tells its words since 2."""
+FORMAT = 3
+"""Version of what is written here; the header tells all targets since 3."""
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{16,64}")
 _AT_ONCE = 256
@@ -121,15 +120,12 @@ class Journal:
             lines = os.pread(self._reader, end - start, start).decode().split("\n")
         return [line for line in lines if line.startswith('{"seq"')]
 
-    def past(self) -> Past:
+    def past(self) -> Pasts:
         """Read everything again and add it up."""
-        language = Pair.parse(self.header["pair"]).target
-        past, delays = Past(), Delays(language)
+        past = Pasts(self.header["to"])
         for record in self._records():
-            past = fold(past, record, language)
-            if isinstance(record, Commit):
-                delays.add(record.text, record.audio_s, record.wall_s)
-        return replace(past, delays=delays)
+            past.add(record)
+        return past
 
     def close(self) -> None:
         """End writing; it can still be read."""

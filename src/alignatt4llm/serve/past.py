@@ -93,5 +93,6 @@ def _closed(past: Past, close: Close, language: Language) -> Past:
         utterance=close.utterance + 1,
         history=(*now.history, Closed(close.source, close.target))[-MOST_HISTORY:],
         recent=(*now.recent, *words)[-RECENT:],
+        first=now.first + close.words,
     )
     return replace(past, standing=standing, closed=past.closed + close.words)

@@ -17,19 +17,30 @@ from alignatt4llm.events import Notice
 from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.serve.broadcast import Broadcast
 from alignatt4llm.serve.errors import (
+    BadMessage,
     Busy,
     Draining,
     EngineStuck,
+    Farewell,
     Idle,
+    Refused,
     TooLong,
     UnknownSession,
     Unsupported,
 )
 from alignatt4llm.serve.lifecycle import State
 from alignatt4llm.serve.limits import Limits
-from alignatt4llm.serve.messages import VERSION, Defaults, Resume, Start
+from alignatt4llm.serve.messages import (
+    Add,
+    Defaults,
+    Drop,
+    Resume,
+    Start,
+    language_of,
+    pairs_of,
+)
 from alignatt4llm.serve.metrics import Metrics
-from alignatt4llm.serve.past import Past
+from alignatt4llm.serve.pasts import Pasts
 from alignatt4llm.serve.sessions import BYTES_PER_SECOND, LiveSession
 from alignatt4llm.serve.shelf import Shelf
 from alignatt4llm.serve.steps import Steps
@@ -46,6 +57,7 @@ class Ended:
 
     broadcast: Broadcast
     header: dict[str, Any]
+    codes: tuple[str, ...]
 
 
 class Registry:
@@ -98,38 +110,44 @@ class Registry:
 
     @property
     def taken(self) -> int:
-        """Places that are taken."""
-        return len(self._sessions) + self._others
+        """Places that are taken: by each language of each session, and by other work."""
+        return sum(session.places for session in self._sessions.values()) + self._others
 
     @property
     def closing(self) -> bool:
         """Whether nobody is admitted any more."""
         return self.draining or self.stuck.is_set()
 
-    def admit(self) -> None:
-        """Raise Busy, Draining or EngineStuck when there is no place for another session."""
+    def admit(self, places: int = 1) -> None:
+        """Raise Busy, Draining or EngineStuck when there are not so many places any more."""
         if self.stuck.is_set():
             raise EngineStuck("The engine does not come back; connect again in a moment.")
         if self.draining:
             raise Draining("The server is being stopped; connect again in a moment.")
-        if self.taken >= self.limits.sessions:
+        free = max(0, self.limits.sessions - self.taken)
+        if not free:
             raise Busy(f"All {self.limits.sessions} places are taken; try again later.")
+        if free < places:
+            raise Busy(
+                f"{free} of {self.limits.sessions} places are free, and {places} languages take "
+                f"{places}; name fewer, or try again later."
+            )
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """Take a place for work that is no session here, or not yet.
+    def place(self, places: int = 1) -> Iterator[None]:
+        """Take places for work that is no session here, or not yet.
 
         Raises
         ------
         Busy, Draining, EngineStuck
-            If there is none.
+            If there are not so many.
         """
-        self.admit()
-        self._others += 1
+        self.admit(places)
+        self._others += places
         try:
             yield
         finally:
-            self._others -= 1
+            self._others -= places
 
     def supported(self, pair: Pair) -> None:
         """Raise Unsupported for a pair without a head set."""
@@ -139,23 +157,55 @@ class Registry:
 
     async def start(self, wish: Start) -> tuple[LiveSession, str]:
         """Open a session and return it with its key."""
-        self.supported(wish.pair)
+        for pair in wish.pairs:
+            self.supported(pair)
         session, key = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
-        header = {
-            "version": VERSION,
+        header: dict[str, Any] = {
+            "version": wish.version,
             "session": session,
             "key_sha256": _digest(key),
-            "pair": str(wish.pair),
+            "pair": str(wish.pairs[0]),
+            "from": wish.pairs[0].source.code,
+            "to": [pair.target.code for pair in wish.pairs],
             "latency": wish.latency,
             "audio": wish.audio,
             "began": round(time.time(), 3),
         }
-        with self.place():
+        with self.place(len(wish.pairs)):
             journal = await self._shelf.create(header)
         broadcast = Broadcast(journal)
         for sentence in wish.told:
             broadcast.publish(Notice("nearest", sentence))
-        return self._open(broadcast, Past(), 0), key
+        return self._open(broadcast, Pasts(header["to"]), 0), key
+
+    def add(self, session: LiveSession, wish: Add) -> None:
+        """Let a session be translated into another language.
+
+        Raises
+        ------
+        Refused
+            If that cannot be; the session goes on.
+        """
+        told: list[str] = []
+        try:
+            [pair] = pairs_of(session.header["from"], [wish.to], told.append)
+            self.supported(pair)
+            self.admit()
+        except Farewell as problem:
+            raise Refused(str(problem)) from problem
+        except ValueError as problem:
+            raise Refused("Name one language in 'to'.") from problem
+        session.add(pair, wish.from_start)
+        for sentence in told:
+            session.broadcast.publish(Notice("nearest", sentence))
+
+    def drop(self, session: LiveSession, wish: Drop) -> None:
+        """End a language of a session; raise Refused if that cannot be."""
+        try:
+            target = language_of(wish.to)
+        except Unsupported as problem:
+            raise Refused(str(problem)) from problem
+        session.drop(target.code)
 
     async def resume(self, wish: Resume) -> LiveSession | Ended:
         """Find a session again: running, or continued from disk, or only to be read.
@@ -174,6 +224,9 @@ class Registry:
         running = self._running(wish.session)
         header = running.header if running else await self._shelf.header(wish.session)
         _check_key(header, wish.key)
+        if wish.version != header["version"]:
+            begun = f"This session was begun with version {header['version']} of the protocol"
+            raise BadMessage(f"{begun}; resume it with that.")
         if header["audio"] == "s16le" and wish.position > self.limits.session * BYTES_PER_SECOND:
             raise TooLong("'position' lies beyond the longest session.")
         if found := self._running(wish.session):
@@ -183,7 +236,7 @@ class Registry:
                 return found
             journal, past = await self._shelf.past(wish.session)
             if past.ended:
-                return Ended(Broadcast(journal), header)
+                return Ended(Broadcast(journal), header, tuple(past.targets))
             return self._go_on(Broadcast(journal), past, wish)
 
     async def broadcast(self, session: str) -> Broadcast:
@@ -263,19 +316,20 @@ class Registry:
         found = self._sessions.get(session)
         return None if found is None or found.over else found
 
-    def _go_on(self, broadcast: Broadcast, past: Past, wish: Resume) -> LiveSession:
+    def _go_on(self, broadcast: Broadcast, past: Pasts, wish: Resume) -> LiveSession:
         """Continue a session from disk where its client can."""
         header = broadcast.journal.header
-        self.supported(Pair.parse(header["pair"]))
+        for to in past.open:
+            self.supported(Pair.parse(f"{header['from']}-{to}"))
         raw = header["audio"] == "s16le"
         start = max(past.settled, (wish.position + 1) // 2) if raw else past.settled
         if start > self.limits.session * SAMPLE_RATE:
             raise TooLong("This session is longer than sessions may be.")
         return self._open(broadcast, past, start)
 
-    def _open(self, broadcast: Broadcast, past: Past, start: int) -> LiveSession:
+    def _open(self, broadcast: Broadcast, past: Pasts, start: int) -> LiveSession:
         """Begin a session in a place of its own; nothing is awaited between the two."""
-        self.admit()
+        self.admit(len(past.open))
         session = LiveSession(
             self.interpreter, broadcast, past, start, self.limits, self.metrics, self.steps
         )

@@ -1,31 +1,36 @@
 """One session on the server: bytes in from any thread, events out to a broadcast."""
 
 import logging
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from threading import Thread
 from typing import Any
 
 from alignatt4llm.audio.samples import SAMPLE_RATE
+from alignatt4llm.delays import peak_memory_mb
 from alignatt4llm.errors import AlignattError
-from alignatt4llm.events import Close, Commit, End, Event, Source
+from alignatt4llm.events import Close, Commit, End, Event, Notice, Source, TargetState
 from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.schedule.feeder import Feeder, run
-from alignatt4llm.schedule.timelines import Done, News, Pulled, Work
+from alignatt4llm.schedule.lanes import Lanes
+from alignatt4llm.schedule.timelines import Done, News, Work
 from alignatt4llm.schedule.watch import Watch
 from alignatt4llm.serve.broadcast import Broadcast
-from alignatt4llm.serve.errors import BadAudio, EngineFailed, Farewell, TooLong
+from alignatt4llm.serve.errors import BadAudio, EngineFailed, Farewell, Refused, TooLong
 from alignatt4llm.serve.incoming import Container, Incoming, Raw
 from alignatt4llm.serve.lifecycle import Life, State
 from alignatt4llm.serve.limits import Limits
 from alignatt4llm.serve.metrics import Metrics
-from alignatt4llm.serve.past import Past, Settled, fold
+from alignatt4llm.serve.past import Settled
+from alignatt4llm.serve.pasts import Pasts
 from alignatt4llm.serve.pipe import Pipe
-from alignatt4llm.serve.steps import Steps
+from alignatt4llm.serve.steps import Busy, Steps
+from alignatt4llm.serve.targets import Targets
 from alignatt4llm.session import Session
 from alignatt4llm.settings.latency import LATENCIES
-from alignatt4llm.text.languages import Pair
+from alignatt4llm.stream import Stream
+from alignatt4llm.text.languages import LANGUAGES, Pair
 
 BYTES_PER_SECOND = 2 * SAMPLE_RATE
 _JOINED = 6.0
@@ -42,12 +47,12 @@ class Abandoned(Exception):
 
 
 class LiveSession:
-    """A session with a thread of its own.
+    """A session with threads of its own: one that waits for what the others hear and translate.
 
     Parameters
     ----------
     interpreter
-        Opens the session.
+        Opens what hears and what translates.
     broadcast
         Where events go.
     past
@@ -64,13 +69,15 @@ class LiveSession:
         container from its own.
     life
         Where it stands; nothing is published once it is over.
+    targets
+        What it is translated into.
     """
 
     def __init__(
         self,
         interpreter: Interpreter,
         broadcast: Broadcast,
-        past: Past,
+        past: Pasts,
         start: int,
         limits: Limits,
         metrics: Metrics,
@@ -78,19 +85,22 @@ class LiveSession:
     ) -> None:
         self.broadcast = broadcast
         self.header = broadcast.journal.header
-        self._pair = Pair.parse(self.header["pair"])
+        self._source = LANGUAGES[self.header["from"]]
+        self._alone = self.header["version"] == 1
         self.life = Life()
         self._raw = self.header["audio"] == "s16le"
         self.received = 2 * start if self._raw else 0
         self._interpreter = interpreter
         self._past = past
-        self._start = self._taken = start
-        self._settled = start
+        self._start = self._taken = self._heard = start
+        self._settled, self._words = start, len(past.words)
         self._limits = limits
         self._metrics = metrics
         self._steps = steps
         self._pipe = Pipe(int(limits.backlog * BYTES_PER_SECOND))
-        self._busy = self._counted = 0.0
+        self._busy, self._counted = Busy(), 0.0
+        self._timeline: _Watched | None = None
+        self.targets = Targets(past, self._opened, self._tell, self._changed, self.life.lock)
         self._when_over: Callable[[], None] = lambda: None
         self._thread = Thread(target=self._run, name=f"session-{self.id[:6]}", daemon=True)
 
@@ -98,6 +108,16 @@ class LiveSession:
     def id(self) -> str:
         """Its public name."""
         return str(self.header["session"])
+
+    @property
+    def places(self) -> int:
+        """How many places it takes: one for each language, and one at least."""
+        return max(1, len(self.targets.codes))
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The languages that it is translated into."""
+        return tuple(self.targets.codes)
 
     def start(self, when_over: Callable[[], None]) -> None:
         """Begin; ``when_over`` is called from any thread when the session is over."""
@@ -144,20 +164,34 @@ class LiveSession:
 
     def check_length(self) -> None:
         """End the session if it has become too long."""
-        if self._taken > self._limits.session * SAMPLE_RATE:
+        if self._heard > self._limits.session * SAMPLE_RATE:
             self.finish(TooLong(f"Sessions end after {self._limits.session:g} s of audio."))
+
+    def add(self, pair: Pair, from_start: bool) -> None:
+        """Translate into another language from now on; raise Refused if that cannot be."""
+        if self._alone or self.life.state not in (State.WAITING, State.ATTACHED):
+            raise Refused("No language can be added any more.")
+        self.targets.add(pair.target.code, from_start, self._heard / SAMPLE_RATE)
+
+    def drop(self, to: str) -> None:
+        """End a language; raise Refused if that cannot be."""
+        self.targets.drop(to, self._heard / SAMPLE_RATE)
 
     def status(self) -> dict[str, Any]:
         """Return where the session stands, as told to clients."""
         consumed = self._taken / SAMPLE_RATE
         heard = max((self._taken - self._start) / SAMPLE_RATE, 1e-9)
+        behind = self.targets.lags(self._heard)
+        waits = max(0.0, self._lag() - max(behind.values(), default=0) / SAMPLE_RATE)
+        lags = {to: round(waits + count / SAMPLE_RATE, 3) for to, count in behind.items()}
         return {
             "type": "status",
             "received": self.received,
             "settled": 2 * self._settled if self._raw else self.received,
             "audio_s": round(consumed, 3),
             "lag_s": round(self._lag(), 3),
-            "rtf": float(f"{self._busy / heard:.3g}") if heard > 1 else 0.0,
+            "rtf": float(f"{self._busy.seconds / heard:.3g}") if heard > 1 else 0.0,
+            **({} if self._alone else {"lags": lags}),
         }
 
     def _lag(self) -> float:
@@ -171,9 +205,8 @@ class LiveSession:
     def _run(self) -> None:
         problem: Farewell | None = EngineFailed("The session ended with an error.")
         try:
-            with closing(self._open()) as session:
-                self._restore(session)
-                self._translate(session)
+            with closing(self._open()) as stream:
+                self._translate(stream)
             problem = None
         except Abandoned:
             log.warning("session %s was over before its engine came back", self.id)
@@ -184,28 +217,51 @@ class LiveSession:
             said = str(failure) if isinstance(failure, AlignattError) else "See the server's log."
             problem = EngineFailed(f"The session ended with an error. {said}")
         finally:
+            self.targets.close()
             self.stop(problem)
 
-    def _open(self) -> Session:
+    def _open(self) -> Stream:
         with self._steps.step():
-            return self._interpreter.open(self._pair, self.header["latency"])
+            stream = self._interpreter.stream(self._source, (), self.header["latency"])
+        stream.restore(self._past.words, self._past.opened, self._start, self._past.wall)
+        try:
+            self.targets.begin(stream, self._start)
+        except BaseException:
+            stream.close()
+            raise
+        return stream
 
-    def _restore(self, session: Session) -> None:
+    def _opened(self, to: str, stream: Stream) -> Session:
+        """Open a target of the stream."""
+        pair = Pair(self._source, LANGUAGES[to])
         with self._steps.step():
-            session.restore(self._past.standing, self._start, self._past.delays)
+            return self._interpreter.open(
+                pair, self.header["latency"], recognizer=stream.recognizer
+            )
 
-    def _translate(self, session: Session) -> None:
+    def _translate(self, stream: Stream) -> None:
         incoming: Incoming = Raw(self._pipe) if self._raw else Container(self._pipe)
-        timeline = _Watched(
-            lambda: self._stepped(session), incoming, lambda: incoming.ready, _JOINED, self._working
+        timeline = self._timeline = _Watched(
+            lambda: self._stepped(stream), incoming, lambda: incoming.ready, _JOINED, self._working
         )
         chunk = LATENCIES[self.header["latency"]].chunk
-        watch = Watch(self._pair.source, lambda: incoming.notices, self._start)
+        watch = Watch(self._source, lambda: incoming.notices, self._start)
         feeder = Feeder(
-            session, chunk, longest=_JOINED, finishes=lambda: self._finishes(incoming), watch=watch
+            stream, chunk, longest=_JOINED, finishes=lambda: self._finishes(incoming), watch=watch
         )
-        for event in run(feeder, timeline):
-            self._publish(event)
+        with timeline:
+            for event in run(feeder, timeline):
+                self._publish(event)
+        if self._finishes(incoming) and self.life.state is not State.PAUSING:
+            self._end(stream)
+
+    def _end(self, stream: Stream) -> None:
+        """Say that the stream has ended, and whatever target has not yet."""
+        audio, wall = stream.samples / SAMPLE_RATE, stream.wall
+        with self.life.lock:
+            for to in tuple(self.targets.codes):
+                self.targets.ended(to, audio)
+            self._publish(End(audio, wall, wall / audio if audio else 0.0, peak_memory_mb()))
 
     def _finishes(self, incoming: Incoming) -> bool:
         """Whether the stream has come to its end, and not only its audio."""
@@ -215,49 +271,69 @@ class LiveSession:
     @contextmanager
     def _working(self) -> Iterator[None]:
         """Mark and time a bit of work inside an engine."""
-        began = time.monotonic()
-        with self._steps.step():
+        with self._busy.inside(), self._steps.step():
             yield
-        self._busy += time.monotonic() - began
 
-    def _stepped(self, session: Session) -> None:
-        """Account for audio that has been translated."""
-        before, self._taken = self._taken, session.transcript.samples
+    def _stepped(self, stream: Stream) -> None:
+        """Account for audio that has been translated, by the slowest."""
+        self._heard = stream.samples
+        slowest = max(self.targets.lags(self._heard).values(), default=0)
+        before, self._taken = self._taken, max(self._taken, self._heard - slowest)
         if fresh := self._taken - before:
-            self._metrics.rtf.observe((self._busy - self._counted) * SAMPLE_RATE / fresh)
+            busy = self._busy.seconds
+            self._metrics.rtf.observe((busy - self._counted) * SAMPLE_RATE / fresh)
             self._metrics.lag.observe(self._lag())
-            self._counted = self._busy
+            self._counted = busy
         self.broadcast.wake()
 
     def _publish(self, event: Event) -> None:
         with self.life.lock:
             if self.over:
                 raise Abandoned
-            if isinstance(event, End) and self.life.state is State.PAUSING:
-                return  # it is continued with another container
+            if isinstance(event, End) and event.to:
+                if self.life.state is not State.PAUSING:  # then it is continued elsewhere
+                    self.targets.ended(event.to, event.audio_s)
+                return
             self._note(event)
-            self.broadcast.publish(event)
+            self._say(event)
         self._metrics.count(event)
+
+    def _tell(self, turn: TargetState) -> None:
+        """Publish what happens to a target."""
+        if not self.over:
+            self._say(turn)
+
+    def _say(self, event: Event) -> None:
+        """Publish an event as clients of its version know it."""
+        if self._alone and isinstance(event, Source):
+            event = replace(event, to="", first=0)
+        elif self._alone and not isinstance(event, Notice | TargetState):
+            event = replace(event, to="")
+        if not (self._alone and isinstance(event, TargetState)):
+            self.broadcast.publish(event)
+
+    def _changed(self) -> None:
+        if self._timeline:
+            self._timeline.wake()
 
     def _note(self, event: Event) -> None:
         """Write down what a server needs to continue after being killed."""
         if isinstance(event, Source):
             self._hear(event)
         elif isinstance(event, Commit | Close):
-            self._past = fold(self._past, event, self._pair.target)
+            self.targets.note(event)
 
     def _hear(self, source: Source) -> None:
-        if fresh := self._past.fresh(source):
+        if fresh := source.committed[max(0, self._words - source.first) :]:
+            self._words += len(fresh)
             self._settled = max(self._settled, round(fresh[-1].end * SAMPLE_RATE))
-            settled = Settled(fresh, self._settled)
-            self._past = fold(self._past, settled, self._pair.target)
-            self.broadcast.journal.hear(settled)
+            self.broadcast.journal.hear(Settled(fresh, self._settled))
         elif not source.tail:
             certain = round((source.audio_s - _CERTAIN) * SAMPLE_RATE)
             self._settled = max(self._settled, certain)
 
 
-class _Watched(Pulled):
+class _Watched(Lanes):
     """Tells when what was heard has been translated."""
 
     def __init__(self, stepped: Callable[[], None], *how: Any) -> None:
@@ -265,8 +341,8 @@ class _Watched(Pulled):
         self._stepped = stepped
 
     def next(self, hungry: bool = True) -> list[News]:
-        """Do some work, or take some audio; see `Pulled`."""
-        news = super().next()
+        """Wait for what happens next; see `Lanes`."""
+        news = super().next(hungry)
         if any(isinstance(item, Done) and item.work is Work.TRANSLATE for item in news):
             self._stepped()
         return news

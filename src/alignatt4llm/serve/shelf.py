@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 
 from alignatt4llm.serve.errors import UnknownSession
 from alignatt4llm.serve.journal import Journal, journal_path, read_header, remove_older
-from alignatt4llm.serve.past import Past
+from alignatt4llm.serve.pasts import Pasts
 
 
 class Shelf:
@@ -48,7 +48,7 @@ class Shelf:
         """Open a journal that nobody writes to."""
         return await run_in_threadpool(Journal, self._path(session))
 
-    async def past(self, session: str) -> tuple[Journal, Past]:
+    async def past(self, session: str) -> tuple[Journal, Pasts]:
         """Open a journal that nobody writes to, and read all of it."""
         journal = await self.journal(session)
         return journal, await run_in_threadpool(journal.past)

@@ -6,6 +6,35 @@ from contextlib import contextmanager
 from threading import Lock
 
 
+class Busy:
+    """How long at least one thread of a session was inside an engine; threads share passes."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._inside = 0
+        self._began = self._seconds = 0.0
+
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """Mark the time during which this thread is."""
+        with self._lock:
+            self._began = self._began if self._inside else time.monotonic()
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+                if not self._inside:
+                    self._seconds += time.monotonic() - self._began
+
+    @property
+    def seconds(self) -> float:
+        """The time so far."""
+        with self._lock:
+            return self._seconds + (time.monotonic() - self._began if self._inside else 0.0)
+
+
 class Steps:
     """Knows since when each thread is inside an engine.
 
