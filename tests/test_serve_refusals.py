@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed
         ('"start"', "bad_message"),
         ("[" * 100_000, "bad_message"),
         ('{"type": "dance"}', "bad_message"),
-        ('{"type": "start", "version": 2, "to": "de"}', "bad_message"),
+        ('{"type": "start", "version": 3, "to": "de"}', "bad_message"),
         ('{"type": "start", "version": "1", "to": "de"}', "bad_message"),
         ('{"type": "start", "version": 1}', "bad_message"),
         ('{"type": "start", "version": 1, "to": 7}', "bad_message"),

@@ -89,7 +89,7 @@ def test_who_watches_comes_back_before_the_speaker_does(tmp_path):
 def test_who_watches_slowly_is_sent_to_the_session_that_goes_on(tmp_path):
     async def lag(registry, session):
         """Be in the middle of a feed when its session fails."""
-        feed = Captions(registry)._stream(await registry.broadcast(session), 0)
+        feed = Captions(registry)._stream(await registry.broadcast(session), 0, "")
         await anext(feed)
         registry._sessions[session].stop(EngineFailed("It broke."))
         while session in registry._sessions:

@@ -11,6 +11,7 @@ ServeError
 └── Farewell                                                 the conversation ends
     ├── Unauthorized      no token, a wrong one, or a foreign origin
     ├── UnknownSession    nothing to resume under this name and key
+    ├── WrongVersion      a session of another version of the protocol
     ├── Unsupported       no head set for this pair
     ├── Busy              every place is taken
     ├── Draining          the server is being stopped; resume when it is back
@@ -121,6 +122,12 @@ class UnknownSession(Farewell):
 
     code = "unknown_session"
     status = 404
+
+
+class WrongVersion(Farewell):
+    """The session was begun with another version of the protocol."""
+
+    code = "wrong_version"
 
 
 class Unsupported(Farewell):

@@ -17,7 +17,6 @@ from alignatt4llm.events import Notice
 from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.serve.broadcast import Broadcast
 from alignatt4llm.serve.errors import (
-    BadMessage,
     Busy,
     Draining,
     EngineStuck,
@@ -27,6 +26,7 @@ from alignatt4llm.serve.errors import (
     TooLong,
     UnknownSession,
     Unsupported,
+    WrongVersion,
 )
 from alignatt4llm.serve.lifecycle import State
 from alignatt4llm.serve.limits import Limits
@@ -226,7 +226,7 @@ class Registry:
         _check_key(header, wish.key)
         if wish.version != header["version"]:
             begun = f"This session was begun with version {header['version']} of the protocol"
-            raise BadMessage(f"{begun}; resume it with that.")
+            raise WrongVersion(f"{begun}; resume it with that.")
         if header["audio"] == "s16le" and wish.position > self.limits.session * BYTES_PER_SECOND:
             raise TooLong("'position' lies beyond the longest session.")
         if found := self._running(wish.session):
