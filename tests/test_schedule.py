@@ -179,7 +179,7 @@ class Failing:
     """Says a thing and fails in the same step; it may fail to hear as well."""
 
     def __init__(self, deaf_after=9):
-        self.targets = {"de": self}
+        self.targets, self.stays = {"de": self}, True
         self.chunks, self.deaf_after = 0, deaf_after
         self.deaf = Flag()
 
@@ -354,7 +354,7 @@ class Deafened:
     """Hears two chunks while the first is translated, and fails at the third."""
 
     def __init__(self):
-        self.targets = {"de": self}
+        self.targets, self.stays = {"de": self}, True
         self.heard, self.deaf = 0, Flag()
 
     def listen(self, samples):

@@ -246,13 +246,13 @@ def test_a_dropped_target_says_what_was_heard_and_ends(at, more):
     assert in_words(said(alone("it"), "it"))[: len(words)] == words
     later = events[events.index(end) + 1 :]
     assert not any(e.to == "it" for e in later if not isinstance(e, Source))
-    assert said(events, "de") == said(alone("de"), "de") and list(stream.targets) == ["de"]
+    assert said(events, "de") == said(alone("de"), "de") and not stream.targets
     heard = sum(word.end <= end.audio_s for word in WORDS)
     assert len(words) >= 2 * (heard - 2)
 
 
 def test_a_target_that_was_dropped_may_come_again():
-    events, _ = late(Begins.NEXT, 2, drops=16, again=17)
+    events, _ = late(Begins.NEXT, 2, drops=16, again=22)
     assert [e.to for e in events if isinstance(e, End)].count("it") == 2
     numbers = [e.utterance for e in events if isinstance(e, Close) and e.to == "it"]
     assert numbers == sorted(set(numbers)) and max(numbers) >= 7
@@ -274,6 +274,7 @@ class Dumb:
     """A target that fails at its second step."""
 
     to = "it"
+    stays = True
 
     def __init__(self):
         self.steps = 0

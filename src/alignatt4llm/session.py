@@ -128,7 +128,11 @@ class Session:
         The open utterance, as heard and as said.
     to
         Code of the language that it says.
+    stays
+        Whether it goes on until its stream ends.
     """
+
+    stays = True
 
     def __init__(
         self,

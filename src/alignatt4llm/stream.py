@@ -127,7 +127,7 @@ class Stream:
     Attributes
     ----------
     targets
-        What goes on, by the code of its language.
+        What has not ended, by the code of its language.
     words
         Every committed word of the stream.
     recognizer
@@ -194,7 +194,7 @@ class Stream:
             Which words it begins with; by default with those that are heard next, and none is
             left out where a stream begins or is continued.
         before
-            What was said in this language before it was dropped.
+            What was said in this language before it was dropped; it has to have ended.
         """
         late = _Late(begins, before, self.words) if begins else None
         with self._lock:
@@ -203,8 +203,14 @@ class Stream:
 
     def drop(self, to: str) -> None:
         """Say in a language what was heard for good by now, and end it."""
+        if line := self.targets.get(to):
+            line.stays = False
+
+    def forget(self, line: "_Line") -> None:
+        """Part with a target that has ended."""
         with self._lock:
-            self.targets = {code: line for code, line in self.targets.items() if code != to}
+            kept = {to: each for to, each in self.targets.items() if each is not line}
+            self.targets = kept
 
     def listen(self, samples: Samples) -> Heard:
         """Recognise the next chunk; it may run while other threads translate."""
@@ -217,7 +223,7 @@ class Stream:
 
     def last(self, line: "_Line") -> Recognition:
         """Return what is heard at the end of the stream; nothing for a target that was dropped."""
-        if line not in self.targets.values():
+        if not line.stays:
             return Recognition()
         with self._ending:
             if self._last is None:
@@ -253,10 +259,17 @@ class _Late:
 
 
 class _Line:
-    """One target of a stream, from the word on with which it begins."""
+    """One target of a stream, from the word on with which it begins.
+
+    Attributes
+    ----------
+    stays
+        Whether it goes on.
+    """
 
     def __init__(self, stream: Stream, session: Says, late: "_Late | None") -> None:
         self._stream, self._session, self._late = stream, session, late
+        self.stays = True
 
     def translate(self, heard: Sequence[Heard]) -> Iterator[Event]:
         """Say what follows from what was heard, once there is something to begin with."""
@@ -275,6 +288,7 @@ class _Line:
             words = self._stream.words[: len(self._stream.words) - len(last.committed)]
             yield self._begin(words, 0, self._stream.samples)
         yield from self._session.finish(Recognition() if self._late else last)
+        self._stream.forget(self)
 
     def _begin(self, words: Sequence[SourceWord], first: int, samples: int) -> TargetState:
         assert self._late

@@ -67,6 +67,11 @@ works on what came before; both as fast as they can, always on the newest audio 
 class Says(Protocol):
     """What says in one language what was heard."""
 
+    @property
+    def stays(self) -> bool:
+        """Whether it goes on; if not, it is finished once it has said what it was given."""
+        ...
+
     def translate(self, heard: Sequence[Heard]) -> Iterator[Event]:
         """Take in what was heard, in order, and yield what follows from all of it."""
         ...
@@ -81,7 +86,7 @@ class Fed(Protocol):
 
     @property
     def targets(self) -> Mapping[str, Says]:
-        """The languages, by their codes; what is no longer among them is finished."""
+        """The languages, by their codes; others may come while it runs."""
         ...
 
     def listen(self, samples: Samples) -> Heard:
@@ -98,7 +103,6 @@ class _Line:
     works: bool = False
     over: bool = False
     failed: bool = False
-    stays: bool = True
 
     @property
     def behind(self) -> bool:
@@ -185,14 +189,12 @@ class Feeder:
             raise self._problem
 
     def _follow(self) -> None:
-        """See which targets have come, and which have gone."""
+        """See which targets have come, and forget those that are over."""
         self._lines = [(to, line) for to, line in self._lines if not line.over]
-        targets, known = self._session.targets, dict(self._lines)
-        for to, line in self._lines:
-            line.stays = targets.get(to) is line.says
         if not self._ended:
-            fresh = [(to, _Line(says)) for to, says in targets.items() if to not in known]
-            self._lines += fresh
+            known = dict(self._lines)
+            targets = self._session.targets.items()
+            self._lines += [(to, _Line(says)) for to, says in targets if to not in known]
 
     def _go_on(self, timeline: Timeline, to: str, line: _Line) -> None:
         """Let a target do what it can do now."""
@@ -208,7 +210,7 @@ class Feeder:
 
     def _is_last(self, line: _Line) -> bool:
         """Whether a target that has nothing to do will never have."""
-        return not line.stays or (self._ended and not self._hears and self._finishes())
+        return not line.says.stays or (self._ended and not self._hears and self._finishes())
 
     def take(self, news: Iterable[News]) -> Iterator[Event]:
         """Take in what happened and yield the events of it."""
@@ -224,7 +226,7 @@ class Feeder:
                     self._ended, self._problem = True, problem
                 case Came(Work.RECOGNISE, heard):
                     for _, line in self._lines:
-                        if line.stays:
+                        if line.says.stays:
                             line.heard.append(heard)
                 case Came(_, event) if self._is_news(event):
                     yield event
@@ -261,7 +263,7 @@ class Feeder:
 
     def _waits(self) -> bool:
         """Whether the recogniser waits for the targets."""
-        staying = [line for _, line in self._lines if line.stays]
+        staying = [line for _, line in self._lines if line.says.stays]
         return not self._regime.overlaps and bool(staying) and all(line.behind for line in staying)
 
     def _audio_due(self) -> Samples | None:

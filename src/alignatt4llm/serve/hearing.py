@@ -27,6 +27,8 @@ class Hearing:
         Wall clock in seconds.
     """
 
+    stays = True
+
     def __init__(
         self,
         recognizer: Recognizer,

@@ -61,7 +61,10 @@ class Targets:
             if each.begins is None:
                 session.restore(each.past.standing, start, each.past.delays)
             self._put(to, session, stream, each.begins)
-        self._stream = stream
+        with self._lock:
+            self._stream = stream
+            for to in self._dropped:  # while others were opened
+                stream.drop(to)
         self._there.set()
 
     def add(self, to: str, from_start: bool, clock: float) -> None:
