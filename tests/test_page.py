@@ -314,3 +314,33 @@ def test_what_goes_wrong_is_said(page, server):
     while not server.registry.taken and time.monotonic() < deadline:
         time.sleep(0.05)
     assert server.registry.taken == 1
+
+
+def test_several_languages_stand_beside_each_other(page, tmp_path):
+    """Each says everything, none changes what it has said, and no language of another source."""
+    page.click("#others summary")
+    offered = page.locator("#more option:not([hidden])")
+    values = offered.evaluate_all("options => options.map(({ value }) => value)")
+    assert page.input_value("#pair") == "en-de" and "en-de" not in values
+    assert {value.split("-")[0] for value in values} == {"en"}
+    page.select_option("#more", ["en-it", "en-zh"])
+    page.evaluate("""() => {
+      window.beside = [];
+      new MutationObserver((records) => {
+        for (const { target, removedNodes } of records) {
+          const role = target.closest?.("[role=log]");
+          if (role && removedNodes.length) window.beside.push(target.textContent);
+        }
+      }).observe(document.getElementById("beside"), { childList: true, subtree: true });
+    }""")
+    play_file(page, write_wav(tmp_path / "talk.wav", tones(range(len(SCRIPT)))))
+    page.wait_for_function("() => document.body.dataset.state === 'ended'", timeout=60_000)
+    assert said(page) == EVERYTHING
+    columns = page.locator("#beside section")
+    assert columns.locator("h2").all_text_contents() == ["Italian", "Chinese"]
+    for lang in ("it", "zh"):
+        text = page.locator(f"#beside div[lang={lang}]").text_content()
+        assert "".join(text.split()) == EVERYTHING.replace(" ", "")
+        assert page.locator(f"#beside span[lang={lang}]").text_content() == ""
+    assert page.evaluate("window.beside") == [] and page.evaluate("window.changes") == []
+    assert page.is_disabled("#more") is False

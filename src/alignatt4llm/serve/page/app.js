@@ -1,15 +1,18 @@
 // The page: wires the source, the link, the record and the views together.
 
 import { show } from "./attention.js";
+import { Beside } from "./beside.js";
 import { Captions } from "./captions.js";
 import { Link } from "./link.js";
 import { Notices } from "./notices.js";
+import { Only } from "./only.js";
 import { Record } from "./record.js";
 import { open } from "./sound.js";
 
 const $ = (id) => document.getElementById(id);
 const record = new Record();
 const notices = new Notices();
+const beside = new Beside($("beside"));
 const captions = new Captions((pieces) => {
   const { utterance } = pieces[0];
   const open_ = utterance === record.open && pieces[0].hold;
@@ -17,6 +20,7 @@ const captions = new Captions((pieces) => {
 });
 let sound = null;
 let link = null;
+let only = null; // the first language, whose words can be looked at
 let separator = " "; // between words of the source
 
 async function prepare() {
@@ -26,7 +30,9 @@ async function prepare() {
     const option = new Option(`${names.of(to)} (${names.of(from)} spoken)`, `${from}-${to}`);
     option.dataset.separator = separator;
     $("pair").append(option);
+    $("more").append(new Option(names.of(to), option.value));
   }
+  $("pair").addEventListener("change", offer);
   for (const [name, { chunk_s }] of Object.entries(about.latencies)) {
     $("latency").append(new Option(`${name} (${chunk_s} s steps)`, name));
   }
@@ -34,6 +40,18 @@ async function prepare() {
   $("latency").value = "medium";
   for (const id of ["pair", "latency", "source"]) remember(id);
   $("file").hidden = $("source").value !== "file";
+  offer();
+}
+
+/** Offer the other languages that the spoken one can be translated into. */
+function offer() {
+  const [from] = $("pair").value.split("-");
+  for (const option of $("more").options) {
+    option.hidden = option.value === $("pair").value || option.value.split("-")[0] !== from;
+    option.disabled = option.hidden;
+    option.selected &&= !option.hidden;
+  }
+  $("others").hidden = ![...$("more").options].some((option) => !option.hidden);
 }
 
 async function start() {
@@ -54,9 +72,12 @@ async function start() {
   notices.restart();
   captions.newParagraph();
   captions.language(to);
+  const more = [...$("more").selectedOptions].map(({ value, text }) => [value.split("-")[1], text]);
+  beside.restart(more);
+  only = new Only(to);
   $("words").lang = from;
   separator = $("pair").selectedOptions[0].dataset.separator;
-  link = new Link({ from, to, latency: $("latency").value });
+  link = new Link({ from, to: [to, ...more.map(([code]) => code)], latency: $("latency").value });
   link.addEventListener("event", ({ detail }) => take(detail));
   link.addEventListener("status", ({ detail }) => measure(detail));
   link.addEventListener("session", ({ detail }) => begin(detail));
@@ -75,6 +96,7 @@ function finish() {
 
 function begin(session) {
   record.restart();
+  only = new Only(only.to);
   for (const anchor of $("transcripts").children) {
     anchor.href = `transcripts/${session}.${anchor.dataset.kind}`;
   }
@@ -92,6 +114,9 @@ function download(kind) {
 
 function take(event) {
   if (event.type === "notice") return notices.take(event);
+  beside.take(event);
+  event = only.take(event);
+  if (!event) return;
   captions.add(record.take(event));
   if (event.type === "close" && !record.open.pieces.length) captions.newParagraph();
   captions.hold(record.held);
@@ -130,7 +155,7 @@ function state({ name, message }) {
 
 function running(on) {
   $("toggle").textContent = on ? "Stop" : "Start";
-  for (const id of ["source", "pair", "latency", "file"]) $(id).disabled = on;
+  for (const id of ["source", "pair", "more", "latency", "file"]) $(id).disabled = on;
 }
 
 function tell(message, bad = false) {

@@ -1,13 +1,13 @@
 // The audio door's client: one session over as many connections as it takes.
 
-const VERSION = 1;
+const VERSION = 2;
 const KEPT = 300 * 32000; // bytes of audio kept at most: an engine that hangs is noticed after 120 s
 const BUFFERED = 256 * 1024; // bytes on their way at most
 const SILENCE = 15000; // ms without any message after which the connection is dead
 const WAITS = [300, 1000, 2000, 4000, 8000]; // ms between attempts
 const FINAL = new Set([
   "unauthorized", "unsupported_direction", "busy", "replaced", "idle", "too_long",
-  "too_many_errors", "bad_audio",
+  "too_many_errors", "bad_audio", "wrong_version",
 ]);
 
 /**
@@ -15,7 +15,7 @@ const FINAL = new Set([
  * message}; names: connecting, live, waiting, ended, failed) and `session` (detail: its name).
  */
 export class Link extends EventTarget {
-  /** @param {{from: string, to: string, latency: string}} wish */
+  /** @param {{from: string, to: string[], latency: string}} wish */
   constructor(wish) {
     super();
     this.wish = wish;
