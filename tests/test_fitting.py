@@ -325,3 +325,59 @@ def test_an_interpreter_says_which_model_and_engine_it_has(system, model, engine
     assert (found.system.model, found.system.engine) == (model, engine)
     assert found.system == replace(system, model=model, engine=engine)
     assert bool(found.threads) == (engine == LLAMA)
+
+
+TARGETS = [
+    # measured, targets, chosen, what is told
+    ({("small", LLAMA): FAST, ("large", LLAMA): FAIR}, 1, "large", "large in llama.cpp: 0.43"),
+    ({("small", LLAMA): FAST, ("large", LLAMA): FAIR}, 3, "small", "for 3 languages at once up to"),
+    ({("small", LLAMA): Speed(0.05, 0.004), ("large", LLAMA): SLOW}, 2, "small", "up to 0.2 s"),
+    ({("small", LLAMA): FAST, ("large", LLAMA): FAIR}, 40, "small", "so it will lag"),
+    ({("small", LLAMA): FAIR, ("large", LLAMA): SLOW}, 8, "small", "so it will lag"),
+]
+
+
+@pytest.mark.parametrize(("costs", "targets", "chosen", "told"), TARGETS)
+def test_several_languages_are_weighed_together(monkeypatch, costs, targets, chosen, told):
+    (model, _), _, why = fits(monkeypatch, BOTH, costs, targets=targets)
+    assert model == chosen and told in why
+    assert ("languages at once" in why) == (targets > 1)
+
+
+CROWDS = [
+    (System("small", engine=LLAMA), FAST, 2, False),
+    (System("small", engine=LLAMA), FAIR, 2, False),
+    (System("small", engine=LLAMA), FAIR, 3, True),
+    (System("small", engine=LLAMA), SLOW, 3, True),
+    (System("small", engine="vllm"), SLOW, 3, False),  # it is not measured
+    (System("another", engine=LLAMA), SLOW, 3, False),
+    (System("small", engine=LLAMA), AlignattError("broken"), 3, False),  # loading it tells
+]
+
+
+@pytest.mark.parametrize(("system", "cost", "targets", "crowded"), CROWDS)
+def test_more_languages_than_are_live_are_told_of_a_given_model(
+    monkeypatch, system, cost, targets, crowded
+):
+    monkeypatch.setattr(fitting, "RANKED", BOTH)
+
+    def speed_of(known, engine, tell):
+        if isinstance(cost, Exception):
+            raise cost
+        return cost
+
+    told = fitting.crowded(system, targets, 0.7, speed_of)
+    assert bool(told) == crowded
+    if crowded:
+        load = f"{cost.times(targets).settled(0.7):.2g} s of computing a second of speech"
+        assert f"{targets} languages at once take up to {load}" in told
+
+
+def test_what_is_told_of_several_languages_is_told_live_only(monkeypatch):
+    monkeypatch.setattr(fitting, "RANKED", BOTH)
+    monkeypatch.setattr(fitting, "speed", lambda *_: SLOW)
+    for live, targets, count in ((True, 3, 1), (True, 1, 0), (False, 3, 0)):
+        told = []
+        given = System("small", engine=LLAMA)
+        found = fitted(given, targets=targets, live=live, tell=told.append)
+        assert found.model == "small" and len(told) == count

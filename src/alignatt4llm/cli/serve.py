@@ -64,7 +64,10 @@ def add_parser(subparsers: Any) -> None:
         help="where transcripts are kept (a folder of yours by default)",
     )
     parser.add_argument("--keep-days", type=float, default=7, help="and how long (%(default)s)")
-    parser.add_argument("--sessions", type=int, default=8, help="at once, at most (%(default)s)")
+    parser.add_argument(
+        "--sessions", type=int, default=8,
+        help="at once, at most; each language of one counts (%(default)s)",
+    )  # fmt: skip
     parser.add_argument("--hours", type=float, default=6, help="of one session (%(default)s)")
     system.add_options(parser)
     parser.set_defaults(run=run)

@@ -12,7 +12,8 @@ class Limits:
     Attributes
     ----------
     sessions
-        Sessions at once, those that wait for their client to come back included.
+        Sessions at once, those that wait for their client to come back included; one that is
+        translated into several languages counts as so many.
     session
         Longest audio of one session.
     idle
