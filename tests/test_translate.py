@@ -20,6 +20,7 @@ from alignatt4llm import interpreter
 from alignatt4llm.audio.decode import read
 from alignatt4llm.cli.main import main
 from alignatt4llm.heads.headset import HeadSet
+from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.weights import embedded, wheels
 from alignatt4llm.weights.embedded import Embedded
 from alignatt4llm.weights.wheels import WheelFile
@@ -282,3 +283,76 @@ def test_a_long_recording_flows_to_its_end(tmp_path, target):
     joint = "" if target == "zh" else " "
     assert said(jsonl) == joint.join(close["target"] for close in closes if close["target"])
     assert max(len(event["committed"]) for event in heard if event["type"] == "source") <= 48
+
+
+TARGETS = ("de", "it", "zh")
+
+
+@pytest.fixture
+def heard(monkeypatch):
+    """The samples that recognisers are given."""
+    counted, hear = [], Interpreter.hear
+
+    def counting(self, *asked):
+        recognizer = hear(self, *asked)
+        feed = recognizer.feed
+        recognizer.feed = lambda samples: (counted.append(len(samples)), feed(samples))[1]
+        return recognizer
+
+    monkeypatch.setattr(Interpreter, "hear", counting)
+    return counted
+
+
+def at_once(folder, *options):
+    """Translate into three languages; return the events, and the folder's files by name."""
+    files = ["--jsonl", folder / "all.jsonl", "--txt", folder / "all.txt"]
+    assert translate(RECORDING, "--to", *TARGETS, "--fast", *options, *files) == 0
+    return events(folder / "all.jsonl")
+
+
+def of(code, every):
+    return [event for event in every if event.get("to") == code and event["type"] != "source"]
+
+
+@pytest.mark.usefixtures("ready")
+def test_three_targets_hear_the_recording_once(tmp_path, heard):
+    every = at_once(tmp_path)
+    assert sum(heard) == sum(map(len, read(RECORDING)))
+    sources = set()
+    for code in TARGETS:
+        *rest, end = of(code, every)
+        text = "".join(event["text"] for event in rest if event["type"] == "commit")
+        assert end["type"] == "end" and "".join(end["units"]) == "".join(text.split())
+        assert "".join((tmp_path / f"all.{code}.txt").read_text("utf-8").split()) == "".join(
+            text.split()
+        )
+        sources.add(" ".join(event["source"] for event in rest if event["type"] == "close"))
+    assert len(sources) == 1
+    assert re.search("Jahre", (tmp_path / "all.de.txt").read_text("utf-8"))
+
+
+@pytest.mark.slow
+def test_three_targets_at_once_say_what_each_says_alone(tmp_path, monkeypatch, loaded):
+    """Word for word, though they share passes, where a batch does not round differently."""
+    torch = pytest.importorskip("torch")
+    from alignatt4llm.translators.transformers import TransformersTranslator
+
+    exact = copy(interpreter.Interpreter(interpreter.System("embedded", engine="transformers")))
+    exact.translator = TransformersTranslator(exact.location, threads=1, dtype=torch.float32)
+    monkeypatch.setattr(interpreter, "Interpreter", lambda *_, **__: exact)
+    options = ["--model", "embedded", "--engine", "transformers"]
+    every = at_once(tmp_path, *options)
+    for code in TARGETS:
+        lone = tmp_path / f"{code}.jsonl"
+        assert translate(RECORDING, "--to", code, "--fast", *options, "--jsonl", lone) == 0
+        alone = of(code, events(lone))
+        kinds = ("commit", "close")
+        told = [
+            [
+                {key: value for key, value in e.items() if key != "wall_s"}
+                for e in some
+                if e["type"] in kinds
+            ]
+            for some in (of(code, every), alone)
+        ]
+        assert told[0] == told[1] and told[0]

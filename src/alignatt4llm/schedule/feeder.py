@@ -122,7 +122,8 @@ class Feeder:
 
     Whoever is late takes everything that has come in meanwhile: audio is joined, and a translator
     sees the newest source only. No target waits for another: in turn, the recogniser goes on as
-    soon as one of them has said what follows from all that was heard.
+    soon as one of them has said what follows from all that was heard. Where nothing is joined, so
+    that nobody is late, it waits for all of them.
 
     Parameters
     ----------
@@ -263,8 +264,9 @@ class Feeder:
 
     def _waits(self) -> bool:
         """Whether the recogniser waits for the targets."""
-        staying = [line for _, line in self._lines if line.says.stays]
-        return not self._regime.overlaps and bool(staying) and all(line.behind for line in staying)
+        behind = [line.behind for _, line in self._lines if line.says.stays]
+        enough = any if self._most == self._chunk else all  # none is late where none is joined
+        return not self._regime.overlaps and bool(behind) and enough(behind)
 
     def _audio_due(self) -> Samples | None:
         """Take the audio that the recogniser should hear now, if it should."""
