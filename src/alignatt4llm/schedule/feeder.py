@@ -211,7 +211,8 @@ class Feeder:
 
     def _is_last(self, line: _Line) -> bool:
         """Whether a target that has nothing to do will never have."""
-        return not line.says.stays or (self._ended and not self._hears and self._finishes())
+        heard_all = self._ended and not self._hears and not any(map(len, self._audio))
+        return not line.says.stays or (heard_all and self._finishes())
 
     def take(self, news: Iterable[News]) -> Iterator[Event]:
         """Take in what happened and yield the events of it."""
