@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sessions import EN_DE
 
 from alignatt4llm.audio.samples import SAMPLE_RATE
-from alignatt4llm.events import Close, Commit, End, Source, TargetState
+from alignatt4llm.events import Close, Commit, End, Source, SourceWord, TargetState
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.outputs.only import Only
 from alignatt4llm.policy.alignatt import AlignAtt
@@ -171,22 +171,57 @@ def test_what_is_heard_is_told_once(slow):
     assert [word.text for _, word in sorted(heard.items())] == TEXT.split()
 
 
+def spoken_in(events, to):
+    """What the closes of a target say was spoken, each found in what was heard as it counts."""
+    only, words, spoken = Only(to), (), []
+    for event in filter(None, map(only.take, events)):
+        assert event.to == to
+        if isinstance(event, Source | TargetState):
+            words = event.committed if isinstance(event, Source) else ()
+        if isinstance(event, Close):
+            assert event.source == " ".join(word.text for word in words[: event.words])
+            assert event.start == words[0].start
+            spoken.append(event.source)
+            words = words[event.words :]
+    return " ".join(spoken)
+
+
 @pytest.mark.parametrize("takes", [{}, {(T, "it"): 2.5}, {(T, "de"): 4.0, (T, "zh"): 0.7}])
 def test_the_events_of_one_target_are_those_of_a_stream_of_its_own(takes):
     """Its utterances, and in every close the words that were heard in it."""
     events = simulated(TARGETS, {R: 0.1, **takes})[0]
     for to in TARGETS:
-        only, words, spoken = Only(to), (), []
-        for event in filter(None, map(only.take, events)):
-            assert event.to == to
-            if isinstance(event, Source):
-                words = event.committed
-            if isinstance(event, Close):
-                assert event.source == " ".join(word.text for word in words[: event.words])
-                assert event.start == words[0].start
-                spoken.append(event.source)
-                words = words[event.words :]
-        assert " ".join(spoken) == TEXT
+        assert spoken_in(events, to) == TEXT
+
+
+@pytest.mark.parametrize("at", [3, 12, 20, 27])
+@pytest.mark.parametrize("begins", Begins)
+@pytest.mark.parametrize("slow", [0.0, 3.0])
+def test_so_are_those_of_a_target_that_is_late(at, begins, slow):
+    events, _ = late(begins, at, takes={(T, "it"): slow})
+    assert spoken_in(events, "de") == TEXT
+    mine = spoken_in(events, "it")
+    assert TEXT.endswith(mine) and (begins is Begins.NEXT or mine == TEXT)
+
+
+def test_one_target_of_several_by_hand():
+    words = [SourceWord(name, n, n + 1) for n, name in enumerate("abcdef")]
+
+    def source(first, last, to):
+        return Source(9, tuple(words[first:last]), (), float(last), to, first)
+
+    def heard(event):
+        found = only.take(event)
+        return found.utterance, found.first, "".join(word.text for word in found.committed)
+
+    only = Only("de")
+    assert heard(source(0, 2, "de")) == (0, 0, "ab")
+    assert only.take(Close(0, "a", "A", 0, 1, 2.0, 1, "it")) is None
+    assert heard(source(1, 3, "it")) == (0, 0, "abc")
+    assert only.take(Close(0, "a b", "A B", 0, 2, 3.0, 2, "de")).words == 2
+    assert heard(source(1, 4, "it")) == (1, 2, "cd")
+    assert heard(source(3, 6, "it")) == (1, 2, "cdef")
+    assert heard(source(0, 6, "zh")) == (1, 2, "cdef")
 
 
 def late(begins, at, to="it", drops=None, again=None, words=WORDS, takes=None):
