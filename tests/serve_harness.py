@@ -37,7 +37,7 @@ def serving(folder, interpreter=None, port=0, token=None, origins=(), to="", **l
         port=port,
         token=token,
         origins=origins,
-        defaults=Defaults(target=to),
+        defaults=Defaults(targets=(to,) if isinstance(to, str) and to else tuple(to)),
         limits=Limits(**limits),
     )
     server = Server(interpreter or ScriptedInterpreter(), settings)

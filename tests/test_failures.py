@@ -152,7 +152,7 @@ def test_a_token_that_no_client_can_send_is_refused_at_the_start(tmp_path, token
     ("options", "said"),
     [
         (["--to", "tlh"], "Unknown language 'tlh'"),
-        (["--to", "en"], "en-en"),
+        (["--to", "en"], "English is what is spoken"),
         (["--from", "martian"], "Unknown language 'martian'"),
         (["--origin", "their.site"], "--origin https://their.site"),
         (["--origin", "*"], "ALIGNATT_TOKEN"),
@@ -180,7 +180,7 @@ def test_a_token_with_a_line_end_around_it_is_taken_without(monkeypatch, tmp_pat
     with pytest.raises(SystemExit):
         main(["serve", "--model", "scripted", "--to", "de", "--transcripts", str(tmp_path)])
     assert served[0].token == "secret"
-    assert (served[0].defaults.source, served[0].defaults.target) == ("en", "de")
+    assert (served[0].defaults.source, served[0].defaults.targets) == ("en", ("de",))
 
 
 @pytest.mark.parametrize("path", ["/live", "/text", "/"])

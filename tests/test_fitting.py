@@ -242,12 +242,12 @@ def test_figures_do_not_depend_on_the_machine():
 @pytest.mark.models
 def test_a_dry_run_measures_nothing_and_shows_what_was_measured(monkeypatch, capsys):
     monkeypatch.setattr(speeds, "measure", None)
-    monkeypatch.setattr("alignatt4llm.cli.dry_run.known_speed", lambda model, engine: FAIR)
+    monkeypatch.setattr("alignatt4llm.settings.fitting.known_speed", lambda model, engine: FAIR)
     assert main(["translate", "--to", "de", "--dry-run"]) == 0
     shown = capsys.readouterr().out
     assert "0.43 s of computing a second of speech" in shown
     assert "embedded: Gemma 3 270M" in shown
-    monkeypatch.setattr("alignatt4llm.cli.dry_run.known_speed", lambda model, engine: None)
+    monkeypatch.setattr("alignatt4llm.settings.fitting.known_speed", lambda model, engine: None)
     assert main(["translate", "--to", "de", "--dry-run"]) == 0
     assert "until it is measured" in capsys.readouterr().out
 

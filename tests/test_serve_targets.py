@@ -14,11 +14,14 @@ from test_resume import header, live, speaker
 from websockets.exceptions import ConnectionClosed
 
 from alignatt4llm.events import Close, Commit, End, SourceWord, TargetState
+from alignatt4llm.machine.live import Speed
 from alignatt4llm.recognizers.tones import SCRIPT
 from alignatt4llm.scripted import ScriptedInterpreter
 from alignatt4llm.serve.journal import Journal, events_of
 from alignatt4llm.serve.past import Settled
 from alignatt4llm.serve.pasts import Pasts
+from alignatt4llm.settings import fitting
+from alignatt4llm.settings.system import System
 from alignatt4llm.stream import Begins
 
 MANY = {"version": 2, "to": ["de", "it", "zh"]}
@@ -287,6 +290,46 @@ def test_every_language_takes_a_place(tmp_path):
 
     with serving(tmp_path, sessions=4) as server:
         assert run(talk())["type"] in ("error", "target")
+
+
+@pytest.mark.parametrize(
+    ("cost", "to", "told"),
+    [
+        (Speed(0.2, 0.02), ["de", "it", "zh"], "3 languages at once take up to 0.63 s"),
+        (Speed(0.2, 0.02), ["de", "it"], ""),
+        (Speed(0.9, 0.1), ["de"], ""),
+        (None, ["de", "it", "zh"], ""),
+    ],
+)
+def test_more_languages_than_are_live_are_told_and_said(tmp_path, monkeypatch, cost, to, told):
+    monkeypatch.setattr(fitting, "known_speed", lambda *_: cost)
+
+    async def talk():
+        client = await Client(server).open(version=2, to=to)
+        await client.play(speech(range(4)))
+        await finish(client)
+        return client
+
+    interpreter = ScriptedInterpreter()
+    interpreter.system = System("embedded", engine="llama.cpp")
+    with serving(tmp_path, interpreter) as server:
+        client = run(talk())
+    notices = [frame["text"] for frame in client.frames if frame.get("kind") == "crowded"]
+    assert len(notices) == bool(told) and all(told in text for text in notices)
+    assert all(text_of(client, code) for code in to)
+
+
+def test_a_server_may_have_several_languages_of_its_own(tmp_path):
+    async def talk(version):
+        client = await Client(server).connect()
+        await client.say({"type": "start", "version": version})
+        hello = client.hello = await client.until("started")
+        await finish(client)
+        return hello
+
+    with serving(tmp_path, to=("de", "it")) as server:
+        assert run(talk(2))["to"] == ["de", "it"]
+        assert run(talk(1))["pair"] == "en-de"
 
 
 class Stuck:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from alignatt4llm.scripted import ScriptedInterpreter
     from alignatt4llm.session import Session
     from alignatt4llm.settings.system import System
+    from alignatt4llm.stream import Stream
     from alignatt4llm.text.languages import Pair
     from alignatt4llm.translators.scripted import ScriptedDrafter
 
@@ -41,6 +42,7 @@ _HOMES = {
     "scripted": ("ScriptedInterpreter",),
     "session": ("Session",),
     "settings.system": ("System",),
+    "stream": ("Stream",),
     "text.languages": ("Pair",),
     "translators.scripted": ("ScriptedDrafter",),
 }
@@ -63,6 +65,7 @@ __all__ = [
     "Session",
     "Source",
     "SourceWord",
+    "Stream",
     "System",
     "Trace",
     "UsageError",

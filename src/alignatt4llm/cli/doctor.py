@@ -159,8 +159,7 @@ def _models() -> list[str]:
 def _live(anew: bool) -> None:
     """Print what was measured of the models that come with the package, and what is chosen."""
     from alignatt4llm.settings.candidates import RANKED
-    from alignatt4llm.settings.fitting import fit
-    from alignatt4llm.settings.speeds import known_speed
+    from alignatt4llm.settings.fitting import as_known, fit
     from alignatt4llm.settings.system import System
     from alignatt4llm.translators.llamacpp.pace import FILE
     from alignatt4llm.weights.cache import cache_root
@@ -170,7 +169,7 @@ def _live(anew: bool) -> None:
     for each in RANKED:
         for engine in each.engines():
             _line("speed", f"{each} in {engine}: {_takes(each.known, engine, anew)}")
-    _line("auto", fit(System(), speeds=lambda model, engine, _: known_speed(model, engine)).why)
+    _line("auto", fit(System(), speeds=as_known).why)
 
 
 def _takes(model: "Embedded", engine: str, anew: bool) -> str:

@@ -6,20 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from alignatt4llm.cli.system import Choice
-from alignatt4llm.errors import AlignattError, Tell, extra, install, with_extra
+from alignatt4llm.errors import AlignattError, extra, install, with_extra
 from alignatt4llm.machine.device import Device
-from alignatt4llm.machine.live import Speed
 from alignatt4llm.policy.table import POLICIES
 from alignatt4llm.prompts.forms import RAW, SOURCE_MARK, STYLES, messages, prompt_form
 from alignatt4llm.prompts.prompt import Prompt
-from alignatt4llm.settings.fitting import fit
-from alignatt4llm.settings.speeds import known_speed
+from alignatt4llm.settings.fitting import as_known, fit
 from alignatt4llm.settings.system import System
 from alignatt4llm.text.languages import Pair
 from alignatt4llm.text.printable import printable
 from alignatt4llm.translators.table import engine_name, find_engine
 from alignatt4llm.weights.cards import ALIGNERS, RECOGNIZERS, TRANSLATORS, Card
-from alignatt4llm.weights.embedded import EMBEDDED, Embedded, find_embedded
+from alignatt4llm.weights.embedded import EMBEDDED, find_embedded
 from alignatt4llm.weights.gguf import is_gguf_file, read_header
 
 _SHOWN_HEADS = 8
@@ -38,7 +36,7 @@ def describe(chosen: Choice, schedule: str) -> str:
     """
     pairs, chunk = chosen.pairs, chosen.latency.chunk
     asked = [str(pair) for pair in pairs]
-    found = fit(chosen.system, chunk, pairs=asked, targets=len(pairs), speeds=_as_kept)
+    found = fit(chosen.system, chunk, pairs=asked, targets=len(pairs), speeds=as_known)
     system, taught = found.system, found.system.taught
     system = replace(system, model=taught.model, adapter=taught.folder) if taught else system
     engine = engine_name(system.engine, system.model, bool(taught))
@@ -71,11 +69,6 @@ def describe(chosen: Choice, schedule: str) -> str:
 
 def _direction(pairs: Sequence[Pair]) -> str:
     return f"{pairs[0].source.name} to {', '.join(pair.target.name for pair in pairs)}"
-
-
-def _as_kept(model: Embedded, engine: str, _: Tell) -> Speed | None:
-    """Return what was measured; nothing is measured now."""
-    return known_speed(model, engine)
 
 
 def _line(name: str, value: str) -> str:

@@ -13,7 +13,7 @@ from platformdirs import user_state_path
 from alignatt4llm.cli import system
 from alignatt4llm.cli.report import tell
 from alignatt4llm.errors import extra
-from alignatt4llm.text.languages import Pair, language
+from alignatt4llm.text.languages import Pair, language, targets
 
 if TYPE_CHECKING:
     from alignatt4llm.interpreter import Interpreter
@@ -50,7 +50,10 @@ def add_parser(subparsers: Any) -> None:
         help="another site whose pages may use this server, such as https://their.site; "
         "* for all, with a token; repeatable",
     )
-    parser.add_argument("--to", default="", metavar="LANG", help="target of clients that name none")
+    parser.add_argument(
+        "--to", nargs="+", default=[], metavar="LANG",
+        help="target of clients that name none; several for those that take them",
+    )  # fmt: skip
     parser.add_argument(
         "--from", dest="source", default="en", metavar="LANG",
         help="what is spoken when clients do not say it (%(default)s)",
@@ -105,16 +108,16 @@ def run(args: argparse.Namespace) -> int:
     return code
 
 
-def _languages(args: argparse.Namespace) -> tuple[str, str]:
+def _languages(args: argparse.Namespace) -> tuple[str, tuple[str, ...]]:
     """Return what is meant where a client names no language; UsageError if it cannot be."""
     source = language(args.source, tell)
     if not args.to:
-        return source.code, ""
-    pair = Pair(source, language(args.to, tell))
-    asked = system.system(args)
-    if not (asked.heads and asked.heads.pair == str(pair)):
-        replace(asked, heads=None).head_set(pair)
-    return source.code, pair.target.code
+        return source.code, ()
+    asked, into = system.system(args), targets(args.to, source, tell)
+    for pair in (Pair(source, target) for target in into):
+        if not (asked.heads and asked.heads.pair == str(pair)):
+            replace(asked, heads=None).head_set(pair)
+    return source.code, tuple(target.code for target in into)
 
 
 def _interpreter(args: argparse.Namespace) -> "Interpreter":

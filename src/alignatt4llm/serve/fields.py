@@ -48,7 +48,7 @@ class Fields:
             raise BadMessage(f"'{key}' must be text of at most {longest} characters.")
         return value
 
-    def texts(self, key: str, default: str | None = None, most: int = 100) -> list[str]:
+    def texts(self, key: str, default: list[str] | None = None, most: int = 100) -> list[str]:
         """Return a list of strings; one string is a list of one."""
         value = self._get(key, default)
         texts = [value] if isinstance(value, str) else value

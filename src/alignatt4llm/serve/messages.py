@@ -82,12 +82,17 @@ class Defaults:
     ----------
     source
         What is spoken.
-    target
+    targets
         What is translated into; empty where clients have to say it.
     """
 
     source: str = "en"
-    target: str = ""
+    targets: tuple[str, ...] = ()
+
+    @property
+    def target(self) -> str:
+        """The first of the targets, for those who take one only; empty if there is none."""
+        return next(iter(self.targets), "")
 
 
 Message = Start | Resume | Audio | Add | Drop | Finish | Ping
@@ -120,11 +125,12 @@ def parse(text: str, defaults: Defaults = Defaults(), version: int = VERSIONS[-1
         fields.only(("type", "version", "from", "to", "latency", "audio", "trace"))
         version, told = _version(fields), list[str]()
         source = fields.text("from", defaults.source)
-        default = defaults.target or None
         if version == 1:
-            pairs: tuple[Pair, ...] = (pair_of(source, fields.text("to", default), told.append),)
+            target = fields.text("to", defaults.target or None)
+            pairs: tuple[Pair, ...] = (pair_of(source, target, told.append),)
         else:
-            pairs = pairs_of(source, fields.texts("to", default), told.append)
+            names = fields.texts("to", list(defaults.targets) or None)
+            pairs = pairs_of(source, names, told.append)
         return Start(
             version,
             pairs,

@@ -44,6 +44,8 @@ from alignatt4llm.serve.pasts import Pasts
 from alignatt4llm.serve.sessions import BYTES_PER_SECOND, LiveSession
 from alignatt4llm.serve.shelf import Shelf
 from alignatt4llm.serve.steps import Steps
+from alignatt4llm.settings.fitting import as_known, crowded
+from alignatt4llm.settings.latency import LATENCIES
 from alignatt4llm.text.languages import Pair
 
 _CLEANING = 3600.0
@@ -176,7 +178,9 @@ class Registry:
         broadcast = Broadcast(journal)
         for sentence in wish.told:
             broadcast.publish(Notice("nearest", sentence))
-        return self._open(broadcast, Pasts(header["to"]), 0), key
+        opened = self._open(broadcast, Pasts(header["to"]), 0)
+        self._weigh(opened)
+        return opened, key
 
     def add(self, session: LiveSession, wish: Add) -> None:
         """Let a session be translated into another language.
@@ -196,8 +200,17 @@ class Registry:
         except ValueError as problem:
             raise Refused("Name one language in 'to'.") from problem
         session.add(pair, wish.from_start)
+        self._weigh(session)
         for sentence in told:
             session.broadcast.publish(Notice("nearest", sentence))
+
+    def _weigh(self, session: LiveSession) -> None:
+        """Tell a session of several languages if all that are said here are too many."""
+        if len(session.codes) < 2:
+            return
+        chunk = LATENCIES[session.header["latency"]].chunk
+        if said := crowded(self.interpreter.system, self.taken, chunk, as_known):
+            session.broadcast.publish(Notice("crowded", said))
 
     def drop(self, session: LiveSession, wish: Drop) -> None:
         """End a language of a session; raise Refused if that cannot be."""

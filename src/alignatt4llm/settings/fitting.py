@@ -9,7 +9,7 @@ from alignatt4llm.errors import AlignattError, Tell, silent
 from alignatt4llm.machine.live import Option, Speed, choose
 from alignatt4llm.settings.candidates import HERE, RANKED, Candidate
 from alignatt4llm.settings.latency import LATENCIES
-from alignatt4llm.settings.speeds import speed
+from alignatt4llm.settings.speeds import known_speed, speed
 from alignatt4llm.settings.system import System
 from alignatt4llm.translators.table import AUTO, engine_name, find_engine
 from alignatt4llm.weights.embedded import Embedded
@@ -18,6 +18,11 @@ MEDIUM = LATENCIES["medium"].chunk
 
 Speeds = Callable[[Embedded, str, Tell], Speed | None]
 """Returns how fast a model is in an engine; None if that is not known."""
+
+
+def as_known(model: Embedded, engine: str, _: Tell) -> Speed | None:
+    """Return what was measured of a model here, if anything was; nothing is measured now."""
+    return known_speed(model, engine)
 
 
 @dataclass(frozen=True, slots=True)
