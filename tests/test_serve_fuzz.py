@@ -92,6 +92,7 @@ GARBAGE = st.one_of(
 ).map(lambda text: ("bad", text))
 STEPS = st.one_of(
     GARBAGE,
+    st.sampled_from(["add", "drop"]).map(lambda kind: ("bad", f'{{"type": "{kind}", "to": "it"}}')),
     st.just(("bad", b"")),
     st.just(("start", '{"type": "start", "version": 1, "to": "de"}')),
     st.binary(min_size=1, max_size=4000).map(lambda data: ("audio", data)),
