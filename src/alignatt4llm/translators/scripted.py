@@ -78,10 +78,17 @@ class ScriptedDrafter:
             piece, word = pieces.pop(0)
             bare = "".join(piece.split())
             if not said.startswith(bare):
-                rest = bare[len(said) :] if bare.startswith(said) else ""
-                return [(rest, word), *pieces] if rest else pieces
+                return (
+                    [(_after(piece, len(said)), word), *pieces] if bare.startswith(said) else pieces
+                )
             said = said[len(bare) :]
         return pieces
+
+
+def _after(text: str, signs: int) -> str:
+    """Return what follows the first ``signs`` signs that are not white space."""
+    places = [place for place, sign in enumerate(text) if not sign.isspace()]
+    return text[places[signs - 1] + 1 :]
 
 
 class ScriptedTranslator:
