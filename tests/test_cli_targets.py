@@ -132,8 +132,9 @@ def test_a_glossary_is_for_one_language(talk, capsys):
 
 
 def test_one_missing_head_set_is_told_before_anything_is_loaded(talk, capsys):
-    assert translate(talk, "--to", "de", "fil", "--fast") == 2
-    assert "en-fil" in capsys.readouterr().err
+    command = ["translate", str(talk), "--to", "de", "fil", "--fast", "--model", "no/such"]
+    assert main([*command, "--no-calibration"]) == 2
+    assert "There is no head set for en-de" in capsys.readouterr().err
 
 
 def test_a_dry_run_tells_of_each_direction(capsys):

@@ -29,8 +29,8 @@ from alignatt4llm.heads.loading import load_head_set, shipped_head_sets
 from alignatt4llm.heads.pooling import pool
 from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.recognizers.timed import TimedTextRecognizer, spread
+from alignatt4llm.serve.directions import Directions
 from alignatt4llm.serve.errors import Unsupported
-from alignatt4llm.serve.registry import Registry
 from alignatt4llm.settings.system import System
 from alignatt4llm.text.languages import LANGUAGES, Pair
 from alignatt4llm.text.units import unit_spans
@@ -108,7 +108,7 @@ def test_the_order_of_choice(ship, given_set, own, shipped, kept, taken):
 
 
 def test_a_direction_has_two_languages():
-    with pytest.raises(UsageError, match="German is both what is spoken and what"):
+    with pytest.raises(UsageError, match="German is what is spoken"):
         choose("m", Pair(DE.target, DE.target))
 
 
@@ -494,8 +494,8 @@ SAMPLE = str(Path(__file__).parent.parent / "samples" / "fleurs-en-000.ogg")
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["--to", "en"], "English is both what is spoken and what it is translated into"),
-        (["--from", "de", "--to", "German"], "German is both"),
+        (["--to", "en"], "English is what is spoken"),
+        (["--from", "de", "--to", "German"], "German is what is spoken"),
         (["--to", "klingonese"], "Unknown language 'klingonese'"),
         (["--to", "Germna"], "did you mean German?"),
         (["--from", "yue", "--to", "en"], "The recogniser 'embedded' does not know Cantonese"),
@@ -559,13 +559,14 @@ def test_a_server_calibrates_before_it_serves_and_never_after(system, monkeypatc
 def test_a_server_refuses_speech_that_it_cannot_hear():
     pairs = ("de-en", "yue-en")
     interpreter = SimpleNamespace(pairs=pairs, system=System(recognizer="embedded"))
-    registry = SimpleNamespace(interpreter=interpreter, supported=lambda pair: None)
-    Registry.heard(registry, Pair.parse("de-en"))
+    directions = Directions(interpreter)
+    directions.require_heard(Pair.parse("de-en"))
     with pytest.raises(Unsupported, match="does not know Cantonese"):
-        Registry.heard(registry, Pair.parse("yue-en"))
-    assert Registry.directions.fget(registry) == "de-en, yue-en"
+        directions.require_heard(Pair.parse("yue-en"))
+    with pytest.raises(Unsupported, match="directions: de-en, yue-en"):
+        directions.require(Pair.parse("en-de"))
     interpreter.pairs = every_pair()
-    assert Registry.directions.fget(registry) == "992, listed at /about"
+    assert str(directions) == "992, listed at /about"
 
 
 def test_a_head_set_of_another_model_is_refused_by_a_server(system, tmp_path):
@@ -627,7 +628,7 @@ def test_languages_prints_a_table(capsys):
     ("options", "told"),
     [
         (["--from", "xx"], "Unknown language 'xx'"),
-        (["--from", "de", "--to", "de"], "German is both"),
+        (["--from", "de", "--to", "de"], "German is what is spoken"),
         (["--from", "yue"], "does not know Cantonese"),
         (["--model", "missing.gguf"], "There is no file 'missing.gguf'"),
     ],

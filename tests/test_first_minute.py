@@ -19,7 +19,7 @@ def test_the_demo_translates_its_recording(monkeypatch, capsys):
     asked = []
     monkeypatch.setattr(translate, "run", lambda args: asked.append(args) or 0)
     assert main.main(["demo", "--to", "it"]) == 0
-    assert (asked[0].to, asked[0].input, asked[0].realtime) == ("it", demo.SAMPLE, True)
+    assert (asked[0].to, asked[0].input, asked[0].realtime) == (["it"], demo.SAMPLE, True)
     assert "alignatt translate FILE" in capsys.readouterr().err
 
 

@@ -50,7 +50,7 @@ class Translation:
     def check(self, wish: Wish) -> None:
         """Refuse a direction once both its languages have come; see `Job`."""
         if wish.named and wish.target:
-            self._registry.heard(Pair(wish.source, wish.target))
+            self._registry.directions.require_heard(Pair(wish.source, wish.target))
 
     def language(self, wish: Wish) -> Language:
         """Return the target; see `Job`."""
@@ -69,7 +69,7 @@ class Translation:
                 "to",
             )
         pair = Pair(wish.source, wish.target)
-        self._registry.heard(pair)
+        self._registry.directions.require_heard(pair)
         return pair
 
 

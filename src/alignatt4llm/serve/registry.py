@@ -1,8 +1,6 @@
 """All sessions of a server: who may have one, who is waited for, what is on disk."""
 
 import asyncio
-import hashlib
-import hmac
 import logging
 import secrets
 import time
@@ -14,12 +12,11 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from alignatt4llm.audio.samples import SAMPLE_RATE
-from alignatt4llm.errors import UsageError
 from alignatt4llm.events import Notice
 from alignatt4llm.interpreter import Interpreter
-from alignatt4llm.recognizers.loading import require_known
 from alignatt4llm.serve.broadcast import Broadcast
 from alignatt4llm.serve.captioning import Captioning
+from alignatt4llm.serve.directions import Directions
 from alignatt4llm.serve.errors import (
     Busy,
     Draining,
@@ -28,10 +25,10 @@ from alignatt4llm.serve.errors import (
     Idle,
     Refused,
     TooLong,
-    UnknownSession,
     Unsupported,
     WrongVersion,
 )
+from alignatt4llm.serve.keys import check_key, digest
 from alignatt4llm.serve.lifecycle import State
 from alignatt4llm.serve.limits import Limits
 from alignatt4llm.serve.messages import (
@@ -52,8 +49,6 @@ from alignatt4llm.settings.fitting import as_known, crowded
 from alignatt4llm.settings.latency import LATENCIES
 from alignatt4llm.text.languages import Pair
 
-_LISTED = 40
-"""Directions that are listed in a sentence at most."""
 _CLEANING = 3600.0
 
 log = logging.getLogger(__name__)
@@ -90,6 +85,8 @@ class Registry:
 
     Attributes
     ----------
+    directions
+        What can be translated.
     draining
         Whether the server is being stopped.
     stuck
@@ -108,6 +105,7 @@ class Registry:
         captioning: Captioning | None = None,
     ) -> None:
         self.interpreter = interpreter
+        self.directions = Directions(interpreter)
         self.limits = limits
         self.metrics = metrics
         self.defaults = defaults
@@ -162,36 +160,15 @@ class Registry:
         finally:
             self._others -= places
 
-    def supported(self, pair: Pair) -> None:
-        """Raise Unsupported for a pair without a head set."""
-        if str(pair) not in self.interpreter.pairs:
-            raise Unsupported(f"{pair} cannot be translated here; directions: {self.directions}.")
-
-    def heard(self, pair: Pair) -> None:
-        """Raise Unsupported for a pair without a head set, or whose speech is not known."""
-        self.supported(pair)
-        try:
-            require_known(self.interpreter.system.recognizer, pair.source)
-        except UsageError as problem:
-            raise Unsupported(str(problem)) from problem
-
-    @property
-    def directions(self) -> str:
-        """What can be translated, in words."""
-        pairs = self.interpreter.pairs
-        if len(pairs) > _LISTED:
-            return f"{len(pairs)}, listed at /about"
-        return ", ".join(pairs) or "none"
-
     async def start(self, wish: Start) -> tuple[LiveSession, str]:
         """Open a session and return it with its key."""
         for pair in wish.pairs:
-            self.heard(pair)
+            self.directions.require_heard(pair)
         session, key = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
         header: dict[str, Any] = {
             "version": wish.version,
             "session": session,
-            "key_sha256": _digest(key),
+            "key_sha256": digest(key),
             "pair": str(wish.pairs[0]),
             "from": wish.pairs[0].source.code,
             "to": [pair.target.code for pair in wish.pairs],
@@ -219,7 +196,7 @@ class Registry:
         told: list[str] = []
         try:
             [pair] = pairs_of(session.header["from"], [wish.to], told.append)
-            self.supported(pair)
+            self.directions.require(pair)
             self.admit()
         except Farewell as problem:
             raise Refused(str(problem)) from problem
@@ -262,7 +239,7 @@ class Registry:
         """
         running = self._running(wish.session)
         header = running.header if running else await self._shelf.header(wish.session)
-        _check_key(header, wish.key)
+        check_key(header, wish.key)
         if wish.version != header["version"]:
             begun = f"This session was begun with version {header['version']} of the protocol"
             raise WrongVersion(f"{begun}; resume it with that.")
@@ -374,7 +351,7 @@ class Registry:
         """Continue a session from disk where its client can."""
         header = broadcast.journal.header
         for to in past.open:
-            self.supported(Pair.parse(f"{header['from']}-{to}"))
+            self.directions.require(Pair.parse(f"{header['from']}-{to}"))
         raw = header["audio"] == "s16le"
         start = max(past.settled, (wish.position + 1) // 2) if raw else past.settled
         if start > self.limits.session * SAMPLE_RATE:
@@ -415,12 +392,3 @@ class Registry:
         if session.life.state is not State.ATTACHED:
             return None
         return Idle(f"No audio came for {self.limits.idle:g} s; the session ended.")
-
-
-def _digest(key: str) -> str:
-    return hashlib.sha256(key.encode()).hexdigest()
-
-
-def _check_key(header: dict[str, Any], key: str) -> None:
-    if not hmac.compare_digest(header["key_sha256"], _digest(key)):
-        raise UnknownSession("There is no such session here, or no longer.")

@@ -59,7 +59,7 @@ class TextDoor:
         await accept(self._socket)
         try:
             init = await asyncio.wait_for(self._greeting(), self._limits.hello)
-            self._registry.supported(init.pair)
+            self._registry.directions.require(init.pair)
             with self._registry.place():
                 await self._serve(init)
         except TimeoutError:

@@ -194,8 +194,7 @@ def targets(names: Iterable[str], source: Language, tell: Tell = silent) -> tupl
     found: dict[Language, str] = {}
     for name in listed(names):
         target = language(name, tell)
-        if target == source:
-            raise UsageError(f"{target.name} is what is spoken; name another language for it.")
+        Pair(source, target).check()
         if target in found:
             both = f"'{found[target]}' and '{name}' are both {target.name}"
             raise UsageError(f"{both}; name each language once.")
@@ -257,8 +256,7 @@ class Pair:
         """Raise UsageError if both languages are the same."""
         if self.source == self.target:
             raise UsageError(
-                f"{self.source.name} is both what is spoken and what it is translated into; choose "
-                "two languages."
+                f"{self.source.name} is what is spoken; name another language to translate into."
             )
 
     @classmethod
