@@ -1,5 +1,6 @@
 """``--from auto``: the spoken language is found out once, from the first speech."""
 
+import argparse
 import json
 import time
 import wave
@@ -11,6 +12,7 @@ import pytest
 from alignatt4llm.audio.decode import chunks, read
 from alignatt4llm.audio.pace import in_real_time
 from alignatt4llm.audio.samples import SAMPLE_RATE
+from alignatt4llm.cli import spoken
 from alignatt4llm.cli.main import main
 from alignatt4llm.recognizers.base import Detecting
 from alignatt4llm.recognizers.whisper import WhisperEngine
@@ -123,23 +125,23 @@ def translated(tmp_path, name, *options):
 
 
 @pytest.mark.parametrize(
-    ("name", "target", "spoken"),
+    ("name", "target", "heard"),
     [("fleurs-en-000.ogg", "de", "English"), ("fleurs-de-003.ogg", "en", "German")],
 )
 def test_whisper_tells_the_language_of_real_speech(
-    embedded_whisper, tmp_path, capsys, name, target, spoken
+    embedded_whisper, tmp_path, capsys, name, target, heard
 ):
     assert isinstance(WhisperEngine(embedded_whisper), Detecting)
     sample = str(SAMPLES / name)
-    code, events = translated(
-        tmp_path, sample, "--from", "auto", "--to", target, "--model", "embedded"
-    )
-    assert code == 0
+    subtitles = tmp_path / "out.srt"
+    options = ["--to", target, "--model", "embedded", "--srt", str(subtitles)]
+    code, events = translated(tmp_path, sample, "--from", "auto", *options)
+    assert code == 0 and "-->" in subtitles.read_text("utf-8")
     [notice] = [
         event for event in events if event["type"] == "notice" and event["kind"] == "spoken"
     ]
-    assert notice["text"].startswith(f"{spoken} is spoken, it seems")
-    assert f"{spoken} is spoken, it seems" in capsys.readouterr().err
+    assert notice["text"].startswith(f"{heard} is spoken, it seems")
+    assert f"{heard} is spoken, it seems" in capsys.readouterr().err
     assert any(event["type"] == "commit" for event in events)
 
 
@@ -147,6 +149,13 @@ def test_without_speech_english_is_taken(embedded_whisper, tmp_path):
     silent = wav(tmp_path / "silent.wav", np.zeros(3 * SECOND))
     _, events = translated(tmp_path, silent, "--from", "Auto", "--to", "de", "--model", "embedded")
     assert next(event["kind"] for event in events if event["type"] == "notice") == "spoken"
+
+
+def test_speech_in_no_language_of_the_table_is_not_called_silence(reading, monkeypatch, tmp_path):
+    args = argparse.Namespace(source="auto", to=["de"])
+    monkeypatch.setattr(spoken, "_ears", lambda _: Ears(Spoken("cy", 0.95)))
+    [notice] = spoken.settled(args, iter([reading])).notices
+    assert notice.text == spoken.UNTOLD.format("English")
 
 
 @pytest.mark.parametrize(

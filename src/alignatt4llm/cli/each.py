@@ -4,9 +4,10 @@ import argparse
 from pathlib import Path
 
 from alignatt4llm.cli.files import Writes
+from alignatt4llm.cli.spoken import named
 from alignatt4llm.errors import UsageError
 from alignatt4llm.files.writing import is_stream
-from alignatt4llm.text.languages import Language, language, targets
+from alignatt4llm.text.languages import Language, targets
 
 
 class WritesEach(Writes):
@@ -14,7 +15,7 @@ class WritesEach(Writes):
 
     def paths(self, args: argparse.Namespace) -> list[Path]:
         """Return the files; raise UsageError if one cannot be had for each."""
-        into = targets(args.to, language(args.source))
+        into = targets(args.to, named(args.source))
         path: Path = getattr(args, self.dest)
         if len(into) > 1 and is_stream(path):
             raise UsageError(

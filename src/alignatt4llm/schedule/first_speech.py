@@ -35,11 +35,15 @@ class FirstSpeech:
     heard
         The blocks that were taken from the stream.
     spoken
-        The language that is the likeliest so far, and how sure that is; None before any speech.
+        The language that is the likeliest so far, and how sure that is; None before any speech,
+        or while it is in no language of the table.
+    voiced
+        Whether somebody spoke.
     """
 
     heard: list[Samples] = field(default_factory=list)
     spoken: tuple[Language, float] | None = None
+    voiced: bool = False
 
     def listen(self, blocks: Iterator[Samples], detect: Detect) -> None:
         """Take blocks until the language is known, or the stream ends, or it is no use to wait."""
@@ -62,6 +66,7 @@ class FirstSpeech:
 
     def _ask(self, voice: "_Voice", detect: Detect) -> bool:
         """Ask what is spoken; return whether that is sure."""
+        self.voiced = True
         found = detect(voice.samples)
         known = _in_table(found.language) if found else None
         if found and known and found.share >= (self.spoken[1] if self.spoken else 0.0):

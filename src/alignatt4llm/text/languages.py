@@ -174,7 +174,9 @@ def _by_tag(tag: str, name: str) -> tuple[Language | None, str]:
     return LANGUAGES[nearest], f"There is no '{name}'; {LANGUAGES[nearest].name} is taken."
 
 
-def targets(names: Iterable[str], source: Language, tell: Tell = silent) -> tuple[Language, ...]:
+def targets(
+    names: Iterable[str], source: Language | None, tell: Tell = silent
+) -> tuple[Language, ...]:
     """Return the languages that a stream is translated into.
 
     Parameters
@@ -182,7 +184,7 @@ def targets(names: Iterable[str], source: Language, tell: Tell = silent) -> tupl
     names
         What a user calls them; several in one name have commas between them.
     source
-        What is spoken.
+        What is spoken; None if that is not known yet.
     tell
         As for `language`.
 
@@ -194,7 +196,8 @@ def targets(names: Iterable[str], source: Language, tell: Tell = silent) -> tupl
     found: dict[Language, str] = {}
     for name in listed(names):
         target = language(name, tell)
-        Pair(source, target).check()
+        if source:
+            Pair(source, target).check()
         if target in found:
             both = f"'{found[target]}' and '{name}' are both {target.name}"
             raise UsageError(f"{both}; name each language once.")
