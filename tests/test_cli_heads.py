@@ -118,7 +118,7 @@ def test_pictures(folder, artefact, tmp_path, picture):
     [
         (["show", "none.json"], "is not a readable head set"),
         (["show", "embedded:en-cs"], "There is no head set for en-cs"),
-        (["calibrate", "--pair", "de-de", "--out", "a.json"], "choose two languages"),
+        (["calibrate", "--pair", "de-de", "--out", "a.json"], "German is what is spoken"),
         (["pool", "embedded:en-de", "Qwen3-1.7B:en-de", "--out", "a.json"], "the same model"),
         (["pool", "embedded:en-de", "none.json", "--out", "a.json"], "is not a readable head set"),
         (["score", "embedded:any", "--src", "{src}", "--tgt", "{tgt}"], "say with --pair"),
