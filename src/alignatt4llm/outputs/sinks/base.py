@@ -1,6 +1,7 @@
 """What captions are handed to: a sink, one cue after the other, in order."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from alignatt4llm.outputs.cues import Cue
@@ -10,6 +11,8 @@ SESSION = "{session}"
 """Stands in an address for the name of a stream."""
 TO = "{to}"
 """Stands in an address for the code of the language that is translated into."""
+Numbered = tuple[int, Cue]
+"""A cue and its number in its stream, from 1."""
 
 
 class Again(Exception):
@@ -95,6 +98,11 @@ class Sink(ABC):
 
     position = 1
     timeline = False
+
+    @property
+    def held(self) -> Sequence[Numbered]:
+        """The cues that it took and has not handed on yet, as it was given them; for any thread."""
+        return ()
 
     @abstractmethod
     def send(self, number: int, cue: Cue) -> None:

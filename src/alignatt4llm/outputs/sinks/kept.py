@@ -12,13 +12,10 @@ from alignatt4llm.errors import UsageError
 from alignatt4llm.files.reading import read_text
 from alignatt4llm.files.writing import Records
 from alignatt4llm.outputs.cues import Cue
-from alignatt4llm.outputs.sinks.base import Next, Origin
+from alignatt4llm.outputs.sinks.base import Next, Numbered, Origin
 from alignatt4llm.outputs.sinks.table import SINKS, Destination
 from alignatt4llm.text.languages import Pair
 from alignatt4llm.text.printable import json_line
-
-Numbered = tuple[int, Cue]
-"""A cue and its number in its stream, from 1."""
 
 
 class Kept:
