@@ -82,6 +82,10 @@ class Next:
     number: int | None = None
     tried: bool = False
 
+    def behind(self) -> "Next":
+        """Return where it goes on with another cue, since the first may have been taken."""
+        return Next(self.number + 1) if self.tried and self.number is not None else self
+
 
 class Sink(ABC):
     """Takes the cues of one stream; one thread uses it.

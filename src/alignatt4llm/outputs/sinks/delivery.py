@@ -89,9 +89,9 @@ class Delivery:
         self._thread.start()
 
     @property
-    def position(self) -> int:
-        """The number under which the other side gets the next cue."""
-        return self._sink.position
+    def following(self) -> Next:
+        """Where the sink stands: under which number it gets, or perhaps has, the next cue."""
+        return Next(self._sink.position, self._tried)
 
     def put(self, number: int, cue: Cue) -> None:
         """Take a cue; at once, whatever the sink does."""
@@ -133,7 +133,7 @@ class Delivery:
             self._waiting.clear()
         self._keep(sorted({**waiting, **dict(self._sink.held)}.items()))
         with suppress(OSError):
-            self._kept.close(Next(self.position, self._tried))
+            self._kept.close(self.following)
         if self.undelivered:
             kept = f"kept in '{self._kept.path}', which says how to send it again"
             lost = f"lost: {self._unwritten}"
@@ -224,14 +224,16 @@ class Delivery:
             self._hope()
         if self._told:
             self._told = False
-            self._tell(f"{self._name} takes captions again from its caption {self.position} on.")
+            self._tell(
+                f"{self._name} takes captions again from its caption {self.following.number} on."
+            )
 
     def _complain(self, reason: str) -> None:
         """Say once that something is wrong, until it is right again."""
         if not self._told:
             self._told = True
             self._tell(
-                f"{self._name} does not take its caption {self.position} ({reason}); captions are "
+                f"{self._name} does not take its caption {self.following.number} ({reason}); captions are "
                 "sent again, or kept in a file."
             )
 
