@@ -89,9 +89,14 @@ class Delivery:
         self._thread.start()
 
     @property
+    def position(self) -> int:
+        """The number under which the other side gets the next cue."""
+        return self._sink.position
+
+    @property
     def following(self) -> Next:
-        """Where the sink stands: under which number it gets, or perhaps has, the next cue."""
-        return Next(self._sink.position, self._tried)
+        """That number, and whether the next cue may have been taken under it already."""
+        return Next(self.position, self._tried)
 
     def put(self, number: int, cue: Cue) -> None:
         """Take a cue; at once, whatever the sink does."""
@@ -224,16 +229,14 @@ class Delivery:
             self._hope()
         if self._told:
             self._told = False
-            self._tell(
-                f"{self._name} takes captions again from its caption {self.following.number} on."
-            )
+            self._tell(f"{self._name} takes captions again from its caption {self.position} on.")
 
     def _complain(self, reason: str) -> None:
         """Say once that something is wrong, until it is right again."""
         if not self._told:
             self._told = True
             self._tell(
-                f"{self._name} does not take its caption {self.following.number} ({reason}); captions are "
+                f"{self._name} does not take its caption {self.position} ({reason}); captions are "
                 "sent again, or kept in a file."
             )
 
