@@ -9,7 +9,10 @@ from styles import STYLE
 from alignatt4llm.outputs.captions import LiveCues
 from alignatt4llm.outputs.cues import Cue
 from alignatt4llm.outputs.sinks.base import Again, Origin
+from alignatt4llm.outputs.sinks.delivery import Delivery, Patience
 from alignatt4llm.outputs.sinks.hls import LENGTH, Segments
+from alignatt4llm.outputs.sinks.kept import Kept, read_undelivered
+from alignatt4llm.outputs.sinks.table import Destination
 from alignatt4llm.recognizers.tones import SCRIPT, tones
 from alignatt4llm.scripted import ScriptedInterpreter
 from alignatt4llm.text.languages import Pair
@@ -153,6 +156,52 @@ def test_what_cannot_be_written_is_written_once_it_can(tmp_path, when):
     last = listed(folder)
     assert len(last) == 3
     assert [n for n, _, _ in shown(folder / "captions00001.vtt")] == [1]
+
+
+@pytest.mark.parametrize(
+    ("until", "first"),
+    [
+        (0, 1),  # nothing is ever written
+        (7000, 2),  # a cue goes on into the segment that is missing
+        (14_000, 2),
+        (18_500, 3),
+        (30_000, 4),
+    ],
+)
+@pytest.mark.parametrize("reached", [False, True], ids=["at its end", "while it runs"])
+def test_cues_of_segments_that_could_not_be_written_are_kept(tmp_path, until, first, reached):
+    folder, path, said = tmp_path / "out", tmp_path / "kept.jsonl", []
+    sink = Segments(str(folder), ORIGIN)
+    kept = Kept(path, Destination("hls", str(folder)), ORIGIN)
+    for number, cue in enumerate(CUES, 1):
+        if cue.start < until:
+            sink.send(number, cue)
+    sink.reach(until)
+    if folder.exists():
+        folder.rename(tmp_path / "away")
+    folder.write_text("in the way")
+    delivery = Delivery("hls", sink, kept, said.append, Patience(0.001, 0.004, flush=0.1))
+    for number, cue in enumerate(CUES, 1):
+        if cue.start >= until:
+            delivery.put(number, cue)
+    if reached:
+        delivery.reach(40_000)
+    delivery.finish(40_000)
+    delivery.wait()
+    delivery.settle()
+    rest = tuple(enumerate(CUES, 1))[first - 1 :]
+    assert delivery.undelivered == len(rest)
+    assert (read_undelivered(path).cues if rest else ()) == rest
+    assert any(f"({len(rest)})" in sentence for sentence in said) is bool(rest)
+
+
+def test_a_cue_that_came_late_is_given_back_at_its_own_time(tmp_path):
+    sink = Segments(str(tmp_path), ORIGIN)
+    sink.reach(13_000)
+    sink.send(1, CUES[0])
+    assert list(sink.held) == [(1, CUES[0])]
+    sink.finish(13_000)
+    assert list(sink.held) == []
 
 
 def test_no_cue_begins_before_what_was_said_to_be_settled():

@@ -70,6 +70,28 @@ def test_sessions_one_after_the_other_are_numbered_on(tmp_path):
     assert youtube.faults == []
 
 
+@pytest.mark.parametrize("taken", [0, 1, 3])
+@pytest.mark.parametrize("end", ["silent once taken", "reset once taken", "cut once taken"])
+def test_a_session_has_no_number_that_the_one_before_may_have_used(tmp_path, taken, end):
+    """What the first cue of the next session would otherwise be taken for, and be dropped."""
+    youtube = YouTube([*["ok"] * taken, *[end] * 10_000])
+    with listening(youtube) as address:
+        impatient = Patience(first=0.001, most=0.004, flush=1.0)
+        asked = captioning(tmp_path, f"youtube:{address}", patience=impatient)
+        with serving(tmp_path, captioning=asked) as server:
+            run(spoken(server))
+            while asked.busy:
+                threading.Event().wait(0.01)
+            youtube.script.clear()
+            youtube.go_on.set()
+            asked._patience = QUICK
+            before = youtube.last
+            said, _ = run(spoken(server))
+    assert before == taken + 1
+    assert words(cue for number, cue in youtube.taken.items() if number > before) == said
+    assert youtube.faults == []
+
+
 def test_a_sink_has_one_session_at_a_time_and_others_are_told(tmp_path):
     youtube, webhook = YouTube(), Webhook()
 

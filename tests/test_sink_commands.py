@@ -1,5 +1,6 @@
 """Captions of whole commands: what the subtitles hold arrives at every sink."""
 
+import errno
 import json
 import signal
 import subprocess
@@ -235,6 +236,49 @@ def test_what_is_refused_again_stays_in_the_file(tmp_path, capsys):
         assert read_undelivered(path).cues == ((4, CUES[0]),)
         assert main(["resend", str(path), "--caption-sink", f"webhook:{address}"]) == 0
     assert list(webhook.taken) == ["stream-de-5", "stream-de-6", "stream-de-4"]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [[], ["ok"], [422], [422, "ok"], [422, 422], ["ok", 422], [422, "reset"], [422, 503, 422]],
+    ids=str,
+)
+def test_a_resend_that_is_killed_leaves_every_cue_in_the_file(tmp_path, script):
+    class Killing(Webhook):
+        def next(self):
+            if not self.script:
+                process.kill()
+                return "close"
+            return super().next()
+
+    path, webhook = tmp_path / "kept.jsonl", Killing(script)
+    kept = Kept(path, Destination.parse("webhook:https://example.org/x"), ORIGIN)
+    kept.add(enumerate(CUES, 4))
+    kept.close(Next(4))
+    with listening(webhook) as address:
+        command = [sys.executable, "-m", "alignatt4llm.cli.main", "resend", str(path)]
+        process = subprocess.Popen([*command, "--caption-sink", f"webhook:{address}"])
+        assert process.wait(60) == -signal.SIGKILL
+    assert read_undelivered(path).cues == tuple(enumerate(CUES, 4))
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_rest_that_cannot_be_written_leaves_the_file_as_it_is(tmp_path, capsys, monkeypatch):
+    def full(path, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = tmp_path / "kept.jsonl"
+    kept = Kept(path, Destination.parse("webhook:https://example.org/x"), ORIGIN)
+    kept.add(enumerate(CUES, 4))
+    kept.close(Next(4))
+    before = path.read_bytes()
+    monkeypatch.setattr("alignatt4llm.files.writing._replace", full)
+    with listening(Webhook([422])) as address:
+        assert main(["resend", str(path), "--caption-sink", f"webhook:{address}"]) == 2
+    error = capsys.readouterr().err
+    assert f"'{path}' cannot be written: No space left on device." in error
+    assert "lost" not in error
+    assert path.read_bytes() == before
 
 
 WRONG_FILES = {

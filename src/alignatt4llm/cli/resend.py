@@ -7,6 +7,7 @@ from typing import Any
 from alignatt4llm.cli import sinks
 from alignatt4llm.cli.report import tell
 from alignatt4llm.errors import UsageError
+from alignatt4llm.files.writing import Replacing
 from alignatt4llm.outputs.sinks.delivery import Delivery, Patience
 from alignatt4llm.outputs.sinks.kept import Kept, read_undelivered
 
@@ -39,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
         )
     (where,) = destinations
     sink = where.open(found.origin, found.following)
-    kept = Kept(args.file, where, found.origin)
+    kept = Kept(args.file, where, found.origin, Replacing)
     delivery = Delivery(str(where), sink, kept, tell, _patience(len(found.cues)))
     for number, cue in found.cues:
         delivery.put(number, cue)

@@ -111,6 +111,27 @@ class Records:
             raise
 
 
+class Replacing:
+    """Records that take the place of a file all at once; until they are closed it stays as it is.
+
+    Parameters
+    ----------
+    path
+        Where it is.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._records = path, bytearray()
+
+    def append(self, record: bytes) -> None:
+        """Add a record."""
+        self._records += record
+
+    def close(self) -> None:
+        """Replace the file; raises UsageError as `write_whole` does."""
+        write_whole(self._path, bytes(self._records))
+
+
 def _replace(path: Path, data: bytes) -> None:
     new = path.with_name(f".{secrets.token_hex(8)}.new")
     try:

@@ -1,6 +1,7 @@
 """What captions are handed to: a sink, one cue after the other, in order."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from alignatt4llm.outputs.cues import Cue
@@ -10,6 +11,8 @@ SESSION = "{session}"
 """Stands in an address for the name of a stream."""
 TO = "{to}"
 """Stands in an address for the code of the language that is translated into."""
+Numbered = tuple[int, Cue]
+"""A cue and its number in its stream, from 1."""
 
 
 class Again(Exception):
@@ -79,6 +82,10 @@ class Next:
     number: int | None = None
     tried: bool = False
 
+    def behind(self) -> "Next":
+        """Return where it goes on with another cue, since the first may have been taken."""
+        return Next(self.number + 1) if self.tried and self.number is not None else self
+
 
 class Sink(ABC):
     """Takes the cues of one stream; one thread uses it.
@@ -95,6 +102,11 @@ class Sink(ABC):
 
     position = 1
     timeline = False
+
+    @property
+    def held(self) -> Sequence[Numbered]:
+        """The cues that it took and has not handed on yet, as it was given them; for any thread."""
+        return ()
 
     @abstractmethod
     def send(self, number: int, cue: Cue) -> None:

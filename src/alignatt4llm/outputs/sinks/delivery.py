@@ -10,8 +10,8 @@ from threading import Condition, Event, Thread
 
 from alignatt4llm.errors import Tell
 from alignatt4llm.outputs.cues import Cue
-from alignatt4llm.outputs.sinks.base import Again, Next, Refused, Sink
-from alignatt4llm.outputs.sinks.kept import Kept, Numbered
+from alignatt4llm.outputs.sinks.base import Again, Next, Numbered, Refused, Sink
+from alignatt4llm.outputs.sinks.kept import Kept
 
 _PATIENT = 3
 """Failures in a row that are told."""
@@ -93,6 +93,11 @@ class Delivery:
         """The number under which the other side gets the next cue."""
         return self._sink.position
 
+    @property
+    def following(self) -> Next:
+        """That number, and whether the next cue may have been taken under it already."""
+        return Next(self.position, self._tried)
+
     def put(self, number: int, cue: Cue) -> None:
         """Take a cue; at once, whatever the sink does."""
         with self._changed:
@@ -129,11 +134,11 @@ class Delivery:
     def settle(self) -> None:
         """Keep what is not delivered, and say so."""
         with self._changed:
-            rest = list(self._waiting)
+            waiting = dict(self._waiting)
             self._waiting.clear()
-        self._keep(rest)
+        self._keep(sorted({**waiting, **dict(self._sink.held)}.items()))
         with suppress(OSError):
-            self._kept.close(Next(self.position, self._tried and bool(rest)))
+            self._kept.close(self.following)
         if self.undelivered:
             kept = f"kept in '{self._kept.path}', which says how to send it again"
             lost = f"lost: {self._unwritten}"

@@ -8,7 +8,7 @@ from pathlib import Path
 from alignatt4llm.errors import UsageError
 from alignatt4llm.files.writing import write_whole
 from alignatt4llm.outputs.cues import Cue
-from alignatt4llm.outputs.sinks.base import Again, Next, Origin, Sink
+from alignatt4llm.outputs.sinks.base import Again, Next, Numbered, Origin, Sink
 from alignatt4llm.outputs.syntax import SYNTAXES
 
 PLAYLIST = "captions.m3u8"
@@ -35,13 +35,20 @@ class Segments(Sink):
         self._folder, since = place(address)
         local = "LOCAL:00:00:00.000"
         self._header = f"WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:{since},{local}\n\n"
-        self._cues: dict[int, Cue] = {}
+        self._cues: dict[int, Cue] = {}  # as they show
+        self._held: list[Numbered] = []  # the same, as they came
         self._lengths: list[int] = []
+
+    @property
+    def held(self) -> list[Numbered]:
+        """The cues that are not in all of their segments yet."""
+        return list(self._held)
 
     def send(self, number: int, cue: Cue) -> None:
         """Take a cue for the segments in which it shows."""
         begin = max(cue.start, self._open)
         end = begin + cue.end - cue.start
+        self._held.append((number, cue))
         self._cues[number] = replace(cue, start=begin, end=end)
         self.position = number + 1
 
@@ -72,6 +79,7 @@ class Segments(Sink):
         self._save(PLAYLIST, _playlist([*self._lengths, length]))
         self._lengths.append(length)
         self._cues = {n: cue for n, cue in self._cues.items() if cue.end > end}
+        self._held = [(n, cue) for n, cue in self._held if n in self._cues]
 
     def _save(self, name: str, content: str) -> None:
         try:

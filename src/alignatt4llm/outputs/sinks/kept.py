@@ -1,7 +1,7 @@
 """Cues that were not delivered, in a file from which they can be sent again."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,15 +10,12 @@ from typing import Any
 
 from alignatt4llm.errors import UsageError
 from alignatt4llm.files.reading import read_text
-from alignatt4llm.files.writing import Records
+from alignatt4llm.files.writing import Records, Replacing
 from alignatt4llm.outputs.cues import Cue
-from alignatt4llm.outputs.sinks.base import Next, Origin
+from alignatt4llm.outputs.sinks.base import Next, Numbered, Origin
 from alignatt4llm.outputs.sinks.table import SINKS, Destination
 from alignatt4llm.text.languages import Pair
 from alignatt4llm.text.printable import json_line
-
-Numbered = tuple[int, Cue]
-"""A cue and its number in its stream, from 1."""
 
 
 class Kept:
@@ -35,13 +32,21 @@ class Kept:
         Where the cues should have gone.
     origin
         The stream.
+    records
+        How the file is written.
     """
 
-    def __init__(self, path: Path, destination: Destination, origin: Origin) -> None:
-        self.path = path
+    def __init__(
+        self,
+        path: Path,
+        destination: Destination,
+        origin: Origin,
+        records: Callable[[Path], Records | Replacing] = Records,
+    ) -> None:
+        self.path, self._records = path, records
         self._head = _head(path, destination, origin)
         self._lock = Lock()
-        self._file: Records | None = None
+        self._file: Records | Replacing | None = None
         self._closed = False
 
     def add(self, cues: Iterable[Numbered]) -> None:
@@ -61,7 +66,7 @@ class Kept:
     def _write(self, record: dict[str, Any]) -> None:
         if self._file is None:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._file = Records(self.path)
+            self._file = self._records(self.path)
             self._file.append(json_line(self._head).encode() + b"\n")
         self._file.append(json_line(record).encode() + b"\n")
 

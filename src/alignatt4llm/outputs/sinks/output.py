@@ -109,8 +109,8 @@ class CaptionSinks:
 
     @property
     def following(self) -> dict[Destination, Next]:
-        """Where each sink goes on."""
-        return {where: Next(each.position) for where, each in self._deliveries.items()}
+        """Where each sink goes on with another stream: behind every number that may be taken."""
+        return {where: each.following.behind() for where, each in self._deliveries.items()}
 
     def _put(self, cue: Cue) -> None:
         self._number += 1
