@@ -83,8 +83,8 @@ def mirrored(count, first=0):
 SENTENCES = [mirrored(5 + n % 6, first=n) for n in range(48)]
 
 
-def model(reader):
-    return Model("made", None, LAYOUT, reader, FewShotPrompt(DE))
+def model(reader, weights=""):
+    return Model("made", None, weights, LAYOUT, reader, FewShotPrompt(DE))
 
 
 # rows made by hand
@@ -331,6 +331,16 @@ def test_interrupted_work_resumes():
     calibrate(model(fresh), DE, corpus, quiet)
     assert len(second.said) == len(fresh.said) - 40
     assert resumed.heads[0] in (GOOD_OWN, GOOD_PREDICTING)
+
+
+def test_work_on_other_weights_is_not_resumed():
+    corpus = Corpus("made", *columns(SENTENCES), SENTENCES, 48)
+    with pytest.raises(KeyboardInterrupt):
+        calibrate(model(Reader(fail_after=40), "old"), DE, corpus, quiet)
+    other, same = Reader(), Reader()
+    calibrate(model(other, "new"), DE, corpus, quiet)
+    calibrate(model(same, "old"), DE, corpus, quiet)
+    assert len(other.said) == len(same.said) + 40
 
 
 def torn(data):
