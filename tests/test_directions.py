@@ -379,6 +379,41 @@ def test_an_interrupted_first_use_leaves_nothing_and_goes_on(models, monkeypatch
     assert not list((gather.cache_root() / "heads").iterdir()), "finished work is removed"
 
 
+def exchanged(folder):
+    """Put other weights of the same name, shape and size into a folder."""
+    [file] = folder.glob("*.safetensors")
+    data = file.read_bytes()
+    file.write_bytes(data[:-4000] + data[-2000:] + data[-4000:-2000])
+
+
+def reshaped(folder):
+    """Put other weights of the same name into a folder."""
+    save_checkpoint(folder, "llama", max_position_embeddings=4096, num_hidden_layers=3)
+
+
+def unchanged(folder):
+    """Leave them."""
+
+
+@pytest.mark.parametrize("exchange", [exchanged, reshaped, unchanged])
+def test_an_interrupted_first_use_goes_on_with_the_same_weights(tmp_path, monkeypatch, exchange):
+    folder = save_checkpoint(tmp_path / "same", "llama", max_position_embeddings=4096)
+    system = System(str(folder), engine="transformers")
+    with monkeypatch.context() as patch:
+        Passes(patch, stop_after=20)
+        with pytest.raises(KeyboardInterrupt):
+            Interpreter(system, pairs=[DE])
+    exchange(folder)
+    with monkeypatch.context() as patch:
+        after = Passes(patch)
+        Interpreter(system, pairs=[DE])
+    next(kept_folder().iterdir()).unlink()
+    with monkeypatch.context() as patch:
+        fresh = Passes(patch)
+        Interpreter(system, pairs=[DE])
+    assert (after.count < fresh.count) == (exchange is unchanged)
+
+
 def test_what_cannot_be_kept_is_used_all_the_same(models, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("ALIGNATT_HEADS", str(tmp_path / "file" / "below"))

@@ -21,6 +21,14 @@ DE, ZH = Pair.parse("en-de"), Pair.parse("en-zh")
         ({"row": "next"}, "must be 'predicting' or 'own'"),
         ({"pair": "en"}, "is not a pair of languages"),
         ({"origin": None, "ranking": None}, "is not a readable head set"),
+        *(
+            ({"origin": odd}, "'origin' is no object")
+            for odd in (None, [], "me", 7, [["key", "k"]])
+        ),
+        ({"pair": 5}, "is not a readable head set"),
+        ({"heads": [3]}, "is not a readable head set"),
+        ({"heads": [{"layer": float("inf"), "head": 0}]}, "is not a readable head set"),
+        ({"layout": "30 by 8"}, "is not a readable head set"),
     ],
 )
 def test_broken_artefacts_are_refused(tmp_path, change, sentence):

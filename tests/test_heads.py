@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from io import BytesIO
 from itertools import pairwise
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from alignatt4llm.calibrate import align as align_module
 from alignatt4llm.calibrate.align import Sentence
 from alignatt4llm.calibrate.calibration import Corpus, calibrate
 from alignatt4llm.calibrate.gather import gather, work_folder
@@ -81,8 +83,8 @@ def mirrored(count, first=0):
 SENTENCES = [mirrored(5 + n % 6, first=n) for n in range(48)]
 
 
-def model(reader):
-    return Model("made", None, LAYOUT, reader, FewShotPrompt(DE))
+def model(reader, weights=""):
+    return Model("made", None, weights, LAYOUT, reader, FewShotPrompt(DE))
 
 
 # rows made by hand
@@ -329,6 +331,66 @@ def test_interrupted_work_resumes():
     calibrate(model(fresh), DE, corpus, quiet)
     assert len(second.said) == len(fresh.said) - 40
     assert resumed.heads[0] in (GOOD_OWN, GOOD_PREDICTING)
+
+
+def test_work_on_other_weights_is_not_resumed():
+    corpus = Corpus("made", *columns(SENTENCES), SENTENCES, 48)
+    with pytest.raises(KeyboardInterrupt):
+        calibrate(model(Reader(fail_after=40), "old"), DE, corpus, quiet)
+    other, same = Reader(), Reader()
+    calibrate(model(other, "new"), DE, corpus, quiet)
+    calibrate(model(same, "old"), DE, corpus, quiet)
+    assert len(other.said) == len(same.said) + 40
+
+
+def torn(data):
+    return data[: len(data) // 2]
+
+
+def without_rows(data):
+    with np.load(BytesIO(data)) as arrays:
+        fewer = {name: arrays[name] for name in arrays.files if name != "rows"}
+    np.savez(made := BytesIO(), **fewer)
+    return made.getvalue()
+
+
+def flipped(data):
+    middle = len(data) // 3
+    return (
+        data[:middle]
+        + bytes(byte ^ 0xFF for byte in data[middle : middle + 40])
+        + data[middle + 40 :]
+    )
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [torn, flipped, without_rows, lambda data: b"", lambda data: bytes(len(data)),
+     lambda data: b"no archive", lambda data: data[:-30]],
+)  # fmt: skip
+def test_damaged_work_is_done_again(tmp_path, damage):
+    fresh = gather(model(Reader()), DE, SENTENCES[:4], tmp_path, quiet)
+    whole = {path: path.read_bytes() for path in sorted(tmp_path.glob("*.npz"))}
+    first = next(iter(whole))
+    first.write_bytes(damage(whole[first]))
+    again = Reader()
+    resumed = gather(model(again), DE, SENTENCES[:4], tmp_path, quiet)
+    assert len(again.said) == 1, "only that one"
+    for one, other in zip(fresh, resumed, strict=True):
+        np.testing.assert_array_equal(one.whole.rows, other.whole.rows)
+    assert Observation.load(first).frontier == fresh[0].whole.frontier
+
+
+@pytest.mark.parametrize(
+    "damaged", [b"", bytes(9), b"0-0 1-\n0-0\n", b"0-0\n\xff\xfe\n", b"0\n0\n"]
+)
+def test_damaged_links_are_made_again(tmp_path, monkeypatch, damaged):
+    monkeypatch.setattr(align_module, "align", lambda *texts: SENTENCES[:2])
+    path = tmp_path / "links.txt"
+    path.write_bytes(damaged)
+    assert align_module.aligned(path, *columns(SENTENCES[:2]), DE, quiet) == SENTENCES[:2]
+    monkeypatch.delattr(align_module, "align")
+    assert align_module.aligned(path, *columns(SENTENCES[:2]), DE, quiet) == SENTENCES[:2]
 
 
 def test_too_little_to_choose_from():

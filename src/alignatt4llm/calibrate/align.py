@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -197,11 +198,13 @@ def _eflomal(sources: list[str], targets: list[str]) -> tuple[list[Links], list[
 def aligned(
     path: Path, sources: Sequence[str], targets: Sequence[str], pair: Pair, tell: Tell
 ) -> list[Sentence]:
-    """Align sentences, or take the links that a file keeps of them; it is written if it has none.
+    """Align sentences, or take the links that a file keeps of them; it is written if it has not.
 
     eflomal draws at random, so only kept links are the same again.
     """
-    links = links_of(read_lines(path)) if path.exists() else []
+    links: list[Links] = []
+    with suppress(UsageError, ValueError):  # there is no such file, or it is damaged
+        links = links_of(read_lines(path))
     if len(links) == len(sources):
         return [Sentence(*each) for each in zip(sources, targets, links, strict=True)]
     tell(f"{pair}: aligning the words of {len(sources)} sentences")

@@ -100,6 +100,7 @@ def calibrate(
     key = {
         "model": model.name,
         "revision": model.revision,
+        "weights": model.weights,
         "prompt": model.form((), "", ()).text,
         "pair": str(pair),
         "corpus": corpus.digest,

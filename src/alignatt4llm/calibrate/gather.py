@@ -62,9 +62,10 @@ def gather(
         seen = []
         for part, example in examples(sentence, pair, seed=number):
             path = folder / f"{number:05}.{part}.npz"
-            if not path.exists():
+            if (kept := Observation.kept(path)) is None:
                 observe(model.forcer, model.form, pair, example).save(path)
-            seen.append(Observation.load(path))
+                kept = Observation.load(path)
+            seen.append(kept)
         if seen:
             gathered.append(Seen(seen[0], tuple(seen[1:])))
     return gathered

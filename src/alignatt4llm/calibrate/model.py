@@ -57,6 +57,8 @@ class Model:
     ----------
     name, revision
         As head sets name it.
+    weights
+        Which weights they are; see `Loaded.weights`.
     layout
         The grid of its heads.
     forcer
@@ -67,6 +69,7 @@ class Model:
 
     name: str
     revision: str | None
+    weights: str
     layout: Layout
     forcer: Forcer
     form: PromptForm
@@ -94,4 +97,4 @@ def watched(loaded: Loaded, pair: Pair, form: PromptForm) -> Model:
         )
     every = HeadSet(loaded.name, str(pair), tuple(translator.layout.every))
     forcer = translator.forcer(pair, every)
-    return Model(loaded.name, loaded.revision, translator.layout, forcer, form)
+    return Model(loaded.name, loaded.revision, loaded.weights, translator.layout, forcer, form)

@@ -1,6 +1,7 @@
 """What every head does while the model is made to say a known translation."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
@@ -124,10 +125,17 @@ class Observation:
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read what `save` wrote."""
-        with np.load(path) as arrays:
+        with path.open("rb") as file, np.load(file) as arrays:  # closed whatever it holds
             frontier = int(arrays["frontier"])
             fields = {name: arrays[name] for name in ("rows", "peaks", "words", "gold")}
         return cls(**fields, frontier=frontier)
+
+    @classmethod
+    def kept(cls, path: Path) -> Self | None:
+        """Read what `save` wrote; None if it is not there, or not whole."""
+        with suppress(Exception):  # a damaged archive raises whatever its reading trips over
+            return cls.load(path)
+        return None
 
 
 def observe(

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from threading import Lock
 
 from alignatt4llm.calibrate.model import watched
@@ -14,7 +13,6 @@ from alignatt4llm.heads.headset import ANY, HeadSet
 from alignatt4llm.prompts.prompt import PromptForm
 from alignatt4llm.text.languages import Pair
 from alignatt4llm.translators.base import Loaded
-from alignatt4llm.weights.identity import identity
 
 
 class HeadSets:
@@ -98,15 +96,14 @@ class HeadSets:
 
     @cached_property
     def _weights(self) -> str:
-        adapter = self._loaded.adapter
-        return identity(self._loaded.location, *([adapter.folder] if adapter else []))
+        return self._loaded.weights
 
     def _key(self, pair: Pair) -> str:
         """Return what a calibration depends on: weights, direction and prompt.
 
         Empty where the weights are on another machine: then a set is known by the model's name.
         """
-        if not Path(self._loaded.location).exists():
+        if not self._weights:
             return ""
         parts = (self._weights, str(pair), self._form(pair)(()).text)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -215,7 +215,9 @@ class HeadSet:
 
     @classmethod
     def _parse(cls, record: dict[str, Any]) -> Self:
-        heads = record["heads"]
+        heads, origin = record["heads"], record["origin"]
+        if not isinstance(origin, dict):
+            raise TypeError("'origin' is no object")
         weighted = record["combination"] == "log-linear"
         return cls(
             model=record["model"],
@@ -226,7 +228,7 @@ class HeadSet:
             layout=_layout(record["layout"]),
             revision=record["revision"],
             ranking=tuple(HeadScore(**score) for score in record["ranking"]),
-            origin=record["origin"],
+            origin=origin,
         )
 
 

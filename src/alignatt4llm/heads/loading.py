@@ -30,7 +30,7 @@ def load_head_set(path: Path) -> HeadSet:
                 f"version {VERSION}. Make it anew with 'alignatt heads calibrate'."
             )
         return HeadSet._parse(record)
-    except (ValueError, KeyError, TypeError) as problem:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as problem:
         raise AlignattError(f"'{path}' is not a readable head set: {problem!r}.") from problem
 
 

@@ -12,7 +12,7 @@ from alignatt4llm.errors import Tell, silent
 from alignatt4llm.heads.headset import Head, HeadSet, Layout
 from alignatt4llm.prompts.prompt import Prompt, PromptForm
 from alignatt4llm.text.languages import Pair
-from alignatt4llm.weights.adapters import Adapter
+from alignatt4llm.weights.adapters import Adapter, identity_of
 
 if TYPE_CHECKING:
     from alignatt4llm.translators.stepper import Stepper
@@ -245,3 +245,8 @@ class Loaded:
     pairs: tuple[str, ...] = ()
     adapter: Adapter | None = None
     threads: int = 0
+
+    @property
+    def weights(self) -> str:
+        """Which weights they are; see `identity_of`."""
+        return identity_of(self.location, self.adapter)

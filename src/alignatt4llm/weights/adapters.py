@@ -10,6 +10,7 @@ from alignatt4llm.files.writing import write_whole
 from alignatt4llm.heads.headset import Head, HeadSet, Layout
 from alignatt4llm.heads.loading import load_head_set
 from alignatt4llm.text.languages import Pair
+from alignatt4llm.weights.identity import identity
 from alignatt4llm.weights.models import short_name
 
 FILE = "alignatt.json"
@@ -149,3 +150,18 @@ def find_adapter(model: str, folder: Path | None = None) -> Adapter | None:
             f"give --model {found.model}."
         )
     return replace(found, model=model)
+
+
+def identity_of(location: str, taught: Adapter | None) -> str:
+    """Return the `identity` of a model with what it was taught; empty if it is not on this machine.
+
+    Parameters
+    ----------
+    location
+        The model's file or folder, the address of the engine that has it, or nothing.
+    taught
+        What it was taught.
+    """
+    if not location or not Path(location).exists():
+        return ""
+    return identity(location, *([taught.folder] if taught else []))
