@@ -222,6 +222,12 @@ def test_one_target_of_several_by_hand():
     assert heard(source(1, 4, "it")) == (1, 2, "cd")
     assert heard(source(3, 6, "it")) == (1, 2, "cdef")
     assert heard(source(0, 6, "zh")) == (1, 2, "cdef")
+    for first, last in [(0, 5), (4, 5), (7, 9)]:  # less than was told, and beyond a gap
+        assert only.take(source(first, last, "zh")) is None
+    late = Only("de")  # to whom nothing of before was told
+    assert late.take(source(3, 5, "it")) is None
+    own = late.take(source(2, 4, "de"))
+    assert (own.utterance, own.first, len(own.committed)) == (9, 2, 2)
 
 
 def late(begins, at, to="it", drops=None, again=None, words=WORDS, takes=None):

@@ -34,9 +34,13 @@ class Only:
             del self._words[: event.words]
         return event
 
-    def _heard(self, source: Source) -> Source:
-        """Return the words that are open here, whoever has told of them."""
+    def _heard(self, source: Source) -> Source | None:
+        """Return the words that are open here, whoever tells; None if it does not go on here."""
+        if source.to == self._to and source.first != self._first:  # this came to it later
+            self._utterance, self._first, self._words = source.utterance, source.first, []
         ahead = source.first - self._first
+        if not ahead <= len(self._words) <= ahead + len(source.committed):
+            return None
         self._words[max(0, ahead) :] = source.committed[max(0, -ahead) :]
         return Source(
             self._utterance,

@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
-from alignatt4llm.events import End, Event, Source, TargetState
+from alignatt4llm.events import End, Event
 from alignatt4llm.schedule.timelines import (
     Arrived,
     Broken,
@@ -26,6 +26,7 @@ from alignatt4llm.schedule.timelines import (
     Timeline,
     Work,
 )
+from alignatt4llm.schedule.told import Told
 from alignatt4llm.schedule.watch import Watch
 from alignatt4llm.stream import Heard
 
@@ -167,7 +168,7 @@ class Feeder:
         self._lines: list[tuple[str, _Line]] = []
         self._hears = self._ended = self._failed = False
         self._problem: BaseException | None = None
-        self._told: Source | None = None
+        self._told = Told()
         self._follow()
 
     @property
@@ -230,7 +231,7 @@ class Feeder:
                     for _, line in self._lines:
                         if line.says.stays:
                             line.heard.append(heard)
-                case Came(_, event) if self._is_news(event):
+                case Came(_, event) if self._told.is_news(event, (to for to, _ in self._lines)):
                     yield event
                 case Failed(work, problem, to):
                     self._ends(work, to, failed=True)
@@ -252,17 +253,6 @@ class Feeder:
         """Whether this is the end of a target, and not of the stream."""
         return isinstance(item, Came) and isinstance(item.item, End) and not self._ended
 
-    def _is_news(self, event: Event) -> bool:
-        """Whether nobody has told it; what was heard is told by the first of the targets."""
-        told = self._told
-        if isinstance(event, TargetState):
-            self._told = None  # what a target begins with is told again
-        elif isinstance(event, Source):
-            if told and told.to != event.to and _reach(event) <= _reach(told):
-                return False
-            self._told = event
-        return True
-
     def _waits(self) -> bool:
         """Whether the recogniser waits for the targets."""
         behind = [line.behind for _, line in self._lines if line.says.stays]
@@ -280,10 +270,6 @@ class Feeder:
         samples = np.concatenate(self._audio)
         self._audio = [samples[whole:]]
         return samples[:whole]
-
-
-def _reach(source: Source) -> tuple[float, int]:
-    return source.audio_s, source.first + len(source.committed)
 
 
 def run(feeder: Feeder, timeline: Timeline) -> Iterator[Event]:

@@ -11,7 +11,16 @@ from typing import Any
 from alignatt4llm.audio.samples import SAMPLE_RATE
 from alignatt4llm.delays import peak_memory_mb
 from alignatt4llm.errors import AlignattError
-from alignatt4llm.events import Close, Commit, End, Event, Notice, Source, TargetState
+from alignatt4llm.events import (
+    Close,
+    Commit,
+    End,
+    Event,
+    Notice,
+    Source,
+    SourceWord,
+    TargetState,
+)
 from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.schedule.feeder import Feeder, run
 from alignatt4llm.schedule.lanes import Lanes
@@ -97,6 +106,7 @@ class LiveSession:
         self._past = past
         self._start = self._taken = self._heard = start
         self._settled, self._words = start, len(past.words)
+        self._spoken: Sequence[SourceWord] = past.words  # all that was heard for good
         self._limits = limits
         self._metrics = metrics
         self._steps = steps
@@ -236,6 +246,7 @@ class LiveSession:
         with self._steps.step():
             stream = self._interpreter.stream(self._source, (), self.header["latency"])
         stream.restore(self._past.words, self._past.opened, self._start, self._past.wall)
+        self._spoken = stream.words
         try:
             self.targets.begin(stream, self._start)
         except BaseException:
@@ -317,6 +328,7 @@ class LiveSession:
     def _tell(self, turn: TargetState) -> None:
         """Publish what happens to a target."""
         if not self.over:
+            self._note(turn)
             self._say(turn)
 
     def _say(self, event: Event) -> None:
@@ -337,17 +349,24 @@ class LiveSession:
         """Write down what a server needs to continue after being killed."""
         if isinstance(event, Source):
             self._hear(event)
+        elif isinstance(event, TargetState):
+            self._settle(len(self._spoken))  # a target begins, and ends, with words that are kept
         elif isinstance(event, Commit | Close):
             self.targets.note(event)
 
     def _hear(self, source: Source) -> None:
-        if fresh := source.committed[max(0, self._words - source.first) :]:
+        if self._settle(source.first + len(source.committed)) or source.tail:
+            return
+        certain = round((source.audio_s - _CERTAIN) * SAMPLE_RATE)
+        self._settled = max(self._settled, certain)
+
+    def _settle(self, count: int) -> bool:
+        """Write down so many words of the stream; return whether there are new ones."""
+        if fresh := tuple(self._spoken[self._words : count]):
             self._words += len(fresh)
             self._settled = max(self._settled, round(fresh[-1].end * SAMPLE_RATE))
             self.broadcast.journal.hear(Settled(fresh, self._settled))
-        elif not source.tail:
-            certain = round((source.audio_s - _CERTAIN) * SAMPLE_RATE)
-            self._settled = max(self._settled, certain)
+        return bool(fresh)
 
 
 class _Watched(Lanes):

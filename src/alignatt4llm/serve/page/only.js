@@ -27,9 +27,13 @@ export class Only {
 
   /** Words that were told to others while this page was away are missing; they come with the close. */
   heard(event) {
+    if (event.to === this.to && event.first !== this.first) {
+      Object.assign(this, { utterance: event.utterance, first: event.first, words: [] });
+    }
     const ahead = event.first - this.first;
+    const count = this.words.length;
+    if (count < ahead || count > ahead + event.committed.length) return null;
     const known = this.words.slice(0, Math.max(0, ahead));
-    if (known.length < ahead) return null;
     this.words = [...known, ...event.committed.slice(Math.max(0, -ahead))];
     return { ...event, utterance: this.utterance, committed: this.words };
   }

@@ -1,0 +1,159 @@
+"""What is kept of a session whose targets come and go while others are behind."""
+
+import json
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_resume import METRICS, header
+from test_targets import (
+    TEXT,
+    WORDS,
+    Counting,
+    T,
+    alone,
+    in_words,
+    said,
+    session,
+    silence,
+    spoken_in,
+    stream_of,
+)
+
+from alignatt4llm.audio.samples import SAMPLE_RATE
+from alignatt4llm.events import ADDED, JOINED, TargetState
+from alignatt4llm.schedule.feeder import Feeder, run
+from alignatt4llm.schedule.timelines import SimulatedTimeline
+from alignatt4llm.scripted import ScriptedInterpreter
+from alignatt4llm.serve.broadcast import Broadcast
+from alignatt4llm.serve.journal import Journal, events_of
+from alignatt4llm.serve.limits import Limits
+from alignatt4llm.serve.sessions import LiveSession
+from alignatt4llm.serve.steps import Steps
+from alignatt4llm.stream import Begins, Stream
+from alignatt4llm.transcript import SourceSettings
+
+SECONDS = 14
+
+
+class Kept:
+    """A live session that writes down what a stream on simulated time says."""
+
+    def __init__(self, folder, targets, stream):
+        journal = Journal.create(
+            Path(folder) / "whole.jsonl", {**header("en-de", "medium"), "to": targets}
+        )
+        self.path, self.stream = journal.path, stream
+        self.broadcast, past = Broadcast(journal), journal.past()
+        self.live = LiveSession(
+            ScriptedInterpreter(), self.broadcast, past, 0, Limits(), METRICS, Steps()
+        )
+        self.live._spoken = stream.words
+
+    def add(self, to, begins):
+        self.live.targets.codes.append(to)
+        from_start = begins is Begins.START
+        self.live._tell(TargetState(ADDED, 0.0, from_start=from_start, to=to))
+        self.stream.add(session(to, None), begins)
+
+    def words(self):
+        records = map(json.loads, self.path.read_text().splitlines())
+        heard = [record["words"] for record in records if record["type"] == "heard"]
+        return [word["text"] for words in heard for word in words]
+
+
+def played(folder, takes, adds, drops=None, targets=("de",)):
+    """Play a talk, and write down what is said; ``adds`` is when which target comes, from where."""
+    timeline = SimulatedTimeline(silence(SECONDS), takes)
+    stream = stream_of(targets, WORDS, lambda: timeline.now)
+    kept, events = Kept(folder, targets, stream), []
+    feeder = Feeder(stream, 1.0)
+    feeder.begin(timeline)
+    while not feeder.over:
+        for event in feeder.take(timeline.next(feeder.hungry)):
+            events.append(event)
+            kept.live._publish(event)
+        for to in [to for to, (at, _) in adds.items() if timeline.now >= at]:
+            kept.add(to, adds.pop(to)[1])
+        for to in [to for to, at in (drops or {}).items() if timeline.now >= at]:
+            del drops[to]
+            kept.live.targets._stream = stream
+            kept.live.targets.drop(to, timeline.now)
+        feeder.begin(timeline)
+    kept.broadcast.journal.close()
+    return kept, events
+
+
+def resumed(path, lines):
+    """Continue from the first lines of a journal; return what is said in all, from which word."""
+    path.write_bytes(b"".join(lines))
+    journal = Journal(path)
+    past, before = journal.past(), [*events_of(journal)]
+    journal.close()
+    at = past.settled / SAMPLE_RATE
+    later = WORDS[len(past.words) :]
+    ears = Counting([replace(w, start=w.start - at, end=w.end - at) for w in later])
+    stream = Stream(ears, SPOKEN, SourceSettings(margin=0), lambda: 0.0)
+    stream.restore(past.words, past.opened, past.settled, 0.0)
+    for to, each in past.open.items():
+        one = session(to, None)
+        if each.begins is None:
+            one.restore(each.past.standing, past.settled, each.past.delays)
+        stream.add(one, each.begins)
+        if each.dropped:
+            stream.drop(to)
+    rest = SECONDS - past.settled // (SAMPLE_RATE // 2) / 2
+    events = [*before, *run(Feeder(stream, 1.0), SimulatedTimeline(silence(rest), {}))]
+    return events, past
+
+
+SPOKEN = stream_of([])._open.language
+SLOW = st.sampled_from([0.3, 1.3, 2.2, 3.1, 4.5])
+FROM = st.sampled_from(Begins)
+
+
+def firsts(events):
+    return {e.to: e.first for e in events if isinstance(e, TargetState) and e.state == JOINED}
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(0.5, 12), SLOW, SLOW, FROM, st.none() | st.floats(0.5, 12))
+def test_every_word_is_kept_once_whoever_is_behind(at, slow, late, begins, other):
+    """However slow a target is that another does not wait for, or a third that joins too."""
+    adds = {"it": (at, begins)} | ({} if other is None else {"zh": (other, Begins.NEXT)})
+    takes = {(T, "de"): slow, (T, "it"): late}
+    with tempfile.TemporaryDirectory() as folder:
+        kept, _ = played(folder, takes, adds)
+        assert kept.words() == TEXT.split()
+
+
+@pytest.mark.parametrize("begins", Begins)
+@pytest.mark.parametrize(
+    ("at", "slow", "late"), [(1.5, 2.2, 0), (3.0, 4.5, 0), (2.0, 0.3, 3.1), (5.0, 3.1, 1.3)]
+)
+def test_a_session_is_resumed_after_every_line_in_every_language(tmp_path, begins, at, slow, late):
+    takes = {(T, "de"): slow, (T, "it"): late}
+    kept, events = played(tmp_path, takes, {"it": (at, begins)})
+    assert "it" in firsts(events)
+    lines = kept.path.read_bytes().splitlines(keepends=True)
+    for count in range(1, len(lines)):
+        events, _ = resumed(tmp_path / "cut.jsonl", lines[:count])
+        assert in_words(said(events, "de")) == in_words(said(alone("de"), "de"))
+        if (first := firsts(events).get("it")) is not None:
+            whole = said(alone("it", tuple(WORDS[first:])), "it")
+            assert in_words(said(events, "it")) == in_words(whole)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(0.5, 12), SLOW, SLOW)
+def test_who_follows_one_language_is_told_all_its_words(at, slow, late):
+    """Though a target that joined tells of words beyond what it was told."""
+    with tempfile.TemporaryDirectory() as folder:
+        takes = {(T, "de"): slow, (T, "it"): late}
+        _, events = played(folder, takes, {"it": (at, Begins.NEXT)})
+    assert spoken_in(events, "de") == TEXT
+    if first := firsts(events).get("it"):
+        assert spoken_in(events, "it") == " ".join(TEXT.split()[first:])
