@@ -2,6 +2,8 @@
 
 from functools import cache
 from itertools import count
+from threading import Event as Flag
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -303,6 +305,40 @@ def test_threads_say_the_same():
         for to in TARGETS:
             assert said(events, to) == said(alone(to), to)
         assert stream.recognizer.ends == 1
+
+
+@pytest.mark.parametrize("pieces", [0, 1, 4, 7])
+@pytest.mark.parametrize("longest", [1.0, 30.0])
+@pytest.mark.parametrize("stops", [1, 3])
+@pytest.mark.parametrize("targets", [("de",), TARGETS])
+def test_a_source_that_waits_can_be_stopped_and_left(pieces, longest, stops, targets):
+    """What it brought is said to its end, whether anybody presses Ctrl-C once or often."""
+    waits, goes_on, left = Flag(), Flag(), Flag()
+
+    def audio():
+        yield from silence(pieces, 1.0)
+        waits.set()
+        goes_on.wait()
+
+    events = []
+
+    def play():
+        with Lanes(audio()) as timeline:
+            stopper = Thread(
+                target=lambda: [waits.wait(), *(timeline.stop() for _ in range(stops))]
+            )
+            stopper.start()
+            events.extend(run(Feeder(stream_of(targets), 1.0, longest=longest), timeline))
+            stopper.join()
+        left.set()
+
+    Thread(target=play, daemon=True).start()
+    try:
+        assert left.wait(20)
+    finally:
+        goes_on.set()
+    for to in targets:
+        assert said(events, to) == said(alone(to, seconds=pieces), to)
 
 
 class Dumb:
