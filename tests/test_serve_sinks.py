@@ -179,6 +179,51 @@ def test_languages_that_come_and_go_have_their_own_sinks(tmp_path):
     assert sum("another session or language" in text for text in told) == 2
 
 
+async def ended(client, to):
+    while (await client.until("target"))["state"] != "ended" or client.events[-1]["to"] != to:
+        pass
+
+
+@pytest.mark.parametrize("to", ["it", "zh", "de"])
+@pytest.mark.parametrize("breaks", [1, 3])
+@pytest.mark.parametrize("from_start", [False, True])
+def test_a_language_that_comes_again_goes_on_in_its_sinks(tmp_path, to, breaks, from_start):
+    """However often; numbers and times go on, and nothing is said twice or to be elsewhere."""
+    webhook, youtube = Webhook(), YouTube()
+
+    async def talk(server):
+        client = await Client(server).open(version=2, to=["de", "it", "zh"])
+        for part in range(1, breaks + 1):
+            await client.play(speech(), len(speech()) * part // (breaks + 1))
+            await client.until("commit")
+            await client.say({"type": "drop", "to": to})
+            await ended(client, to)
+            await client.say({"type": "add", "to": to, "from_start": from_start})
+            await client.until("target")
+        await client.play(speech())
+        await client.finish()
+        return client
+
+    with listening(webhook) as one, listening(youtube) as two:
+        asked = captioning(
+            tmp_path,
+            f"webhook:{one}?to={{to}}",
+            f"{to}=youtube:{two}",
+            f"hls:{tmp_path}/{{session}}/{{to}}",
+        )
+        with serving(tmp_path, captioning=asked) as server:
+            client = run(talk(server))
+    text = "".join(e["text"] for e in client.events if e["type"] == "commit" and e["to"] == to)
+    sent = [content for content in webhook.taken.values() if content["to"] == to]
+    assert signs(words(content["lines"] for content in sent)) == signs(text) != ""
+    assert signs(words(youtube.taken.values())) == signs(text)
+    folder = tmp_path / client.hello["session"] / to
+    cues = {n: text for name in listed(folder) for n, _, text in shown(folder / name)}
+    assert signs(words(cues.values())) == signs(text)
+    assert webhook.faults == youtube.faults == []
+    assert not any("captions" in frame.get("kind", "") for frame in client.frames)
+
+
 def test_a_blocked_sink_keeps_no_client_waiting(tmp_path, monkeypatch):
     may = threading.Event()
 

@@ -13,6 +13,7 @@ from talks import TALKS
 from test_resume import header, live, speaker
 from websockets.exceptions import ConnectionClosed
 
+from alignatt4llm.errors import UsageError
 from alignatt4llm.events import Close, Commit, End, SourceWord, TargetState
 from alignatt4llm.machine.live import Speed
 from alignatt4llm.recognizers.tones import SCRIPT
@@ -382,6 +383,121 @@ def test_a_slow_language_holds_no_other_up(tmp_path):
     for to in MANY["to"]:
         assert plain(text_of(client, to)) == plain(EVERYTHING)
     assert turns(client, "ended")[-1] == "it"
+
+
+class Opens(ScriptedInterpreter):
+    """An interpreter that opens some languages when it is told to, or fails to."""
+
+    def __init__(self, late, problem=None):
+        super().__init__()
+        self.late, self.problem, self.free = late, problem, threading.Event()
+
+    def open(self, pair, *asked, **more):
+        if pair.target.code in self.late:
+            assert self.free.wait(30)
+            if self.problem:
+                raise self.problem
+        return super().open(pair, *asked, **more)
+
+
+def session_of(server, client):
+    return server.registry._sessions[client.hello["session"]]
+
+
+async def till(true):
+    while not true():
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("added", [["it"], ["it", "zh"]])
+@pytest.mark.parametrize("held", [True, False])
+@pytest.mark.parametrize("before", [0, 4, 12])
+def test_a_language_that_was_added_before_the_end_is_said(tmp_path, added, held, before):
+    """However long it takes to open, and however little is still to come."""
+
+    async def talk():
+        client = await Client(server).open(version=2, to="de")
+        await client.play(speech(range(before)))
+        for to in added:
+            await client.say({"type": "add", "to": to, "from_start": True})
+        while turns(client, "added") != added:
+            await client.until("target")
+        session = session_of(server, client)
+        await client.play(speech())
+        await client.say({"type": "end"})
+        await till(lambda: 2 * session._heard > client.sent - 64_000)
+        opens.free.set()
+        await client.until("end")
+        return client
+
+    opens = Opens(added)
+    if not held:
+        opens.free.set()
+    with serving(tmp_path, opens) as server:
+        client = run(talk())
+    for to in ("de", *added):
+        assert plain(text_of(client, to)) == plain(EVERYTHING)
+    assert sorted(turns(client, "ended")) == sorted(["de", *added])
+
+
+REASONS = [
+    (UsageError("There is no memory for it."), "There is no memory for it."),
+    (RuntimeError("0x1234"), "See the server's log."),
+    (MemoryError(), "See the server's log."),
+]
+
+
+@pytest.mark.parametrize(("problem", "reason"), REASONS)
+@pytest.mark.parametrize("first", ["drop", "fail"])
+@pytest.mark.parametrize("added", [["it"], ["it", "zh"]])
+def test_a_session_of_which_no_language_is_left_ends(tmp_path, problem, reason, first, added):
+    """Whether the last to fail was added before another was dropped, or has ended since."""
+
+    async def talk():
+        client = await Client(server).open(version=2, to="de")
+        await client.play(speech(range(6)))
+        await client.until("commit")
+        for to in added:
+            await client.say({"type": "add", "to": to})
+        while turns(client, "added") != added:
+            await client.until("target")
+        await client.say({"type": "drop", "to": "de"})
+        if first == "fail":
+            await client.until("target")
+            opens.free.set()
+        while first == "drop" and "de" not in turns(client, "ended"):
+            await client.next()
+        opens.free.set()
+        await client.until("end")
+        return client
+
+    with serving(tmp_path, opens := Opens(added, problem)) as server:
+        client = run(talk())
+    assert sorted(turns(client, "ended")) == sorted(["de", *added])
+    told = [frame for frame in client.frames if frame.get("kind") == "unopened"]
+    assert sorted(e["text"].split(" could")[0].split()[-1] for e in told) == sorted(
+        {"it": "Italian", "zh": "Chinese"}[to] for to in added
+    )
+    ends = [e for e in client.events if e["type"] == "target" and e["state"] == "ended"]
+    assert all(e["text"].endswith(reason) and e["audio_s"] > 0 for e in told)
+    assert all(e["audio_s"] > 0 for e in ends)
+
+
+def test_a_language_that_cannot_be_opened_ends_no_other(tmp_path):
+    async def talk():
+        client = await Client(server).open(version=2, to="de")
+        await client.play(speech(range(6)))
+        await client.say({"type": "add", "to": "it"})
+        while "it" not in turns(client, "ended"):
+            await client.next()
+        await client.play(speech())
+        await finish(client)
+        return client
+
+    with serving(tmp_path, opens := Opens(["it"], REASONS[0][0])) as server:
+        opens.free.set()
+        client = run(talk())
+    assert text_of(client, "de") == EVERYTHING and not text_of(client, "it")
 
 
 def test_a_restart_goes_on_with_every_language(tmp_path):

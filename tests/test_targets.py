@@ -1,7 +1,11 @@
 """One speaker, many targets: each says what it would say alone, and none waits for another."""
 
+import gc
+import weakref
 from functools import cache
 from itertools import count
+from threading import Event as Flag
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -62,11 +66,11 @@ def in_language(code):
     return script
 
 
-def session(to, recognizer, now=lambda: 0.0):
+def session(to, recognizer, now=lambda: 0.0, drafter=None):
     pair = Pair.parse(f"en-{to}")
     return Session(
         recognizer,
-        ScriptedDrafter(in_language(to)),
+        drafter or ScriptedDrafter(in_language(to)),
         AlignAtt(HeadSet("scripted", str(pair), ((0, 0),))),
         FewShotPrompt(pair),
         pair,
@@ -300,6 +304,59 @@ def test_a_target_that_was_dropped_may_come_again():
     assert "itThe" in said(events, "it") and " itThen" in said(events, "it")
 
 
+class Drafter(ScriptedDrafter):
+    """Counts how often what it keeps is freed."""
+
+    def __init__(self, closed):
+        super().__init__(in_language("it"))
+        self.closed = closed
+
+    def close(self):
+        self.closed.append(self)
+
+
+@pytest.mark.parametrize("begins", [None, *Begins])
+@pytest.mark.parametrize("names", [("it",), ("it", "zh", "it"), ("fr",) * 7])
+@pytest.mark.parametrize("ends", [True, False])
+def test_of_a_target_that_has_ended_nothing_is_kept(begins, names, ends):
+    """It is freed once, when it has ended; the others when the stream is closed."""
+    stream, closed, kept = stream_of([]), [], []
+    for to in names:
+        one = session(to, None, drafter=Drafter(closed))
+        kept.append(weakref.ref(one))
+        stream.add(one, begins)
+        if ends:
+            stream.drop(to)
+            list(stream.targets[to].finish())
+            del one
+            gc.collect()
+            assert kept[-1]() is None
+    assert len(closed) == ends * len(names)
+    stream.close()
+    assert len(set(closed)) == len(closed) == len(names)
+
+
+@pytest.mark.parametrize("begins", Begins)
+@pytest.mark.parametrize("slow", [R, T, (T, "it"), F])
+@pytest.mark.parametrize("codes", [("it",), ("it", "fr")])
+def test_a_target_that_comes_while_the_end_is_said_is_said_too(begins, slow, codes):
+    """Whatever takes time after the audio has ended, whoever comes meanwhile says the same."""
+    timeline = SimulatedTimeline(silence(14), {slow: 5.0})
+    stream = stream_of(["de"], WORDS, lambda: timeline.now)
+    feeder, events, coming = Feeder(stream, 1.0), [], list(codes)
+    feeder.begin(timeline)
+    while not feeder.over:
+        events += feeder.take(timeline.next(feeder.hungry))
+        while coming and timeline.now >= 14:
+            stream.add(session(coming.pop(), None), begins)
+        feeder.begin(timeline)
+    assert sorted(e.to for e in events if isinstance(e, End)) == sorted(["de", *codes])
+    assert not stream.targets
+    for to in codes:
+        whole, mine = in_words(said(alone(to), to)), in_words(said(events, to))
+        assert mine == whole or (begins is Begins.NEXT and mine == whole[len(whole) - len(mine) :])
+
+
 def test_threads_say_the_same():
     """Real threads, whoever is first; the recogniser has heard everything once."""
     for timeline in (Lanes(silence(14)), LiveTimeline(silence(14), len(TARGETS))):
@@ -309,6 +366,40 @@ def test_threads_say_the_same():
         for to in TARGETS:
             assert said(events, to) == said(alone(to), to)
         assert stream.recognizer.ends == 1
+
+
+@pytest.mark.parametrize("pieces", [0, 1, 4, 7])
+@pytest.mark.parametrize("longest", [1.0, 30.0])
+@pytest.mark.parametrize("stops", [1, 3])
+@pytest.mark.parametrize("targets", [("de",), TARGETS])
+def test_a_source_that_waits_can_be_stopped_and_left(pieces, longest, stops, targets):
+    """What it brought is said to its end, whether anybody presses Ctrl-C once or often."""
+    waits, goes_on, left = Flag(), Flag(), Flag()
+
+    def audio():
+        yield from silence(pieces, 1.0)
+        waits.set()
+        goes_on.wait()
+
+    events = []
+
+    def play():
+        with Lanes(audio()) as timeline:
+            stopper = Thread(
+                target=lambda: [waits.wait(), *(timeline.stop() for _ in range(stops))]
+            )
+            stopper.start()
+            events.extend(run(Feeder(stream_of(targets), 1.0, longest=longest), timeline))
+            stopper.join()
+        left.set()
+
+    Thread(target=play, daemon=True).start()
+    try:
+        assert left.wait(20)
+    finally:
+        goes_on.set()
+    for to in targets:
+        assert in_words(said(events, to)) == in_words(said(alone(to, seconds=pieces), to))
 
 
 class Dumb:

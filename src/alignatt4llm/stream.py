@@ -95,7 +95,7 @@ class Says(Protocol):
         ...
 
     def finish(self, last: Recognition | None = None) -> Iterator[Event]:
-        """Say that the stream has ended, and everything that is pending."""
+        """Say that the stream has ended, and everything that is pending; nothing is kept then."""
         ...
 
     def restore(self, standing: Standing, samples: int, delays: Delays | None = None) -> None:
@@ -209,6 +209,7 @@ class Stream:
     def forget(self, line: "_Line") -> None:
         """Part with a target that has ended."""
         with self._lock:
+            self._sessions.remove(line.session)
             kept = {to: each for to, each in self.targets.items() if each is not line}
             self.targets = kept
 
@@ -232,7 +233,7 @@ class Stream:
             return self._last
 
     def close(self) -> None:
-        """Free what is kept for the targets."""
+        """Free what is kept for the targets that have not ended."""
         for session in self._sessions:
             session.close()
 
@@ -263,12 +264,14 @@ class _Line:
 
     Attributes
     ----------
+    session
+        Says it.
     stays
         Whether it goes on.
     """
 
     def __init__(self, stream: Stream, session: Says, late: "_Late | None") -> None:
-        self._stream, self._session, self._late = stream, session, late
+        self._stream, self.session, self._late = stream, session, late
         self.stays = True
 
     def translate(self, heard: Sequence[Heard]) -> Iterator[Event]:
@@ -279,7 +282,7 @@ class _Line:
                 heard = heard[step:]
                 break
         if not self._late:
-            yield from self._session.translate(heard)
+            yield from self.session.translate(heard)
 
     def finish(self) -> Iterator[Event]:
         """Say the rest, and that there is no more."""
@@ -287,12 +290,12 @@ class _Line:
         if self._late and self._late.begins is Begins.START:
             words = self._stream.words[: len(self._stream.words) - len(last.committed)]
             yield self._begin(words, 0, self._stream.samples)
-        yield from self._session.finish(Recognition() if self._late else last)
+        yield from self.session.finish(Recognition() if self._late else last)
         self._stream.forget(self)
 
     def _begin(self, words: Sequence[SourceWord], first: int, samples: int) -> TargetState:
         assert self._late
         before, self._late = self._late.before, None
         standing = replace(before, heard=tuple(words), first=first, wall_s=self._stream.wall)
-        self._session.restore(standing, samples)
-        return TargetState(JOINED, samples / SAMPLE_RATE, first, to=self._session.to)
+        self.session.restore(standing, samples)
+        return TargetState(JOINED, samples / SAMPLE_RATE, first, to=self.session.to)

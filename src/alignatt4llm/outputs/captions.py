@@ -44,7 +44,7 @@ class LiveCues:
         yield from self._known()
 
     def end(self) -> Iterator[Cue]:
-        """Yield what is left."""
+        """Yield what is left; more may come after a break."""
         yield from self._arranged(self._timing.rest())
         yield from self._release()
 

@@ -97,12 +97,12 @@ class Timing:
         return None
 
     def rest(self) -> Timed:
-        """Return what was said in the utterance that is open."""
-        text, words = self._utterances.text, self._utterances.words
-        start = self.heard[0].start if self.heard else self._ended
-        end = max(start, self.heard[-1].end if self.heard else self.clock)
-        said = self._timed(text, words, self.heard, start, end)
-        return Timed(said, self._words(self.heard))
+        """Return what was said in the utterance that is open, which ends with it."""
+        said, self._utterances = self._utterances, Utterances()
+        heard, self.heard, self.tail = self.heard, (), ()
+        start = heard[0].start if heard else self._ended
+        end = max(start, heard[-1].end if heard else self.clock)
+        return Timed(self._timed(said.text, said.words, heard, start, end), self._words(heard))
 
     def _close(self, close: Close) -> Timed:
         self.clock = max(self.clock, close.audio_s)

@@ -191,12 +191,13 @@ class Feeder:
             raise self._problem
 
     def _follow(self) -> None:
-        """See which targets have come, and forget those that are over."""
-        self._lines = [(to, line) for to, line in self._lines if not line.over]
-        if not self._ended:
-            known = dict(self._lines)
-            targets = self._session.targets.items()
-            self._lines += [(to, _Line(says)) for to, says in targets if to not in known]
+        """See which targets have come, also while the end is said, and forget those that left."""
+        targets = self._session.targets
+        self._lines = [
+            (to, line) for to, line in self._lines if not line.over or targets.get(to) is line.says
+        ]
+        known = dict(self._lines)
+        self._lines += [(to, _Line(says)) for to, says in targets.items() if to not in known]
 
     def _go_on(self, timeline: Timeline, to: str, line: _Line) -> None:
         """Let a target do what it can do now."""

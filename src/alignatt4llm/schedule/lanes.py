@@ -22,6 +22,8 @@ from alignatt4llm.schedule.timelines import (
 )
 
 _END: Any = object()
+_STOP = Arrived(None)
+"""The end of the audio for those who stop it; whoever reads it may still wait for more."""
 _Task = tuple[Work, Call, str]
 
 
@@ -83,7 +85,7 @@ class Lanes:
         news = self._news.get()
         while not self._news.empty():
             news += self._news.get()
-        if any(isinstance(item, Arrived | Broken) for item in news):
+        if any(isinstance(item, Arrived | Broken) and item is not _STOP for item in news):
             self._asks = False
         return news
 
@@ -93,7 +95,7 @@ class Lanes:
 
     def stop(self) -> None:
         """Take no more audio; a signal handler may call it."""
-        self._news.put([Arrived(None)])
+        self._news.put([_STOP])
 
     def _read(self) -> None:
         """Take audio as often as it is asked for."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from threading import Thread
 from typing import Any
 
-from alignatt4llm.audio.samples import SAMPLE_RATE
+from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.delays import peak_memory_mb
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.events import (
@@ -116,7 +116,9 @@ class LiveSession:
         self._pipe = Pipe(int(limits.backlog * BYTES_PER_SECOND))
         self._busy, self._counted = Busy(), 0.0
         self._timeline: _Watched | None = None
-        self.targets = Targets(past, self._opened, self._tell, self._changed, self.life.lock)
+        self.targets = Targets(
+            past, self._opened, self._tell, self._unopened, self._changed, self.life.lock
+        )
         self._when_over: Callable[[], None] = lambda: None
         self._thread = Thread(target=self._run, name=f"session-{self.id[:6]}", daemon=True)
 
@@ -185,9 +187,10 @@ class LiveSession:
 
     def add(self, pair: Pair, from_start: bool) -> None:
         """Translate into another language from now on; raise Refused if that cannot be."""
-        if self._alone or self.life.state not in (State.WAITING, State.ATTACHED):
-            raise Refused("No language can be added any more.")
-        self.targets.add(pair.target.code, from_start, self._heard / SAMPLE_RATE)
+        with self.life.lock:
+            if self._alone or self.life.state not in (State.WAITING, State.ATTACHED):
+                raise Refused("No language can be added any more.")
+            self.targets.add(pair.target.code, from_start, self._heard / SAMPLE_RATE)
 
     def drop(self, to: str) -> None:
         """End a language; raise Refused if that cannot be."""
@@ -236,8 +239,7 @@ class LiveSession:
             problem = None if self.life.state is State.PAUSING else bad
         except Exception as failure:
             log.exception("session %s failed", self.id)
-            said = str(failure) if isinstance(failure, AlignattError) else "See the server's log."
-            problem = EngineFailed(f"The session ended with an error. {said}")
+            problem = EngineFailed(f"The session ended with an error. {_reason(failure)}")
         finally:
             self.targets.close()
             self.stop(problem)
@@ -265,7 +267,11 @@ class LiveSession:
     def _translate(self, stream: Stream) -> None:
         incoming: Incoming = Raw(self._pipe) if self._raw else Container(self._pipe)
         timeline = self._timeline = _Watched(
-            lambda: self._stepped(stream), incoming, lambda: incoming.ready, _JOINED, self._working
+            lambda: self._stepped(stream),
+            self._arriving(incoming),
+            lambda: incoming.ready,
+            _JOINED,
+            self._working,
         )
         chunk = LATENCIES[self.header["latency"]].chunk
         watch = Watch(self._source, self._told(incoming), self._start)
@@ -277,6 +283,12 @@ class LiveSession:
                 self._publish(event)
         if self._finishes(incoming) and self.life.state is not State.PAUSING:
             self._end(stream)
+
+    def _arriving(self, incoming: Incoming) -> Iterator[Samples]:
+        """Yield what comes in; where it ends, all languages that were added are there."""
+        yield from incoming
+        if self.life.state is not State.PAUSING:
+            self.targets.settle()
 
     def _end(self, stream: Stream) -> None:
         """Say that the stream has ended, and whatever target has not yet."""
@@ -319,11 +331,26 @@ class LiveSession:
                 raise Abandoned
             if isinstance(event, End) and event.to:
                 if self.life.state is not State.PAUSING:  # then it is continued elsewhere
-                    self.targets.ended(event.to, event.audio_s)
+                    self._part(event.to, event.audio_s)
                 return
             self._note(event)
             self._say(event)
         self._metrics.count(event)
+
+    def _part(self, to: str, clock: float) -> None:
+        """Note that a language has ended; the session ends with the last of them."""
+        self.targets.ended(to, clock)
+        if not self.targets.codes:
+            self.finish()
+
+    def _unopened(self, to: str, problem: Exception) -> None:
+        """Say why a language that was added could not be opened, and end it."""
+        said = f"No session into {LANGUAGES[to].name} could be opened. {_reason(problem)}"
+        clock = self._heard / SAMPLE_RATE
+        with self.life.lock:
+            if not self.over:
+                self._say(Notice("unopened", said, clock))
+                self._part(to, clock)
 
     def _tell(self, turn: TargetState) -> None:
         """Publish what happens to a target."""
@@ -367,6 +394,11 @@ class LiveSession:
             self._settled = max(self._settled, round(fresh[-1].end * SAMPLE_RATE))
             self.broadcast.journal.hear(Settled(fresh, self._settled))
         return bool(fresh)
+
+
+def _reason(problem: Exception) -> str:
+    """Return what clients are told of an error."""
+    return str(problem) if isinstance(problem, AlignattError) else "See the server's log."
 
 
 class _Watched(Lanes):

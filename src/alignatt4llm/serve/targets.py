@@ -3,8 +3,8 @@
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from threading import Condition, RLock, Thread
 from threading import Event as Flag
-from threading import RLock, Thread
 
 from alignatt4llm.events import ADDED, DROPPED, ENDED, Close, Commit, TargetState
 from alignatt4llm.serve.errors import Refused
@@ -26,6 +26,8 @@ class Targets:
         Opens the session of a target on a stream, which takes a while.
     tell
         Is told when something happens to a target; with the lock held.
+    failed
+        Is told of a language that could not be opened, and why; it is still to be ended.
     changed
         Called when the stream should be looked at.
     lock
@@ -42,12 +44,14 @@ class Targets:
         past: Pasts,
         opens: Callable[[str, Stream], Session],
         tell: Callable[[TargetState], None],
+        failed: Callable[[str, Exception], None],
         changed: Callable[[], None],
         lock: RLock,
     ) -> None:
         self.codes = list(past.open)
         self._past, self._opens, self._tell, self._changed = past, opens, tell, changed
-        self._lock = lock
+        self._failed, self._lock = failed, lock
+        self._coming, self._came = 0, Condition(lock)
         self._before = {to: each.past.standing for to, each in past.targets.items()}
         self._dropped = {to for to, each in past.open.items() if each.dropped}
         self._stream: Stream | None = None
@@ -82,6 +86,7 @@ class Targets:
                 )
                 raise Refused(f"'{to}' {leaves or 'is there already; name another language'}.")
             self.codes.append(to)
+            self._coming += 1
             self._tell(TargetState(ADDED, clock, from_start=from_start, to=to))
         begins = Begins.START if from_start else Begins.NEXT
         Thread(target=self._join, args=(to, begins), name=f"target-{to}", daemon=True).start()
@@ -126,6 +131,11 @@ class Targets:
         taken = {to: one.transcript.samples for to, one in list(self._sessions.items())}
         return {to: max(0, samples - count) for to, count in taken.items() if count}
 
+    def settle(self) -> None:
+        """Wait until all that were added are there, or could not be opened."""
+        with self._came:
+            self._came.wait_for(lambda: not self._coming)
+
     def close(self) -> None:
         """Let nobody join any more."""
         with self._lock:
@@ -135,20 +145,25 @@ class Targets:
     def _join(self, to: str, begins: Begins) -> None:
         """Open a target that was added, however long that takes."""
         self._there.wait()
-        if (stream := self._stream) is None:
-            return
         try:
-            session = self._opens(to, stream)
-        except Exception:
+            if stream := self._stream:
+                self._admit(to, self._opens(to, stream), begins)
+        except Exception as problem:
             log.exception("no session into '%s' could be opened", to)
-            self.ended(to, 0.0)
-            return
-        with self._lock:
-            if self._stream is None:
-                session.close()
-                return
-            self._put(to, session, stream, begins)
+            self._failed(to, problem)
+        finally:
+            with self._came:
+                self._coming -= 1
+                self._came.notify_all()
         self._changed()
+
+    def _admit(self, to: str, session: Session, begins: Begins) -> None:
+        """Take in a target that is open, unless all is over."""
+        with self._lock:
+            if stream := self._stream:
+                self._put(to, session, stream, begins)
+                return
+        session.close()
 
     def _put(self, to: str, session: Session, stream: Stream, begins: Begins | None) -> None:
         self._sessions[to] = session

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 
-from alignatt4llm.events import ENDED, Event, Notice, TargetState
+from alignatt4llm.events import ENDED, Event, Notice, Source, TargetState
 from alignatt4llm.outputs.only import Only
 from alignatt4llm.outputs.sinks.output import CaptionSinks
 
 
 class EachTarget:
     """An output of a whole stream.
+
+    A target that ends and comes again goes on where it was; its sinks hear of the time meanwhile.
 
     Parameters
     ----------
@@ -24,13 +26,13 @@ class EachTarget:
         closed: Callable[[CaptionSinks], None] = lambda sinks: None,
     ) -> None:
         self._opened, self._closed = opened, closed
-        self._running: dict[str, tuple[Only, CaptionSinks]] = {}
-        self._all: list[CaptionSinks] = []
+        self._running: dict[str, Only] = {}
+        self._sinks: dict[str, CaptionSinks] = {}
 
     @property
     def notices(self) -> list[Notice]:
         """What went wrong, and right again, while the stream runs."""
-        return [notice for sinks in self._all for notice in sinks.notices]
+        return [notice for sinks in tuple(self._sinks.values()) for notice in sinks.notices]
 
     def write(self, event: Event) -> None:
         """Hand an event to the targets that it concerns."""
@@ -40,27 +42,33 @@ class EachTarget:
             return
         if to and to not in self._running:
             self._begin(to)
-        for only, sinks in self._running.values():
-            if own := only.take(event):
+        for code, sinks in self._sinks.items():
+            only = self._running.get(code)
+            if own := only.take(event) if only else _clock(event):
                 sinks.write(own)
 
     def close(self) -> None:
         """Hand on what is left of every target, and wait within a bound until it is delivered."""
-        for to in tuple(self._running):
-            self._end(to)
+        for sinks in self._sinks.values():
+            sinks.finish()
         try:
-            for sinks in self._all:
+            for sinks in self._sinks.values():
                 sinks.wait()
         finally:  # also when nobody wants to wait any longer
-            for sinks in self._all:
+            for sinks in self._sinks.values():
                 sinks.settle()
                 self._closed(sinks)
 
     def _begin(self, to: str) -> None:
-        sinks = self._opened(to)
-        self._running[to] = Only(to), sinks
-        self._all.append(sinks)
+        if to not in self._sinks:
+            self._sinks[to] = self._opened(to)
+        self._running[to] = Only(to)
 
     def _end(self, to: str) -> None:
-        if to in self._running:
-            self._running.pop(to)[1].finish()
+        if self._running.pop(to, None):
+            self._sinks[to].rest()
+
+
+def _clock(event: Event) -> Source | None:
+    """Return how far the stream is, for a target of which nothing is said."""
+    return Source(0, (), (), event.audio_s) if isinstance(event, Source) else None

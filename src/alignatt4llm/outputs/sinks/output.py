@@ -81,11 +81,15 @@ class CaptionSinks:
         for delivery in self._deliveries.values():
             delivery.reach(self._cues.settled)
 
+    def rest(self) -> None:
+        """Hand on what is left; more may come after a break."""
+        for cue in self._cues.end():
+            self._put(cue)
+
     def finish(self) -> None:
         """Hand on what is left; nothing more is to come."""
         self._ended = True
-        for cue in self._cues.end():
-            self._put(cue)
+        self.rest()
         for delivery in self._deliveries.values():
             delivery.finish(self._cues.clock)
 
