@@ -17,7 +17,7 @@ from styles import STYLE
 from test_hls import CUES, ORIGIN, listed, shown
 
 from alignatt4llm.cli import play, sinks
-from alignatt4llm.cli.main import main
+from alignatt4llm.cli.main import main, parser
 from alignatt4llm.errors import UsageError
 from alignatt4llm.outputs.cues import Cue
 from alignatt4llm.outputs.sinks.base import Again, Next, Origin, Sink
@@ -162,6 +162,42 @@ def test_a_notice_tells_of_the_trouble_while_it_lasts(talk, tmp_path, monkeypatc
     events = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     notices = [event["text"] for event in events if event["type"] == "notice"]
     assert [text for text in notices if "dead:x does not take its caption 1" in text]
+
+
+@pytest.mark.parametrize("targets", [["de"], ["de", "it"]], ids=" ".join)
+@pytest.mark.parametrize("realtime", [False, True], ids=["fast", "live"])
+@pytest.mark.parametrize(("began", "expected"), [(None, 1050.0), (0.0, 1000.0), (7.5, 1007.5)])
+def test_times_count_from_where_the_source_began(
+    tmp_path, monkeypatch, realtime, targets, began, expected
+):
+    """However long it took before to find out the language, to load models or to open a file."""
+    passed, origins = [10.0], []  # s since the computer was started, at 1000 s after 1970
+    clock = SimpleNamespace(time=lambda: 1000.0 + passed[0], monotonic=lambda: passed[0])
+
+    def slow(what, seconds):
+        def done(*args, **kwargs):
+            passed[0] += seconds
+            return what(*args, **kwargs)
+
+        return done
+
+    def noted(where, style, origin, *rest):
+        origins.append(origin)
+        return CaptionSinks(where, style, origin, *rest)
+
+    def source():
+        yield tones(range(4))
+        passed[0] += 1000.0
+
+    monkeypatch.setattr(play, "time", clock)
+    monkeypatch.setattr(play, "CaptionSinks", noted)
+    monkeypatch.setattr(play, "OutputFile", slow(play.OutputFile, 10.0))
+    monkeypatch.setattr(play.Choice, "open", slow(play.Choice.open, 40.0 - 10.0 * len(targets)))
+    options = ["--to", *targets, "--txt", str(tmp_path / "a.txt"), "--model", "scripted"]
+    args = parser().parse_args(["translate", "x.wav", *options])
+    play.play(args, source(), None, realtime, began=began)
+    assert [origin.pair.target.code for origin in origins] == targets
+    assert [origin.began for origin in origins] == [expected] * len(targets)
 
 
 @pytest.mark.parametrize("end", ["within", "behind"])

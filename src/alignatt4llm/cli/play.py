@@ -107,9 +107,11 @@ def play(
     destinations = sinks.destinations(args, into)
     about, chunk = chosen.system.context, chosen.latency.chunk
     live = realtime or regime.overlaps
+    since: float  # known once all is ready, which takes long
     with ExitStack() as stack:
         stream = stack.enter_context(closing(chosen.open(tell, live)))
-        captions = stack.enter_context(closing(_captions(args, destinations, chosen.pairs)))
+        captions = _captions(args, destinations, chosen.pairs, lambda: since)
+        stack.enter_context(closing(captions))
         outputs: list[Output] = [captions]
         for path, form in forms:
             outputs.append(stack.enter_context(closing(OutputFile(path, form, args.trace))))
@@ -118,6 +120,7 @@ def play(
         outputs.append(stack.enter_context(closing(display(args.trace, duration, chosen.pairs))))
         watch = Watch(chosen.source, lambda: [*notices(), *captions.notices])
         feeder = Feeder(stream, chunk, regime, LONGEST if live else chunk, watch=watch)
+        since = time.time() - (time.monotonic() - began if began is not None else 0.0)
         timeline = _live(source, began, len(chosen.pairs)) if live else Lanes(source)
         with Interrupt(stop or timeline.stop) as interrupt, timeline:
             for event in run(feeder, timeline):
@@ -127,13 +130,17 @@ def play(
 
 
 def _captions(
-    args: argparse.Namespace, destinations: Sequence[Destination], pairs: Sequence[Pair]
+    args: argparse.Namespace,
+    destinations: Sequence[Destination],
+    pairs: Sequence[Pair],
+    since: Callable[[], float],
 ) -> EachTarget:
-    session, began = sinks.new_session(), time.time()
+    """Return where captions go; ``since`` says, once there are some, when the source began."""
+    session = sinks.new_session()
 
     def opened(to: str) -> CaptionSinks:
         [pair] = [pair for pair in pairs if pair.target.code == to]
-        origin = Origin(session, pair, began)
+        origin = Origin(session, pair, since())
         own = [each.of(origin) for each in destinations if each.takes(pair)]
         style = subtitles.style(args, pair)
         return CaptionSinks(own, style, origin, sinks.undelivered_folder(), tell)
