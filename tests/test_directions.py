@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from types import SimpleNamespace
 
 import numpy as np
@@ -424,6 +424,9 @@ def test_what_cannot_be_kept_is_used_all_the_same(models, tmp_path, monkeypatch)
     assert interpreter.pairs == ("en-de",) and interpreter.heads(DE).heads
 
 
+WAITING = "Another process is calibrating this; waiting for it (Ctrl-C stops)."
+
+
 def test_of_two_at_once_one_calibrates(models, monkeypatch):
     """The second waits, and takes what the first has kept."""
     system = System(str(models["transformers"]), engine="transformers")
@@ -431,15 +434,22 @@ def test_of_two_at_once_one_calibrates(models, monkeypatch):
     [file] = kept_folder().iterdir()
     content, key = file.read_bytes(), load_head_set(file).origin["key"]
     file.unlink()
-    passes, done = Passes(monkeypatch), []
-    second = Thread(target=lambda: done.append(Interpreter(system, pairs=[DE])))
-    with first_use._alone(key):
+    passes, done, told, waits = Passes(monkeypatch), [], [], Event()
+
+    def tell(said):
+        told.append(said)
+        if said == WAITING:
+            waits.set()
+
+    second = Thread(target=lambda: done.append(Interpreter(system, tell, pairs=[DE])))
+    with first_use._alone(key, told.append):
+        assert not told, "nobody is waited for"
         second.start()
-        second.join(3)
-        assert not done
+        assert waits.wait(60) and not done
         file.write_bytes(content)
     second.join()
     assert done[0].heads(DE) == load_head_set(file) and passes.count == 0
+    assert told.count(WAITING) == 1
 
 
 def test_a_model_that_is_served_elsewhere_is_known_by_its_name(models):
