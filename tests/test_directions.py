@@ -2,8 +2,9 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,6 +18,7 @@ from alignatt4llm.audio.samples import SAMPLE_RATE
 from alignatt4llm.calibrate import first_use, gather
 from alignatt4llm.calibrate.calibration import Corpus
 from alignatt4llm.calibrate.parallel import shipped_corpus
+from alignatt4llm.calibrate.sets import HeadSets
 from alignatt4llm.cli.main import main, parser
 from alignatt4llm.cli.serve import _interpreter
 from alignatt4llm.errors import AlignattError, UsageError
@@ -28,14 +30,20 @@ from alignatt4llm.heads.kept import keep_set, kept_folder, kept_set
 from alignatt4llm.heads.loading import load_head_set, shipped_head_sets
 from alignatt4llm.heads.pooling import pool
 from alignatt4llm.interpreter import Interpreter
+from alignatt4llm.prompts.forms import FewShotPrompt
 from alignatt4llm.recognizers.timed import TimedTextRecognizer, spread
 from alignatt4llm.serve.directions import Directions
 from alignatt4llm.serve.errors import Unsupported
+from alignatt4llm.serve.limits import Limits
+from alignatt4llm.serve.metrics import Metrics
+from alignatt4llm.serve.registry import Registry
 from alignatt4llm.settings.system import System
 from alignatt4llm.text.languages import LANGUAGES, Pair
 from alignatt4llm.text.units import unit_spans
 from alignatt4llm.text.words import split_words
+from alignatt4llm.translators.base import Loaded
 from alignatt4llm.translators.drafter import ForcingDrafter
+from alignatt4llm.translators.scripted import ScriptedTranslator
 from alignatt4llm.weights.cards import RECOGNIZERS, TRANSLATORS
 from alignatt4llm.weights.identity import identity
 
@@ -424,6 +432,9 @@ def test_what_cannot_be_kept_is_used_all_the_same(models, tmp_path, monkeypatch)
     assert interpreter.pairs == ("en-de",) and interpreter.heads(DE).heads
 
 
+WAITING = "Another process is calibrating this; waiting for it (Ctrl-C stops)."
+
+
 def test_of_two_at_once_one_calibrates(models, monkeypatch):
     """The second waits, and takes what the first has kept."""
     system = System(str(models["transformers"]), engine="transformers")
@@ -431,28 +442,78 @@ def test_of_two_at_once_one_calibrates(models, monkeypatch):
     [file] = kept_folder().iterdir()
     content, key = file.read_bytes(), load_head_set(file).origin["key"]
     file.unlink()
-    passes, done = Passes(monkeypatch), []
-    second = Thread(target=lambda: done.append(Interpreter(system, pairs=[DE])))
-    with first_use._alone(key):
+    passes, done, told, waits = Passes(monkeypatch), [], [], Event()
+
+    def tell(said):
+        told.append(said)
+        if said == WAITING:
+            waits.set()
+
+    second = Thread(target=lambda: done.append(Interpreter(system, tell, pairs=[DE])))
+    with first_use._alone(key, told.append):
+        assert not told, "nobody is waited for"
         second.start()
-        second.join(3)
-        assert not done
+        assert waits.wait(60) and not done
         file.write_bytes(content)
     second.join()
     assert done[0].heads(DE) == load_head_set(file) and passes.count == 0
+    assert told.count(WAITING) == 1
 
 
 def test_a_model_that_is_served_elsewhere_is_known_by_its_name(models):
-    from alignatt4llm.calibrate.sets import HeadSets
-    from alignatt4llm.translators.base import Loaded
-    from alignatt4llm.translators.scripted import ScriptedTranslator
-
     keep_set(made(model="small"), "weights there")
     loaded = Loaded("small", "http://there:8000", ScriptedTranslator())
     sets = HeadSets(loaded, ScriptedTranslator().prompt_form, None, True, lambda _: None)
     assert sets.choose(FR).kind == "kept"
     with pytest.raises(UsageError, match="cannot read all heads of a given translation"):
         sets.choose(DE)
+
+
+def sets_of(folder, files, shots=0):
+    """The head sets of a model with such files in its folder, and of a prompt."""
+    folder.mkdir(exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    loaded = Loaded(folder.name, str(folder), ScriptedTranslator())
+    return HeadSets(loaded, partial(FewShotPrompt, shots=shots), None, True, lambda _: None)
+
+
+TODAY = {"model.safetensors": b"weights of today"}
+
+
+@pytest.mark.parametrize(
+    ("files", "shots", "ready"),
+    [
+        (TODAY, 0, ("en-fr",)),
+        (TODAY | {"notes.txt": b"no weights"}, 0, ("en-fr",)),
+        ({"model.safetensors": b"weights of todaz"}, 0, ()),
+        ({"model.safetensors": b"others"}, 0, ()),
+        (TODAY | {"model-2.safetensors": b"more of them"}, 0, ()),
+        (TODAY, 4, ()),
+    ],
+)
+def test_a_stale_set_makes_no_direction_ready(ship, tmp_path, files, shots, ready):
+    ship()
+    today = sets_of(tmp_path / "m", TODAY)
+    keep_set(made(), today._key(FR))
+    keep_set(made("de-fr"), today._key(FR))
+    keep_set(made(ANY), today._key(FR))
+    assert today.pairs == ("en-fr",) and today.choose(FR).kind == "kept"
+    later = sets_of(tmp_path / "m", files, shots)
+    assert later.pairs == ready
+    for pair in map(Pair.parse, later.pairs):
+        assert later.choose(pair).kind == "kept", "what is said to be ready is"
+
+
+def test_a_server_never_calibrates_whoever_prepared_its_interpreter(models, tmp_path, monkeypatch):
+    passes = Passes(monkeypatch)
+    interpreter = Interpreter(System(str(models["transformers"]), engine="transformers"))
+    registry = Registry(interpreter, Limits(), tmp_path / "journals", Metrics())
+    with pytest.raises(Unsupported, match="en-fr cannot be translated here"):
+        registry.directions.require(FR)
+    with pytest.raises(UsageError, match="by a server, before it serves"):
+        interpreter.open(FR)
+    assert passes.count == 0 and not kept_folder().exists()
 
 
 def test_calibration_is_refused(system):

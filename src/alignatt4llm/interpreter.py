@@ -45,7 +45,8 @@ class Interpreter:
         How many sessions will be open at once; more share what is kept for these.
     pairs
         Directions that will be translated: where there is no head set for one, it is calibrated
-        now. Others are calibrated when a session is opened, by engines that can.
+        now. Others are calibrated when a session is opened, by engines that can, until
+        `refuse_calibration`.
 
     Attributes
     ----------
@@ -224,6 +225,10 @@ class Interpreter:
             If there is none and none can be calibrated.
         """
         return self._sets.choose(pair).heads
+
+    def refuse_calibration(self) -> None:
+        """Calibrate no head set from now on; sessions that lack one are refused."""
+        self._sets.refuse_calibration()
 
     def prompt_form(self, pair: Pair, prompt: str = "auto") -> PromptForm:
         """Return a prompt by its name; by default the system's, or the model's own."""

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
-from filelock import FileLock
+from filelock import AcquireReturnProxy, BaseFileLock, FileLock, Timeout
 
 from alignatt4llm.calibrate.calibration import Corpus, calibrate
 from alignatt4llm.calibrate.model import Model
@@ -40,7 +40,7 @@ def calibrate_first(model: Model, pair: Pair, key: str, tell: Tell) -> HeadSet:
     AlignattError
         If a package is missing, or too little can be read of the heads.
     """
-    with _alone(key):
+    with _alone(key, tell):
         return kept_set(model.name, str(pair), key) or _calibrated(model, pair, key, tell)
 
 
@@ -78,14 +78,22 @@ def _minutes(seconds: float) -> str:
 
 
 @contextmanager
-def _alone(key: str) -> Iterator[None]:
+def _alone(key: str, tell: Tell) -> Iterator[None]:
     """Wait while another process calibrates the same; its result is there then."""
     folder = cache_root() / "locks"
     with ExitStack() as stack:
         with suppress(OSError):  # what is wrong with the folder is told where work is kept in it
             folder.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(FileLock(folder / f"heads-{key}.lock"))
+            stack.enter_context(_locked(FileLock(folder / f"heads-{key}.lock"), tell))
         yield
+
+
+def _locked(lock: BaseFileLock, tell: Tell) -> AcquireReturnProxy[BaseFileLock]:
+    """Take a lock; it is told if that means to wait."""
+    with suppress(Timeout):
+        return lock.acquire(timeout=0)
+    tell("Another process is calibrating this; waiting for it (Ctrl-C stops).")
+    return lock.acquire()
 
 
 @contextmanager

@@ -53,10 +53,14 @@ class HeadSets:
     @cached_property
     def _ready(self) -> tuple[str, ...]:
         """Directions that were ready when the model was loaded."""
-        ready = (*self._loaded.pairs, *ready_pairs(self._loaded.name, self._base))
+        ready = (*self._loaded.pairs, *ready_pairs(self._loaded.name, self._base, self._key))
         if self._given is None:
             return ready
         return (*(every_pair() if self._given.pair == ANY else (self._given.pair,)), *ready)
+
+    def refuse_calibration(self) -> None:
+        """Calibrate none from now on."""
+        self._calibrates = False
 
     def choose(self, pair: Pair) -> Chosen:
         """Return the head set of a direction; it is calibrated first if there is none.

@@ -7,7 +7,7 @@ from itertools import permutations
 from typing import Any, Literal
 
 from alignatt4llm.heads.headset import ANY, HeadSet
-from alignatt4llm.heads.kept import kept_set, kept_sets
+from alignatt4llm.heads.kept import kept_set, kept_sets, suits
 from alignatt4llm.heads.loading import shipped_pairs, shipped_set
 from alignatt4llm.text.languages import LANGUAGES, Pair
 
@@ -112,7 +112,8 @@ def no_set(pair: Pair, model: str) -> str:
     """Say that there is no head set, and none may be calibrated."""
     return (
         f"There is no head set for {pair} with the model '{model}'. Leave --no-calibration out to "
-        "have one calibrated on first use, or give one with --heads FILE."
+        "have one calibrated on first use (by a server, before it serves), or give one with "
+        "--heads FILE."
     )
 
 
@@ -120,11 +121,17 @@ def _shipped(names: list[str], pair: str) -> HeadSet | None:
     return next(filter(None, (shipped_set(name, pair) for name in names)), None)
 
 
-def ready_pairs(model: str, base: str = "") -> tuple[str, ...]:
-    """Return the directions for which nothing has to be calibrated, shipped sets' first."""
+def ready_pairs(
+    model: str, base: str = "", key: Callable[[Pair], str] = lambda _: ""
+) -> tuple[str, ...]:
+    """Return the directions for which nothing has to be calibrated, shipped sets' first.
+
+    Parameters are as for `choose`; the key is that of a direction.
+    """
     names = [name for name in (model, base) if name]
     shipped = [pair for name in names for pair in shipped_pairs(name)]
-    kept = [heads.pair for heads in kept_sets(model)]
+    sets = [heads for heads in kept_sets(model) if heads.pair != ANY]
+    kept = [heads.pair for heads in sets if suits(heads, key(Pair.parse(heads.pair)))]
     pooled = every_pair() if _shipped(names, ANY) else ()
     return tuple(dict.fromkeys((*shipped, *kept, *pooled)))
 

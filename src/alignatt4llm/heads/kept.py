@@ -56,8 +56,12 @@ def kept_set(model: str, pair: str, key: str = "") -> HeadSet | None:
     key
         As for `keep_set`; without one, that of any model of the name will do.
     """
-    every = (heads for heads in kept_sets(model, pair) if key in ("", heads.origin.get("key")))
-    return next(every, None)
+    return next((heads for heads in kept_sets(model, pair) if suits(heads, key)), None)
+
+
+def suits(heads: HeadSet, key: str) -> bool:
+    """Whether a kept set is that of a key; see `kept_set`."""
+    return key in ("", heads.origin.get("key"))
 
 
 def kept_sets(model: str, pair: str = "*") -> Iterator[HeadSet]:

@@ -71,7 +71,7 @@ class Registry:
     Parameters
     ----------
     interpreter
-        Opens sessions.
+        Opens sessions; it calibrates no head set from now on.
     limits
         How many, how long.
     folder
@@ -104,6 +104,7 @@ class Registry:
         defaults: Defaults = Defaults(),
         captioning: Captioning | None = None,
     ) -> None:
+        interpreter.refuse_calibration()  # it would block every session for minutes
         self.interpreter = interpreter
         self.directions = Directions(interpreter)
         self.limits = limits
