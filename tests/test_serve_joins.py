@@ -104,7 +104,7 @@ def resumed(path, lines):
             one.restore(each.past.standing, past.settled, each.past.delays)
         stream.add(one, each.begins)
         if each.dropped:
-            stream.drop(to)
+            stream.drop(to, each.until)
     rest = SECONDS - past.settled // (SAMPLE_RATE // 2) / 2
     events = [*before, *run(Feeder(stream, 1.0), SimulatedTimeline(silence(rest), {}))]
     return events, past
@@ -157,3 +157,35 @@ def test_who_follows_one_language_is_told_all_its_words(at, slow, late):
     assert spoken_in(events, "de") == TEXT
     if first := firsts(events).get("it"):
         assert spoken_in(events, "it") == " ".join(TEXT.split()[first:])
+
+
+@pytest.mark.parametrize(
+    ("at", "slow", "others"),
+    [(1.5, 4.5, 0), (4.0, 2.2, 0), (6.0, 9.0, 0.3), (9.5, 3.1, 1.3), (0.0, 1.0, 0), (12.0, 4.5, 0)],
+)
+def test_a_dropped_target_says_nothing_that_was_heard_after(tmp_path, at, slow, others):
+    """However late it is, and wherever the session is resumed; and nothing less."""
+    takes = {(T, "it"): slow, (T, "de"): others}
+    kept, events = played(tmp_path, takes, {}, {"it": at}, ("de", "it"))
+    lines = kept.path.read_bytes().splitlines(keepends=True)
+    [drop] = [n for n, line in enumerate(lines, 1) if b'"dropped"' in line]
+    text = in_words(said(events, "it"))
+    assert len(text) < len(in_words(said(alone("it"), "it"))) or at > 11
+    for count in range(drop, len(lines)):
+        events, _ = resumed(tmp_path / "cut.jsonl", lines[:count])
+        assert in_words(said(events, "it")) == text
+        assert in_words(said(events, "de")) == in_words(said(alone("de"), "de"))
+
+
+@pytest.mark.parametrize("begins", Begins)
+@pytest.mark.parametrize(("at", "more"), [(1.5, 0.1), (4.0, 1.0), (3.0, 5.0), (7.0, 0.5)])
+def test_nor_does_one_that_had_only_just_joined(tmp_path, begins, at, more):
+    takes = {(T, "it"): 3.1, (T, "de"): 0.3}
+    kept, events = played(tmp_path, takes, {"it": (at, begins)}, {"it": at + more})
+    lines = kept.path.read_bytes().splitlines(keepends=True)
+    text = in_words(said(events, "it"))
+    joined = [n for n, line in enumerate(lines, 1) if b'"joined"' in line]
+    [drop] = [n for n, line in enumerate(lines, 1) if b'"dropped"' in line]
+    for count in range(max(drop, *joined, 0), len(lines)):
+        events, _ = resumed(tmp_path / "cut.jsonl", lines[:count])
+        assert in_words(said(events, "it")) == text

@@ -49,7 +49,9 @@ class Targets:
         self._past, self._opens, self._tell, self._changed = past, opens, tell, changed
         self._lock = lock
         self._before = {to: each.past.standing for to, each in past.targets.items()}
-        self._dropped = {to for to, each in past.open.items() if each.dropped}
+        self._dropped = {  # and how many words of the stream had been heard
+            to: each.until for to, each in past.open.items() if each.until is not None
+        }
         self._stream: Stream | None = None
         self._sessions: dict[str, Session] = {}
         self._there = Flag()
@@ -63,8 +65,8 @@ class Targets:
             self._put(to, session, stream, each.begins)
         with self._lock:
             self._stream = stream
-            for to in self._dropped:  # while others were opened
-                stream.drop(to)
+            for to, until in self._dropped.items():  # while others were opened
+                stream.drop(to, until)
         self._there.set()
 
     def add(self, to: str, from_start: bool, clock: float) -> None:
@@ -100,10 +102,11 @@ class Targets:
                 raise Refused(f"'{to}' is not among the languages here: {', '.join(staying)}.")
             if len(staying) == 1:
                 raise Refused(f"'{to}' is the only language left; send 'end' to end the session.")
-            self._dropped.add(to)
-            self._tell(TargetState(DROPPED, clock, to=to))
+            until = len((self._stream or self._past).words)
+            self._dropped[to] = until
             if self._stream:
-                self._stream.drop(to)
+                self._stream.drop(to, until)
+            self._tell(TargetState(DROPPED, clock, to=to))
         self._changed()
 
     def ended(self, to: str, clock: float) -> None:
@@ -111,7 +114,7 @@ class Targets:
         with self._lock:
             if to in self.codes:
                 self.codes.remove(to)
-                self._dropped.discard(to)
+                self._dropped.pop(to, None)
                 self._sessions.pop(to, None)
                 self._tell(TargetState(ENDED, clock, to=to))
 
@@ -154,4 +157,4 @@ class Targets:
         self._sessions[to] = session
         stream.add(session, begins, again(self._before.get(to, Standing())))
         if to in self._dropped:
-            stream.drop(to)
+            stream.drop(to, self._dropped[to])
