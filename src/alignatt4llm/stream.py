@@ -298,7 +298,8 @@ class _Line:
 
     def _begin(self, words: Sequence[SourceWord], first: int, samples: int) -> TargetState:
         assert self._late
-        before, self._late = self._late.before, None
+        before, from_start = self._late.before, self._late.begins is Begins.START
+        self._late = None
         standing = replace(before, heard=tuple(words), first=first, wall_s=self._stream.wall)
         self._session.restore(standing, samples)
-        return TargetState(JOINED, samples / SAMPLE_RATE, first, to=self._session.to)
+        return TargetState(JOINED, samples / SAMPLE_RATE, first, from_start, self._session.to)

@@ -88,6 +88,12 @@ class Pasts:
         hearing = [each for each in self.open.values() if each.hears]
         return min((len(each.past.standing.heard) for each in hearing), default=0)
 
+    @property
+    def behind(self) -> set[str]:
+        """The targets whose open words reach further back than those of others."""
+        opened = self.opened
+        return {to for to, each in self.open.items() if len(each.past.standing.heard) > opened}
+
     def add(self, record: Record) -> None:
         """Add one more record."""
         if isinstance(record, Settled):
