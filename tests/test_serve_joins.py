@@ -24,13 +24,15 @@ from test_targets import (
 )
 
 from alignatt4llm.audio.samples import SAMPLE_RATE
-from alignatt4llm.events import ADDED, JOINED, TargetState
+from alignatt4llm.events import ADDED, JOINED, Close, Source, TargetState
 from alignatt4llm.schedule.feeder import Feeder, run
-from alignatt4llm.schedule.timelines import SimulatedTimeline
+from alignatt4llm.schedule.timelines import SimulatedTimeline, Work
 from alignatt4llm.scripted import ScriptedInterpreter
 from alignatt4llm.serve.broadcast import Broadcast
 from alignatt4llm.serve.journal import Journal, events_of
 from alignatt4llm.serve.limits import Limits
+from alignatt4llm.serve.past import Settled
+from alignatt4llm.serve.pasts import Pasts
 from alignatt4llm.serve.sessions import LiveSession
 from alignatt4llm.serve.steps import Steps
 from alignatt4llm.stream import Begins, Stream
@@ -52,6 +54,13 @@ class Kept:
             ScriptedInterpreter(), self.broadcast, past, 0, Limits(), METRICS, Steps()
         )
         self.live._spoken = stream.words
+        self.published = []
+        publish, self.broadcast.publish = self.broadcast.publish, self._publish
+        self._pass_on = publish
+
+    def _publish(self, event):
+        self.published.append(event)
+        self._pass_on(event)
 
     def add(self, to, begins):
         self.live.targets.codes.append(to)
@@ -104,7 +113,7 @@ def resumed(path, lines):
             one.restore(each.past.standing, past.settled, each.past.delays)
         stream.add(one, each.begins)
         if each.dropped:
-            stream.drop(to)
+            stream.drop(to, each.until)
     rest = SECONDS - past.settled // (SAMPLE_RATE // 2) / 2
     events = [*before, *run(Feeder(stream, 1.0), SimulatedTimeline(silence(rest), {}))]
     return events, past
@@ -157,3 +166,63 @@ def test_who_follows_one_language_is_told_all_its_words(at, slow, late):
     assert spoken_in(events, "de") == TEXT
     if first := firsts(events).get("it"):
         assert spoken_in(events, "it") == " ".join(TEXT.split()[first:])
+
+
+@pytest.mark.parametrize(
+    ("at", "slow", "others"),
+    [(1.5, 4.5, 0), (4.0, 2.2, 0), (6.0, 9.0, 0.3), (9.5, 3.1, 1.3), (0.0, 1.0, 0), (12.0, 4.5, 0)],
+)
+def test_a_dropped_target_says_nothing_that_was_heard_after(tmp_path, at, slow, others):
+    """However late it is, and wherever the session is resumed; and nothing less."""
+    takes = {(T, "it"): slow, (T, "de"): others}
+    kept, events = played(tmp_path, takes, {}, {"it": at}, ("de", "it"))
+    lines = kept.path.read_bytes().splitlines(keepends=True)
+    [drop] = [n for n, line in enumerate(lines, 1) if b'"dropped"' in line]
+    text = in_words(said(events, "it"))
+    assert len(text) < len(in_words(said(alone("it"), "it"))) or at > 11
+    for count in range(drop, len(lines)):
+        events, _ = resumed(tmp_path / "cut.jsonl", lines[:count])
+        assert in_words(said(events, "it")) == text
+        assert in_words(said(events, "de")) == in_words(said(alone("de"), "de"))
+
+
+@pytest.mark.parametrize("begins", Begins)
+@pytest.mark.parametrize(("at", "more"), [(1.5, 0.1), (4.0, 1.0), (3.0, 5.0), (7.0, 0.5)])
+def test_nor_does_one_that_had_only_just_joined(tmp_path, begins, at, more):
+    takes = {(T, "it"): 3.1, (T, "de"): 0.3}
+    kept, events = played(tmp_path, takes, {"it": (at, begins)}, {"it": at + more})
+    lines = kept.path.read_bytes().splitlines(keepends=True)
+    text = in_words(said(events, "it"))
+    joined = [n for n, line in enumerate(lines, 1) if b'"joined"' in line]
+    [drop] = [n for n, line in enumerate(lines, 1) if b'"dropped"' in line]
+    for count in range(max(drop, *joined, 0), len(lines)):
+        events, _ = resumed(tmp_path / "cut.jsonl", lines[:count])
+        assert in_words(said(events, "it")) == text
+
+
+@pytest.mark.parametrize("at", [2.5, 5.0, 8.0, 11.5])
+@pytest.mark.parametrize(("slow", "late"), [(0.3, 0.3), (0.3, 3.1), (2.2, 0), (4.5, 1.3)])
+def test_what_was_heard_long_before_is_not_told_as_heard_now(tmp_path, at, slow, late):
+    """A target that begins with the first word has all of it; listeners are told what is new."""
+    takes = {(T, "de"): slow, (T, "it"): late, (Work.FINISH, "de"): 9.0}
+    kept, events = played(tmp_path, takes, {"it": (at, Begins.START)})
+    assert firsts(events) == {"it": 0}
+    mine = next(e for e in events if isinstance(e, Source) and e.to == "it")
+    assert mine.first == 0 and mine not in kept.published
+    others = [e for e in events if isinstance(e, Source) and e is not mine]
+    assert [e for e in kept.published if isinstance(e, Source)] == others
+    assert len(others) > 5
+    reached = [e.first + len(e.committed) for e in others]
+    assert max(reached) == len(WORDS)
+
+
+def test_nor_is_it_after_a_restart():
+    past = Pasts(["de", "it"])
+    past.add(Settled(tuple(WORDS[:20]), 7 * SAMPLE_RATE))
+    assert past.behind == set()
+    past.add(Close(0, "", "", 0.0, 5.0, 7.0, 15, "it"))
+    assert (past.behind, past.opened) == ({"de"}, 5)
+    past.add(TargetState(ADDED, 7.0, from_start=True, to="zh"))
+    past.add(TargetState(JOINED, 7.0, 0, True, "zh"))
+    past.add(Close(0, "", "", 0.0, 5.0, 7.0, 15, "de"))
+    assert past.behind == {"zh"}

@@ -293,7 +293,7 @@ def test_a_dropped_target_says_what_was_heard_and_ends(at, more):
     assert not any(e.to == "it" for e in later if not isinstance(e, Source))
     assert said(events, "de") == said(alone("de"), "de") and not stream.targets
     heard = sum(word.end <= end.audio_s for word in WORDS)
-    assert len(words) >= 2 * (heard - 2)
+    assert len(words) >= 2 * (heard - 5)  # a chunk may have been heard between drop and end
 
 
 def test_a_target_that_was_dropped_may_come_again():

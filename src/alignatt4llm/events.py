@@ -167,7 +167,8 @@ class TargetState:
     """Something happens to a target while its stream runs.
 
     It is added, to begin with the next utterance or, with ``from_start``, with the first; it has
-    joined, with source word ``first`` of the stream; it is dropped; all has been said in it.
+    joined, as it was added, with source word ``first`` of the stream; it is dropped; all has been
+    said in it.
     """
 
     type: ClassVar[str] = "target"

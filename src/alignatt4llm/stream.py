@@ -201,10 +201,10 @@ class Stream:
             self._sessions.append(session)
             self.targets = {**self.targets, session.to: _Line(self, session, late)}
 
-    def drop(self, to: str) -> None:
-        """Say in a language what was heard for good by now, and end it."""
+    def drop(self, to: str, until: int | None = None) -> None:
+        """Say in a language what was heard for good by now, or in so many words, and end it."""
         if line := self.targets.get(to):
-            line.stays = False
+            line.until = len(self.words) if until is None else until
 
     def forget(self, line: "_Line") -> None:
         """Part with a target that has ended."""
@@ -266,13 +266,18 @@ class _Line:
     ----------
     session
         Says it.
-    stays
-        Whether it goes on.
+    until
+        How many words of the stream had been heard when it was dropped; None if it was not.
     """
 
     def __init__(self, stream: Stream, session: Says, late: "_Late | None") -> None:
         self._stream, self.session, self._late = stream, session, late
-        self.stays = True
+        self.until: int | None = None
+
+    @property
+    def stays(self) -> bool:
+        """Whether it goes on."""
+        return self.until is None
 
     def translate(self, heard: Sequence[Heard]) -> Iterator[Event]:
         """Say what follows from what was heard, once there is something to begin with."""
@@ -288,14 +293,16 @@ class _Line:
         """Say the rest, and that there is no more."""
         last = self._stream.last(self)
         if self._late and self._late.begins is Begins.START:
-            words = self._stream.words[: len(self._stream.words) - len(last.committed)]
+            count = len(self._stream.words) - len(last.committed)
+            words = self._stream.words[: count if self.until is None else self.until]
             yield self._begin(words, 0, self._stream.samples)
         yield from self.session.finish(Recognition() if self._late else last)
         self._stream.forget(self)
 
     def _begin(self, words: Sequence[SourceWord], first: int, samples: int) -> TargetState:
         assert self._late
-        before, self._late = self._late.before, None
+        before, from_start = self._late.before, self._late.begins is Begins.START
+        self._late = None
         standing = replace(before, heard=tuple(words), first=first, wall_s=self._stream.wall)
         self.session.restore(standing, samples)
-        return TargetState(JOINED, samples / SAMPLE_RATE, first, to=self.session.to)
+        return TargetState(JOINED, samples / SAMPLE_RATE, first, from_start, self.session.to)

@@ -24,14 +24,26 @@ class PastTarget:
         What was said.
     begins
         What it waits for, if it has not joined yet.
-    dropped, ended
-        Whether it was.
+    until
+        How many words of the stream had been heard when it was dropped; None if it was not.
+    ended
+        Whether it has.
     """
 
     past: Past = field(default_factory=Past)
     begins: Begins | None = None
-    dropped: bool = False
+    until: int | None = None
     ended: bool = False
+
+    @property
+    def dropped(self) -> bool:
+        """Whether it only says what was heard before it was dropped."""
+        return self.until is not None
+
+    @property
+    def hears(self) -> bool:
+        """Whether it says what is heard from now on."""
+        return self.begins is None and not self.dropped
 
 
 class Pasts:
@@ -73,8 +85,14 @@ class Pasts:
     @property
     def opened(self) -> int:
         """How many of the last words are in an utterance that is open."""
-        joined = [each for each in self.open.values() if each.begins is None]
-        return min((len(each.past.standing.heard) for each in joined), default=0)
+        hearing = [each for each in self.open.values() if each.hears]
+        return min((len(each.past.standing.heard) for each in hearing), default=0)
+
+    @property
+    def behind(self) -> set[str]:
+        """The targets whose open words reach further back than those of others."""
+        opened = self.opened
+        return {to for to, each in self.open.items() if len(each.past.standing.heard) > opened}
 
     def add(self, record: Record) -> None:
         """Add one more record."""
@@ -82,7 +100,7 @@ class Pasts:
             self.words += record.words
             self.settled = record.samples
             for to, each in self.open.items():
-                if each.begins is None:
+                if each.hears:
                     each.past = fold(each.past, record, LANGUAGES[to])
         elif isinstance(record, TargetState):
             self._turn(record)
@@ -105,15 +123,16 @@ class Pasts:
         each = self.targets[turn.to]
         if turn.state == JOINED:
             each.begins = None
-            each.past = self._joined(each.past, turn.first)
+            each.past = self._joined(each, turn.first)
         elif turn.state == DROPPED:
-            each.dropped = True
+            each.until = len(self.words)
         else:
             each.ended = True
 
-    def _joined(self, past: Past, first: int) -> Past:
+    def _joined(self, each: PastTarget, first: int) -> Past:
         """Return where a target stands that begins with a word, behind what it said before."""
-        before, heard = past.standing, tuple(self.words[first:])
+        past, heard = each.past, tuple(self.words[first : each.until])
+        before = past.standing
         standing = replace(again(before), heard=heard, wall_s=self.wall, first=first)
         return replace(past, standing=standing, closed=first)
 

@@ -12,6 +12,7 @@ from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.delays import peak_memory_mb
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.events import (
+    JOINED,
     Close,
     Commit,
     End,
@@ -107,6 +108,7 @@ class LiveSession:
         self._start = self._taken = self._heard = start
         self._settled, self._words = start, len(past.words)
         self._spoken: Sequence[SourceWord] = past.words  # all that was heard for good
+        self._catching_up = past.behind  # what these begin with was heard long before
         self._limits = limits
         self._metrics = metrics
         self._steps = steps
@@ -365,8 +367,18 @@ class LiveSession:
             event = replace(event, to="", first=0)
         elif self._alone and not isinstance(event, Notice | TargetState):
             event = replace(event, to="")
-        if not (self._alone and isinstance(event, TargetState)):
+        unknown = self._alone and isinstance(event, TargetState)
+        if not (unknown or self._repeats(event)):
             self.broadcast.publish(event)
+
+    def _repeats(self, event: Event) -> bool:
+        """Whether it only tells, at length, what a target that catches up begins with."""
+        if isinstance(event, TargetState) and event.state == JOINED and event.from_start:
+            self._catching_up.add(event.to)
+        elif isinstance(event, Source) and event.to in self._catching_up:
+            self._catching_up.remove(event.to)
+            return True
+        return False
 
     def _changed(self) -> None:
         if self._timeline:

@@ -53,7 +53,9 @@ class Targets:
         self._failed, self._lock = failed, lock
         self._coming, self._came = 0, Condition(lock)
         self._before = {to: each.past.standing for to, each in past.targets.items()}
-        self._dropped = {to for to, each in past.open.items() if each.dropped}
+        self._dropped = {  # and how many words of the stream had been heard
+            to: each.until for to, each in past.open.items() if each.until is not None
+        }
         self._stream: Stream | None = None
         self._sessions: dict[str, Session] = {}
         self._there = Flag()
@@ -67,8 +69,8 @@ class Targets:
             self._put(to, session, stream, each.begins)
         with self._lock:
             self._stream = stream
-            for to in self._dropped:  # while others were opened
-                stream.drop(to)
+            for to, until in self._dropped.items():  # while others were opened
+                stream.drop(to, until)
         self._there.set()
 
     def add(self, to: str, from_start: bool, clock: float) -> None:
@@ -105,10 +107,11 @@ class Targets:
                 raise Refused(f"'{to}' is not among the languages here: {', '.join(staying)}.")
             if len(staying) == 1:
                 raise Refused(f"'{to}' is the only language left; send 'end' to end the session.")
-            self._dropped.add(to)
-            self._tell(TargetState(DROPPED, clock, to=to))
+            until = len((self._stream or self._past).words)
+            self._dropped[to] = until
             if self._stream:
-                self._stream.drop(to)
+                self._stream.drop(to, until)
+            self._tell(TargetState(DROPPED, clock, to=to))
         self._changed()
 
     def ended(self, to: str, clock: float) -> None:
@@ -116,7 +119,7 @@ class Targets:
         with self._lock:
             if to in self.codes:
                 self.codes.remove(to)
-                self._dropped.discard(to)
+                self._dropped.pop(to, None)
                 self._sessions.pop(to, None)
                 self._tell(TargetState(ENDED, clock, to=to))
 
@@ -169,4 +172,4 @@ class Targets:
         self._sessions[to] = session
         stream.add(session, begins, again(self._before.get(to, Standing())))
         if to in self._dropped:
-            stream.drop(to)
+            stream.drop(to, self._dropped[to])
