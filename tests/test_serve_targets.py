@@ -19,6 +19,7 @@ from alignatt4llm.machine.live import Speed
 from alignatt4llm.recognizers.tones import SCRIPT
 from alignatt4llm.scripted import ScriptedInterpreter
 from alignatt4llm.serve.journal import Journal, events_of
+from alignatt4llm.serve.lifecycle import State
 from alignatt4llm.serve.past import Settled
 from alignatt4llm.serve.pasts import Pasts
 from alignatt4llm.settings import fitting
@@ -498,6 +499,23 @@ def test_a_language_that_cannot_be_opened_ends_no_other(tmp_path):
         opens.free.set()
         client = run(talk())
     assert text_of(client, "de") == EVERYTHING and not text_of(client, "it")
+
+
+@pytest.mark.parametrize("gone", [0, 1, 2])
+@pytest.mark.parametrize("to", [["de"], ["de", "it", "zh"]])
+def test_sessions_are_counted_and_not_their_languages(server, to, gone):
+    async def talk():
+        clients = [await Client(server).open(version=2, to=to) for _ in range(2)]
+        for client in clients[:gone]:
+            await client.socket.close()
+            await till(lambda one=client: session_of(server, one).life.state is State.WAITING)
+        with server.registry.place():  # other work is no session
+            server.registry.look_after()
+        return server.registry.metrics.text().decode()
+
+    told = run(talk())
+    assert f'alignatt_sessions{{client="connected"}} {2 - gone}.0' in told
+    assert f'alignatt_sessions{{client="gone"}} {gone}.0' in told
 
 
 def test_a_restart_goes_on_with_every_language(tmp_path):

@@ -312,9 +312,9 @@ class Registry:
             session.check_length()
             if session.life.overdue(self.limits):
                 session.finish(self._farewell(session))
-        waiting = sum(one.life.state is State.WAITING for one in self._sessions.values())
-        self.metrics.sessions.labels("gone").set(waiting)
-        self.metrics.sessions.labels("connected").set(self.taken - waiting)
+        states = [session.life.state for session in self._sessions.values()]
+        self.metrics.sessions.labels("gone").set(states.count(State.WAITING))
+        self.metrics.sessions.labels("connected").set(states.count(State.ATTACHED))
 
     async def tidy(self, now: float) -> None:
         """Delete old transcripts, and captions that were not delivered, once in a while."""
