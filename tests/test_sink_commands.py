@@ -17,6 +17,7 @@ from styles import STYLE
 from test_hls import CUES, ORIGIN, listed, shown
 
 from alignatt4llm.cli import play, sinks
+from alignatt4llm.cli.files import check_files
 from alignatt4llm.cli.main import main, parser
 from alignatt4llm.errors import UsageError
 from alignatt4llm.outputs.cues import Cue
@@ -359,6 +360,14 @@ def test_resending_needs_the_kind_of_sink_of_the_file(tmp_path, asked, capsys):
         (["hls:a", "hls:./a"], "both write"),
         (["hls:a", "hls:A?mpegts=1"], "both write"),
         (["hls:a", "hls:b/../a"], "both write"),
+        (["hls:{to}", "de=hls:de"], "both write"),
+        (["hls:a/{to}", "hls:a/./{to}"], "both write"),
+        (["hls:a/{to}?mpegts=1", "hls:a/de"], "both write"),
+        (["hls:{from}/{to}", "hls:en/de"], "both write"),
+        (["hls:{from}-{to}", "German=hls:{from}-de"], "both write"),
+        (["hls:{session}", "de=hls:{session}"], "both write"),
+        (["hls:{session}", "hls:./{session}"], "both write"),
+        (["zoom:http://a/{to}", "de=zoom:http://a/de"], "given twice"),
         (["hls:a", "it=hls:b"], "--to is de"),
     ],
 )
@@ -392,6 +401,38 @@ def test_several_languages_do_not_go_to_one_sink(given, told):
     else:
         (where,) = sinks.destinations(args, into)
         assert given.endswith(where.address)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["listen", "--to=de,it", "hls:{to}", "it=hls:it/"], "both write"),
+        (["listen", "--to=de,it", "de=hls:a", "it=hls:a"], "both write"),
+        (["listen", "--to=de", "hls:{to}", "hls:it"], ""),
+        (["listen", "--to=de", "--from=auto", "hls:{from}", "hls:en"], "both write"),
+        (["listen", "--to=de", "--from=auto", "hls:{from}", "hls:de"], ""),
+        (["listen", "--to=de", "--from=cs", "hls:{from}", "hls:en"], ""),
+        (["serve", "hls:{to}", "de=hls:de/."], "both write"),
+        (["serve", "hls:{to}", "hls:fil"], "both write"),
+        (["serve", "hls:{from}-{to}", "hls:{from}-yue"], "both write"),
+        (["serve", "hls:{session}/{to}", "de=hls:{session}/DE"], "both write"),
+        (["serve", "--to=it", "hls:{to}", "de=hls:de/."], "both write"),
+        (["serve", "hls:{session}/{to}", "hls:{to}"], ""),
+        (["serve", "hls:a/{session}", "hls:a"], ""),
+        (["serve", "hls:{to}", "hls:{from}-{to}"], ""),
+        (["serve", "de=zoom:http://a/b", "it=zoom:http://a/b"], ""),
+    ],
+    ids=str,
+)
+def test_no_two_sinks_write_the_same_whatever_is_filled_in(options, told, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    given = [each if each[0] == "-" else f"--caption-sink={each}" for each in options[1:]]
+    args = parser().parse_args([options[0], *given])
+    if told:
+        with pytest.raises(UsageError, match=told):
+            check_files(args)
+    else:
+        check_files(args)
 
 
 @pytest.mark.parametrize("name", ["captions.m3u8", "captions00000.vtt"])

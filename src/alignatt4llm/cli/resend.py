@@ -26,7 +26,9 @@ def add_parser(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("file", type=Path, help="as translate, listen or serve named it")
-    sinks.add_options(parser, "where they go: the kind of sink, and its address anew")
+    sinks.add_options(
+        parser, "where they go: the kind of sink, and its address anew", sinks.FeedsAny
+    )
     parser.set_defaults(run=run)
 
 

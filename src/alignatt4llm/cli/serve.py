@@ -74,7 +74,9 @@ def add_parser(subparsers: Any) -> None:
     )  # fmt: skip
     parser.add_argument("--hours", type=float, default=6, help="of one session (%(default)s)")
     sinks.add_options(
-        parser, f"{sinks.HELP}; {{session}}, {{from}} and {{to}} stand for the session's"
+        parser,
+        f"{sinks.HELP}; {{session}}, {{from}} and {{to}} stand for the session's",
+        sinks.FeedsAny,
     )
     system.add_options(parser)
     parser.set_defaults(run=run)

@@ -1,7 +1,9 @@
 """Options that say where captions go."""
 
 import argparse
+from collections import Counter
 from collections.abc import Collection
+from itertools import permutations, product, starmap
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -9,10 +11,11 @@ from uuid import uuid4
 from platformdirs import user_state_path
 
 from alignatt4llm.cli.files import Writes
+from alignatt4llm.cli.spoken import named
 from alignatt4llm.errors import UsageError
-from alignatt4llm.outputs.sinks.base import TO
+from alignatt4llm.outputs.sinks.base import SESSION, TO, Origin
 from alignatt4llm.outputs.sinks.table import SPELLINGS, Destination
-from alignatt4llm.text.languages import Language
+from alignatt4llm.text.languages import LANGUAGES, Language, Pair, language, listed
 
 HELP = f"where captions go: {SPELLINGS}; LANG=… for one language only; may be repeated"
 
@@ -27,18 +30,42 @@ class Feeds(Writes):
         super().__call__(parser, namespace, [*getattr(namespace, self.dest), sink])
 
     def paths(self, args: argparse.Namespace) -> list[Path]:
-        """Return the files that are written."""
-        return [path for each in destinations(args) for path in each.files]
+        """Return the files that are written; raise UsageError if two sinks of a stream are one."""
+        given = destinations(args)
+        filled = [_filled(given, pair) for pair in self.pairs(args)]
+        for places in filled:
+            _check_once([where for where in places.values() if not where.files])
+        each = dict.fromkeys(place for places in filled for place in places.items())
+        return [path for _, where in each for path in where.files]
+
+    @staticmethod
+    def pairs(args: argparse.Namespace) -> list[Pair]:
+        """Return the directions of the stream; with any source if that is to be found out."""
+        spoken = named(args.source)
+        sources = [spoken] if spoken else LANGUAGES.values()
+        both = product(sources, map(language, listed(args.to)))
+        return [Pair(source, target) for source, target in both if source != target]
 
     @staticmethod
     def check(name: str, path: Path) -> None:
         """Leave it to the sink, which makes its folder."""
 
 
-def add_options(parser: argparse.ArgumentParser, what: str = HELP) -> None:
+class FeedsAny(Feeds):
+    """Adds a sink for streams of which nothing is known yet."""
+
+    @staticmethod
+    def pairs(args: argparse.Namespace) -> list[Pair]:
+        """Return all directions."""
+        return list(starmap(Pair, permutations(LANGUAGES.values(), 2)))
+
+
+def add_options(
+    parser: argparse.ArgumentParser, what: str = HELP, action: type[Feeds] = Feeds
+) -> None:
     """Add them."""
     parser.add_argument(
-        "--caption-sink", action=Feeds, default=[], metavar="KIND:ADDRESS", help=what
+        "--caption-sink", action=action, default=[], metavar="KIND:ADDRESS", help=what
     )
 
 
@@ -60,8 +87,7 @@ def destinations(
         If one is none, asked for twice or for another language, or if a package is missing.
     """
     found = tuple(map(Destination.parse, args.caption_sink))
-    if twice := next((each for each in found if found.count(each) > 1), None):
-        raise UsageError(f"--caption-sink {twice} is given twice; leave one out.")
+    _check_once(found)
     codes = [each.code for each in into or ()]
     for each in found:
         if codes and each.to not in ("", *codes):
@@ -74,6 +100,16 @@ def destinations(
                 f"address, or say which, as in {codes[0]}={each.kind}:…"
             )
     return found
+
+
+def _filled(given: Collection[Destination], pair: Pair) -> dict[Destination, Destination]:
+    """Return the sinks of a direction as they are given and as they are opened for any session."""
+    return {each: each.of(Origin(SESSION, pair, 0.0)) for each in given if each.takes(pair)}
+
+
+def _check_once(sinks: Collection[Destination]) -> None:
+    if twice := next((each for each, count in Counter(sinks).items() if count > 1), None):
+        raise UsageError(f"--caption-sink {twice} is given twice; leave one out.")
 
 
 def new_session() -> str:

@@ -4,7 +4,6 @@ import os
 import stat
 import unicodedata
 from collections.abc import Iterable
-from itertools import combinations, product
 from pathlib import Path
 
 from alignatt4llm.errors import UsageError
@@ -36,25 +35,21 @@ def keep_apart(written: Iterable[tuple[str, Path]], read: Iterable[Path]) -> Non
     stdout = Path("/dev/stdout")
     if (found := status(stdout)) and stat.S_ISREG(found.st_mode):
         outputs.append((STANDARD_OUTPUT, stdout))
-    sources = [source for source in read if not is_stream(source)]
-    for (name, path), source in product(outputs, sources):
-        if same(path, source):
-            raise UsageError(
-                f"{name} would overwrite '{source}', which is read; give it another name."
-            )
-    for (name, path), (other, again) in combinations(outputs, 2):
-        if same(path, again):
-            raise UsageError(
-                f"{name} and {other} would both write '{path}'; give each a name of its own."
-            )
-
-
-def same(one: Path, other: Path) -> bool:
-    """Whether two paths are, or on some system would be, one file."""
-    left, right = status(one), status(other)
-    if left and right and os.path.samestat(left, right):
-        return True
-    return _folded(one) == _folded(other)
+    sources = {known: each for each in read if not is_stream(each) for known in _known(each)}
+    taken: dict[object, tuple[str, Path]] = {}
+    for name, path in outputs:
+        names = _known(path)
+        for known in names:
+            if source := sources.get(known):
+                raise UsageError(
+                    f"{name} would overwrite '{source}', which is read; give it another name."
+                )
+            first, there = taken.get(known, ("", path))
+            if first:
+                raise UsageError(
+                    f"{first} and {name} would both write '{there}'; give each a name of its own."
+                )
+        taken |= dict.fromkeys(names, (name, path))
 
 
 def check_file(name: str, path: Path) -> None:
@@ -103,5 +98,8 @@ def _check_access(name: str, path: Path, there: Path) -> None:
         raise UsageError(f"{name}: '{path}' cannot be written: Permission denied.")
 
 
-def _folded(path: Path) -> str:
-    return unicodedata.normalize("NFC", os.path.realpath(path)).casefold()
+def _known(path: Path) -> set[object]:
+    """Return by what a file is known, on some system: its name, and its number if it is there."""
+    folded = unicodedata.normalize("NFC", os.path.realpath(path)).casefold()
+    found = status(path)
+    return {folded, (found.st_dev, found.st_ino)} if found else {folded}
