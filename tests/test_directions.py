@@ -26,7 +26,7 @@ from alignatt4llm.events import Commit, End
 from alignatt4llm.heads import loading
 from alignatt4llm.heads.choice import choose, every_pair, layers_of, ready_pairs, recorded
 from alignatt4llm.heads.headset import ANY, HeadScore, HeadSet, Layout
-from alignatt4llm.heads.kept import keep_set, kept_folder, kept_set
+from alignatt4llm.heads.kept import keep_set, kept_folder, kept_key, kept_set
 from alignatt4llm.heads.loading import load_head_set, shipped_head_sets
 from alignatt4llm.heads.pooling import pool
 from alignatt4llm.interpreter import Interpreter
@@ -464,7 +464,7 @@ def test_a_model_that_is_served_elsewhere_is_known_by_its_name(models):
     keep_set(made(model="small"), "weights there")
     loaded = Loaded("small", "http://there:8000", ScriptedTranslator())
     sets = HeadSets(loaded, ScriptedTranslator().prompt_form, None, True, lambda _: None)
-    assert sets.choose(FR).kind == "kept"
+    assert sets.choose(FR).kind == "kept by name"
     with pytest.raises(UsageError, match="cannot read all heads of a given translation"):
         sets.choose(DE)
 
@@ -525,6 +525,29 @@ def test_calibration_is_refused(system):
     assert not kept_folder().exists()
 
 
+@pytest.mark.parametrize(
+    ("weights", "kind"),
+    [("the same", "kept"), ("others", None), ("", None)],
+)
+def test_what_is_kept_is_told_apart_before_loading(system, weights, kind):
+    """A folder and a file are known by their weights; a set without a key is nobody's."""
+    keep_set(made(model="small"), kept_key(weights.replace("the same", identity(system.model)), ""))
+    found = system.chosen(FR)
+    assert (found and found.kind) == kind and system.is_ready == bool(kind)
+    refusing = replace(system, calibration=False)
+    if kind:
+        assert refusing.chosen(FR) == found
+    else:
+        with pytest.raises(UsageError, match="Leave --no-calibration out"):
+            refusing.chosen(FR)
+
+
+def test_of_a_hub_only_the_name_is_known_before_loading(ship):
+    ship()
+    keep_set(made(), kept_key("some weights", ""))
+    assert "for some weights of this name" in str(System("no/m").chosen(FR))
+
+
 def test_new_weights_and_new_prompts_are_calibrated_anew(tmp_path, monkeypatch):
     folder = save_checkpoint(tmp_path / "same", "llama", max_position_embeddings=4096)
     system = System(str(folder), engine="transformers")
@@ -574,6 +597,10 @@ def test_an_engine_that_cannot_calibrate_has_another_do_it_first(monkeypatch, mo
     system = System(str(models["transformers"]), engine="vllm")
     Interpreter(system, pairs=[DE])
     assert [layers is not None for _, layers in started] == [False, True]
+    started.clear()
+    Interpreter(replace(system, prompt="milmmt"), pairs=[DE])
+    assert len(list(kept_folder().iterdir())) == 2, "the set of another prompt does not do"
+    assert len(started) == 2, "the calibrating engine decides where something is kept"
 
 
 # the command
@@ -688,13 +715,23 @@ def test_languages_lists_what_can_be_said(capsys):
 
 def test_languages_says_what_is_kept_and_what_is_missing(capsys, models):
     name = str(models["transformers"])
-    keep_set(recorded(made(model="small"), FR, {"truncation_auc": {"value": 0.8}}), "k")
+    good = recorded(made(model="small"), FR, {"truncation_auc": {"value": 0.8}})
+    keep_set(good, kept_key(identity(name), "any"))
+    keep_set(replace(good, pair="en-de"), kept_key("other weights", "any"))
     rows = {row["to"]: row for row in listed(capsys, "--from", "en", "--model", name)}
     assert (rows["fr"]["heads"], rows["fr"]["truncation_auc"]) == ("kept", 0.8)
     assert rows["de"] == {
         "from": "en", "to": "de", "model": name, "heads": "none",
         "truncation_auc": None, "source_word_accuracy": None,
     }  # fmt: skip
+
+
+def test_languages_says_where_only_the_name_is_known(capsys):
+    keep_set(made(model="name"), kept_key("some weights", "any"))
+    options = ["--from", "en", "--to", "fr", "--model", "no/name"]
+    assert listed(capsys, *options)[0]["heads"] == "kept by name"
+    assert main(["languages", *options]) == 0
+    assert "kept (for some weights of this name)" in capsys.readouterr().out
 
 
 def test_languages_leaves_out_what_is_not_known(capsys):

@@ -240,7 +240,9 @@ class Interpreter:
     def _calibrate_elsewhere(self, pairs: Sequence[Pair]) -> None:
         """Calibrate in another engine what this one cannot, which must know its heads to start."""
         engine = find_engine(self.system.engine, self.system.model).calibrated_by
-        lacking = [pair for pair in pairs if engine and not self.system.chosen(pair)]
+        chosen = [(pair, self.system.chosen(pair)) for pair in pairs if engine]
+        unsure = (None, "kept", "kept by name")  # only a loaded model tells which prompt it has
+        lacking = [pair for pair, found in chosen if (found and found.kind) in unsure]
         if lacking:
             Interpreter(replace(self.system, engine=engine), self._tell, pairs=lacking)
             free_memory()

@@ -1,6 +1,5 @@
 """The head sets of a model in memory: chosen by direction, and calibrated where there is none."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
@@ -10,6 +9,7 @@ from alignatt4llm.calibrate.model import watched
 from alignatt4llm.errors import Tell, UsageError
 from alignatt4llm.heads.choice import Chosen, choose, every_pair, no_set, ready_pairs
 from alignatt4llm.heads.headset import ANY, HeadSet
+from alignatt4llm.heads.kept import kept_key
 from alignatt4llm.prompts.prompt import PromptForm
 from alignatt4llm.text.languages import Pair
 from alignatt4llm.translators.base import Loaded
@@ -107,10 +107,7 @@ class HeadSets:
 
         Empty where the weights are on another machine: then a set is known by the model's name.
         """
-        if not self._weights:
-            return ""
-        parts = (self._weights, str(pair), self._form(pair)(()).text)
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        return kept_key(self._weights, str(pair), self._form(pair)(()).text)
 
     def _calibrated(self, pair: Pair) -> HeadSet:
         if not self._calibrates:

@@ -15,7 +15,7 @@ from alignatt4llm.heads.choice import MEASURES, choose, every_pair
 from alignatt4llm.recognizers.loading import known_languages, names, require_known
 from alignatt4llm.settings.candidates import RANKED
 from alignatt4llm.text.languages import LANGUAGES, Pair, language
-from alignatt4llm.weights.adapters import find_adapter
+from alignatt4llm.weights.adapters import find_adapter, identity_here
 from alignatt4llm.weights.cards import TRANSLATORS
 from alignatt4llm.weights.models import short_name
 
@@ -36,8 +36,9 @@ def add_parser(subparsers: Any) -> None:
         "languages",
         help="what can be said into what, with which model and head set",
         description="List directions, by model, with the head set that each has: own, kept (it was "
-        "calibrated on this computer), pooled (one for every direction), or none (it is calibrated "
-        "on first use); and its truncation AUC and source-word accuracy on held-out sentences. "
+        "calibrated on this computer; 'by name' where only loading the model tells for which "
+        "weights), pooled (one for every direction), or none (it is calibrated on first use); and "
+        "its truncation AUC and source-word accuracy on held-out sentences. "
         "Languages that the model or the recogniser does not know are left out.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -113,11 +114,12 @@ def _rows(args: argparse.Namespace) -> Iterator[Row]:
 def _of_model(model: str, wanted: list[Pair]) -> Iterator[Row]:
     taught, card = find_adapter(model), TRANSLATORS.get(model)
     name, base = (taught.name, taught.base) if taught else (short_name(model), "")
+    weights = identity_here(model, taught)
     for pair in wanted:
         if card and not (card.knows(pair.source.code) and card.knows(pair.target.code)):
             continue
         own = taught.head_set(pair) if taught else None
-        found = choose(name, pair, base=base, own=own)
+        found = choose(name, pair, base=base, own=own, key=lambda: weights)
         yield Row(pair, model, found.kind if found else "none", found.quality if found else {})
 
 
@@ -131,7 +133,7 @@ def _print(rows: list[Row]) -> None:
             _named(row.pair.source.code),
             _named(row.pair.target.code),
             row.model,
-            row.heads,
+            "kept (for some weights of this name)" if row.heads == "kept by name" else row.heads,
             *("unknown" if value is None else f"{value:.2f}" for value in measured),
         )
     Console(width=None if sys.stdout.isatty() else _WIDTH).print(table)

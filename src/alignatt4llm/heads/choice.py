@@ -11,12 +11,13 @@ from alignatt4llm.heads.kept import kept_set, kept_sets, suits
 from alignatt4llm.heads.loading import shipped_pairs, shipped_set
 from alignatt4llm.text.languages import LANGUAGES, Pair
 
-Kind = Literal["given", "own", "kept", "pooled"]
+Kind = Literal["given", "own", "kept", "kept by name", "pooled"]
 
 KINDS: dict[Kind, str] = {
     "given": "the one given",
     "own": "the model's own",
     "kept": "calibrated on this computer",
+    "kept by name": "calibrated on this computer, for some weights of this name",
     "pooled": "the model's for every direction",
 }
 """Where head sets come from, in the order in which they are taken."""
@@ -89,7 +90,7 @@ def choose(
     own
         What comes with an adapter, or an engine, for the direction.
     key
-        Returns what the model on this machine is, as sets are kept; any of its name if empty.
+        Returns what the model on this machine is, as for `kept_set`; any of its name if empty.
 
     Raises
     ------
@@ -102,7 +103,8 @@ def choose(
     def ways() -> Iterator[tuple[Kind, HeadSet | None]]:
         yield "given", given if given and given.pair in (str(pair), ANY) else None
         yield "own", own or _shipped(names, str(pair))
-        yield "kept", kept_set(model, str(pair), key())
+        known = key()
+        yield "kept" if known else "kept by name", kept_set(model, str(pair), known)
         yield "pooled", _shipped(names, ANY)
 
     return next((Chosen(heads, pair, kind) for kind, heads in ways() if heads), None)

@@ -16,12 +16,23 @@ from alignatt4llm.heads.loading import load_head_set
 
 _SIGNS = 12
 """Hexadecimal digits in the name of a file that stand for the key."""
+_REST = 32
+"""Hexadecimal digits of a key that stand for what is not the weights."""
 
 
 def kept_folder() -> Path:
     """Return the folder: ``ALIGNATT_HEADS``, or one among the user's data."""
     chosen = os.environ.get("ALIGNATT_HEADS")
     return Path(chosen).expanduser().absolute() if chosen else user_data_path("alignatt4llm/heads")
+
+
+def kept_key(weights: str, *others: str) -> str:
+    """Return the key of what a set is calibrated on; it begins with the weights.
+
+    It is empty where these are not known.
+    """
+    rest = hashlib.sha256("\n".join(others).encode()).hexdigest()[:_REST]
+    return f"{weights}-{rest}" if weights else ""
 
 
 def keep_set(heads: HeadSet, key: str) -> Path:
@@ -54,14 +65,15 @@ def kept_set(model: str, pair: str, key: str = "") -> HeadSet | None:
     pair
         Direction, as ``en-de``.
     key
-        As for `keep_set`; without one, that of any model of the name will do.
+        As for `keep_set`, or how it begins, which the weights decide; without one, that of any
+        model of the name will do.
     """
     return next((heads for heads in kept_sets(model, pair) if suits(heads, key)), None)
 
 
 def suits(heads: HeadSet, key: str) -> bool:
     """Whether a kept set is that of a key; see `kept_set`."""
-    return key in ("", heads.origin.get("key"))
+    return str(heads.origin.get("key", "")).startswith(key)
 
 
 def kept_sets(model: str, pair: str = "*") -> Iterator[HeadSet]:

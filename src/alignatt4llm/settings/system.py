@@ -12,7 +12,7 @@ from alignatt4llm.recognizers.table import Finality, RecognizerRunner
 from alignatt4llm.settings.candidates import RANKED
 from alignatt4llm.text.languages import Pair
 from alignatt4llm.translators.table import AUTO, find_engine
-from alignatt4llm.weights.adapters import Adapter, find_adapter
+from alignatt4llm.weights.adapters import Adapter, find_adapter, identity_here
 from alignatt4llm.weights.cards import TRANSLATORS
 from alignatt4llm.weights.models import short_name
 
@@ -95,7 +95,7 @@ class System:
         taught = self.taught
         name = taught.name if taught else self._name(pair)
         base, own = (taught.base, taught.head_set(pair)) if taught else ("", None)
-        found = choose(name, pair, base=base, own=own)
+        found = choose(name, pair, base=base, own=own, key=self._weights)
         if not (found or self.calibration):
             raise UsageError(no_set(pair, name))
         return found
@@ -107,8 +107,8 @@ class System:
             return True
         taught = self.taught
         if taught:
-            return bool(taught.pairs or ready_pairs(taught.name, taught.base))
-        return bool(ready_pairs(short_name(self.model)))
+            return bool(taught.pairs or self._ready(taught.name, taught.base))
+        return bool(self._ready(short_name(self.model)))
 
     def head_set(self, pair: Pair) -> HeadSet | None:
         """Return the heads of it that are read; see `chosen`."""
@@ -132,6 +132,15 @@ class System:
                     f"{card.model} does not know {each.name}; take another model with --model. It "
                     f"knows: {', '.join(card.languages.split())}."
                 )
+
+    def _weights(self) -> str:
+        """Return which weights will be loaded; empty where that is not known before."""
+        taught = self.taught
+        return "" if self.model == AUTO and not taught else identity_here(self.model, taught)
+
+    def _ready(self, name: str, base: str = "") -> tuple[str, ...]:
+        weights = self._weights()
+        return ready_pairs(name, base, lambda _: weights)
 
     def _name(self, pair: Pair) -> str:
         able = [each.known.model for each in RANKED if str(pair) in each.pairs]

@@ -11,7 +11,7 @@ from alignatt4llm.heads.headset import Head, HeadSet, Layout
 from alignatt4llm.heads.loading import load_head_set
 from alignatt4llm.text.languages import Pair
 from alignatt4llm.weights.identity import identity
-from alignatt4llm.weights.models import short_name
+from alignatt4llm.weights.models import place_of, short_name
 
 FILE = "alignatt.json"
 """What this package knows of an adapter, beside the files of peft."""
@@ -165,3 +165,8 @@ def identity_of(location: str, taught: Adapter | None) -> str:
     if not location or not Path(location).exists():
         return ""
     return identity(location, *([taught.folder] if taught else []))
+
+
+def identity_here(model: str, taught: Adapter | None) -> str:
+    """Return what `identity_of` will say once a model is loaded; empty where that is not known."""
+    return identity_of(place_of(taught.model if taught else model), taught)

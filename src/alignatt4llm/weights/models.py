@@ -140,6 +140,19 @@ def short_name(model: str) -> str:
     return path.resolve().name if path.is_dir() else model.partition("@")[0].rpartition("/")[2]
 
 
+def place_of(model: str) -> str:
+    """Return the folder or GGUF file of a model that is one on this machine; empty for others.
+
+    Nothing is downloaded; errors as for `short_name`.
+    """
+    if model in TRANSLATORS or find_embedded(model, "llm"):
+        return ""
+    if is_gguf(model):
+        return "" if _on_hub(model) else str(read_model(_gguf_here(model)).path)
+    path = Path(model).expanduser()
+    return str(path.resolve()) if path.is_dir() else ""
+
+
 def resolve_recognizer(name: str, progress: Tell = silent) -> Path:
     """Find a Whisper model and have it ready on this machine.
 
