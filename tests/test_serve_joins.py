@@ -1,5 +1,6 @@
 """What is kept of a session whose targets come and go while others are behind."""
 
+import asyncio
 import json
 import tempfile
 from dataclasses import replace
@@ -29,6 +30,7 @@ from alignatt4llm.schedule.feeder import Feeder, run
 from alignatt4llm.schedule.timelines import SimulatedTimeline, Work
 from alignatt4llm.scripted import ScriptedInterpreter
 from alignatt4llm.serve.broadcast import Broadcast
+from alignatt4llm.serve.feed import Feed
 from alignatt4llm.serve.journal import Journal, events_of
 from alignatt4llm.serve.limits import Limits
 from alignatt4llm.serve.past import Settled
@@ -36,6 +38,7 @@ from alignatt4llm.serve.pasts import Pasts
 from alignatt4llm.serve.sessions import LiveSession
 from alignatt4llm.serve.steps import Steps
 from alignatt4llm.stream import Begins, Stream
+from alignatt4llm.text.languages import LANGUAGES
 from alignatt4llm.transcript import SourceSettings
 
 SECONDS = 14
@@ -226,3 +229,52 @@ def test_nor_is_it_after_a_restart():
     past.add(TargetState(JOINED, 7.0, 0, True, "zh"))
     past.add(Close(0, "", "", 0.0, 5.0, 7.0, 15, "de"))
     assert past.behind == {"zh"}
+
+
+def originals(path, events, codes):
+    """Yield, after every event, what listeners of each language have been shown of the source."""
+
+    async def read():
+        begun = {**header("en-de", "medium"), "to": codes[:3]}
+        broadcast = Broadcast(Journal.create(path, begun))
+        feed, shown = Feed(broadcast), []
+        closed = dict.fromkeys(codes[:3], "")
+        for event in events:
+            broadcast.publish(event)
+            if isinstance(event, TargetState) and event.state == JOINED:
+                closed[event.to] = ""
+            if isinstance(event, Close):
+                closed[event.to] += f"{event.source} "
+            for to in closed:
+                data = feed.heard(0, LANGUAGES[to])[0].decode().partition("data: ")[2]
+                words = json.loads(data)["committed"] if data else ""
+                shown.append((to, closed[to], words))
+        broadcast.journal.close()
+        return shown
+
+    return asyncio.run(read())
+
+
+@pytest.mark.parametrize(
+    ("slow", "adds"),
+    [
+        ({}, {}),
+        ({"de": 2.2}, {}),
+        ({"de": 4.5, "zh": 0.7}, {}),
+        ({"de": 2.2, "it": 1.3}, {"fr": (3.0, Begins.NEXT)}),
+        ({"de": 3.1}, {"fr": (3.0, Begins.START)}),
+        ({"fr": 3.1}, {"fr": (5.0, Begins.START)}),
+        ({"fr": 3.1, "zh": 2.2}, {"fr": (5.0, Begins.NEXT)}),
+    ],
+)
+def test_the_original_of_a_language_is_that_of_its_own_utterance(tmp_path, slow, adds):
+    """Not that of whoever told it: nothing stands there twice, and nothing is left out."""
+    takes = {(T, to): seconds for to, seconds in slow.items()}
+    kept, events = played(tmp_path, takes, dict(adds), None, ("de", "it", "zh"))
+    first = firsts(events)
+    codes = ["de", "it", "zh", *adds]
+    shown = originals(tmp_path / "again.jsonl", kept.published, codes)
+    for to, closed, words in shown:
+        mine = " ".join(TEXT.split()[first.get(to, 0) :])
+        assert mine.startswith(f"{closed}{words}".rstrip())
+    assert {to for to, _, words in shown if words} == set(codes)

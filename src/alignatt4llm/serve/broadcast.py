@@ -20,6 +20,7 @@ from alignatt4llm.events import (
     Trace,
     to_json,
 )
+from alignatt4llm.outputs.only import Only
 from alignatt4llm.serve.audience import Audience
 from alignatt4llm.serve.journal import Journal
 
@@ -46,6 +47,8 @@ class Broadcast:
         self._lock = Lock()
         self._newest: dict[tuple[str, str], tuple[int, str]] = {}  # by type and target
         self._teller = ""  # the target that the newest source is of
+        self._followed: dict[str, Only] = {}
+        self._heard: dict[str, tuple[int, Source]] = {}  # as each target counts words
         self._notices: list[str] = []
         self._version = 0
         self._wakes: set[Callable[[], None]] = set()
@@ -57,6 +60,7 @@ class Broadcast:
                 event = replace(event, units=(), delays=(), elapsed=())
             with self._lock:
                 self._forget(event)
+                self._follow(event)
             self.journal.append(event)
             if isinstance(event, Commit):
                 self.audience.read(event)
@@ -70,6 +74,7 @@ class Broadcast:
                 if isinstance(event, Source):
                     self._teller = event.to
                 self._newest[event.type, whose] = (self._version, to_json(event))
+                self._follow(event)
         self.wake()
 
     def _forget(self, event: Commit | Close | TargetState | End) -> None:
@@ -79,6 +84,16 @@ class Broadcast:
             self._newest.pop((Trace.type, event.to), None)
             if event.to == self._teller:
                 self._newest.pop((Source.type, ""), None)
+
+    def _follow(self, event: Source | Commit | Close | Preview | Trace | TargetState | End) -> None:
+        """Note what is heard in the open utterance of each target, whoever tells."""
+        for to in (target.code for target in self.journal.targets):
+            only = self._followed.setdefault(to, Only(to))
+            own = only.take(event) if event.to else event
+            if isinstance(own, Source):
+                self._heard[to] = (self._version, own)
+            elif isinstance(own, Close | TargetState | End):
+                self._heard.pop(to, None)
 
     def wake(self) -> None:
         """Make every listener look again."""
@@ -109,6 +124,11 @@ class Broadcast:
         """Return the newest event of a kind that may be forgotten, of each target."""
         with self._lock:
             return {to: found for (type_, to), found in self._newest.items() if type_ == kind}
+
+    def heard(self, to: str) -> tuple[int, Source] | None:
+        """Return the open words of a target as they were heard last, and their version."""
+        with self._lock:
+            return self._heard.get(to)
 
     def notices(self, count: int) -> list[str]:
         """Return the notices after the first so many as JSON."""

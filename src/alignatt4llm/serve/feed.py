@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
-from alignatt4llm.events import Source
 from alignatt4llm.serve.broadcast import Broadcast
 from alignatt4llm.serve.frames import heading, heard, numbered
 from alignatt4llm.serve.once import Once
@@ -39,7 +38,7 @@ class Feed:
         self.broadcast = broadcast
         self._loop = asyncio.get_running_loop()
         self._stretches = Once[bytes](_KEPT)
-        self._heard = (0, b"")
+        self._heard: dict[str, tuple[int, bytes]] = {}  # by target
         self._heading: tuple[Sequence[Language], bytes] = (), b""
         self._shared: ExitStack | None = None
         self.readers = 0
@@ -80,14 +79,16 @@ class Feed:
         stretch = target.code, seq, end
         return await self._stretches.get(stretch, lambda: self._encoded(seq, end, target)), end
 
-    def heard(self, seen: int) -> tuple[bytes, int]:
-        """Return what is heard now, if that is newer than what was seen, and its version."""
-        version, line = self.broadcast.newest(Source.type).get("", (0, ""))
-        if version <= seen:
+    def heard(self, seen: int, target: Language) -> tuple[bytes, int]:
+        """Return a target's open words, if they are newer than what was seen, and their version."""
+        newest = self.broadcast.heard(target.code)
+        if newest is None or newest[0] <= seen:
             return b"", seen
-        if version > self._heard[0]:
-            self._heard = version, heard(line, self.broadcast.journal.source)
-        return self._heard[1], version
+        version, source = newest
+        if version > self._heard.get(target.code, (0, b""))[0]:
+            told = heard(source, self.broadcast.journal.source)
+            self._heard[target.code] = version, told
+        return self._heard[target.code][1], version
 
     def _encoded(self, seq: int, end: int, target: Language) -> bytes:
         return numbered(self.broadcast.journal.since(seq)[: end - seq], target)
@@ -123,7 +124,7 @@ class Place:
             yield told
         async for data in self._said():
             yield data
-        data, self._version = self._feed.heard(self._version)
+        data, self._version = self._feed.heard(self._version, self._target)
         if data:
             yield data
 

@@ -32,14 +32,13 @@ def numbered(lines: Iterable[str], target: Language) -> bytes:
     return b"".join(_numbered(json.loads(line), target) for line in lines)
 
 
-def heard(line: str, spoken: Language) -> bytes:
+def heard(source: Source, spoken: Language) -> bytes:
     """Write a source event as the text that is heard, and what may follow it."""
-    event = json.loads(line)
-    words = {
-        part: spoken.separator.join(word["text"] for word in event[part])
-        for part in ("committed", "tail")
+    words = {"committed": source.committed, "tail": source.tail}
+    texts = {
+        part: spoken.separator.join(word.text for word in each) for part, each in words.items()
     }
-    return frame(Source.type, words)
+    return frame(Source.type, texts)
 
 
 def _numbered(event: dict[str, Any], target: Language) -> bytes:
