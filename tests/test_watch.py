@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import socket
+import threading
 from contextlib import suppress
 from xml.etree import ElementTree
 
@@ -11,7 +13,7 @@ import websockets
 from serve_harness import EVERYTHING, Client, run, serving, speech
 
 from alignatt4llm.recognizers.tones import SCRIPT
-from alignatt4llm.serve import feed
+from alignatt4llm.serve import feed, transcripts
 from alignatt4llm.serve import watch as watching
 from alignatt4llm.serve.errors import EngineFailed
 from alignatt4llm.serve.journal import FORMAT
@@ -51,6 +53,11 @@ async def spoken(server, words=range(len(SCRIPT)), **options):
     await client.play(speech(words))
     await client.finish()
     return client
+
+
+async def left(server):
+    """A session that waits for its client."""
+    return await Client(server).open()
 
 
 def talk(server, words=range(len(SCRIPT)), **options):
@@ -315,6 +322,83 @@ def test_head_takes_no_place_and_a_full_house_is_told(tmp_path):
 
     with serving(tmp_path, listeners=1) as server:
         assert run(both()) == (200, 503, "10")
+
+
+def burst(server, address, count):
+    """Ask for a feed so many times at once, and return the connections and what was answered."""
+    ports = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(count)]
+    for one in ports:
+        one.sendall(f"GET {address} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
+    return ports, [int(one.recv(12).split()[1]) for one in ports]
+
+
+@pytest.mark.parametrize(
+    ("places", "shares"),
+    [(1, [1, 0]), (2, [2, 0]), (4, [3, 1]), (8, [6, 2]), (16, [12, 3, 1]), (40, [30, 8, 2])],
+)
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_one_session_leaves_places_for_the_listeners_of_others(tmp_path, places, shares, rounds):
+    """Even where all come at once; who is gone has given the place back."""
+    with serving(tmp_path, listeners=places) as server:
+        clients = [run(left(server)) for _ in shares]
+        for _ in range(rounds):
+            held = []
+            for client, share in zip(clients, shares, strict=True):
+                address = f"/watch/{client.hello['session']}/events"
+                ports, answers = burst(server, address, places + 3)
+                held += ports
+                assert [answers.count(200), answers.count(503)] == [share, places + 3 - share]
+            for port in held:
+                port.close()
+            for client in clients:
+                broadcast = server.registry._read[client.hello["session"]]
+                while broadcast.audience.told(0)["listeners"]:
+                    threading.Event().wait(0.01)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "ass", "ttml", "scc", "SRT", "srt.srt", "docx"])
+def test_listeners_have_no_other_files(tmp_path, kind):
+    with serving(tmp_path) as server:
+        answer = httpx.get(watch(server, talk(server, range(2)), f"/translation.{kind}"))
+    assert answer.status_code == 404
+    assert "srt, vtt, txt" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("kinds", [["srt"], ["srt", "vtt", "txt"]])
+def test_a_file_is_laid_out_once_for_all_until_more_is_said(tmp_path, monkeypatch, kinds):
+    laid = []
+    written = transcripts._written
+    monkeypatch.setattr(
+        transcripts, "_written", lambda *asked: laid.append(asked) or written(*asked)
+    )
+    with serving(tmp_path) as server:
+        client = talk(server, range(8))
+        texts = {
+            httpx.get(watch(server, client, f"/translation.{kind}"), params={"to": to}).text
+            for kind in kinds
+            for to in ("de", "German", "")
+            for _ in range(3)
+        }
+    assert len(laid) == len(texts) == len(kinds)
+
+
+def test_what_is_said_since_is_in_the_next_file(tmp_path):
+    async def both():
+        client = await Client(server).open()
+        async with httpx.AsyncClient(timeout=30) as http:
+            for upto in (6, 12, 18, 0):
+                if upto:
+                    await client.play(speech(), len(speech(range(upto))))
+                    await client.until("commit")
+                else:
+                    await client.finish()
+                heard = client.text.split()
+                answer = await http.get(watch(server, client, "/translation.txt"))
+                assert answer.text.split()[: len(heard)] == heard
+        assert answer.text.split() == heard
+
+    with serving(tmp_path) as server:
+        run(both())
 
 
 def test_a_feed_in_which_nothing_is_said_shows_that_it_is_alive(tmp_path, monkeypatch):

@@ -1,24 +1,19 @@
 """What a session says, encoded once for all who read the same language along."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-
-from starlette.concurrency import run_in_threadpool
 
 from alignatt4llm.events import Source
 from alignatt4llm.serve.broadcast import Broadcast
 from alignatt4llm.serve.frames import heading, heard, numbered
+from alignatt4llm.serve.once import Once
 from alignatt4llm.text.languages import Language
 
 PAGE = 256
 """Events that are read at once; those who catch up meet at its multiples."""
 _KEPT = 16
 """Stretches of the journal that are kept encoded."""
-
-Stretch = tuple[str, int, int]
-"""Target, the number after which it begins, and its last."""
 
 
 class Feed:
@@ -43,7 +38,7 @@ class Feed:
     def __init__(self, broadcast: Broadcast) -> None:
         self.broadcast = broadcast
         self._loop = asyncio.get_running_loop()
-        self._stretches: OrderedDict[Stretch, asyncio.Future[bytes]] = OrderedDict()
+        self._stretches = Once[bytes](_KEPT)
         self._heard = (0, b"")
         self._heading: tuple[Sequence[Language], bytes] = (), b""
         self._shared: ExitStack | None = None
@@ -82,7 +77,8 @@ class Feed:
         end = min((seq // PAGE + 1) * PAGE, self.broadcast.journal.last)
         if end <= seq:
             return b"", seq
-        return await asyncio.shield(self._stretch((target.code, seq, end), target)), end
+        stretch = target.code, seq, end
+        return await self._stretches.get(stretch, lambda: self._encoded(seq, end, target)), end
 
     def heard(self, seen: int) -> tuple[bytes, int]:
         """Return what is heard now, if that is newer than what was seen, and its version."""
@@ -92,17 +88,6 @@ class Feed:
         if version > self._heard[0]:
             self._heard = version, heard(line, self.broadcast.journal.source)
         return self._heard[1], version
-
-    def _stretch(self, stretch: Stretch, target: Language) -> asyncio.Future[bytes]:
-        found = self._stretches.get(stretch)
-        if found is None or (found.done() and (found.cancelled() or found.exception())):
-            _, seq, end = stretch
-            found = asyncio.ensure_future(run_in_threadpool(self._encoded, seq, end, target))
-        self._stretches[stretch] = found
-        self._stretches.move_to_end(stretch)
-        while len(self._stretches) > _KEPT:
-            self._stretches.popitem(last=False)
-        return found
 
     def _encoded(self, seq: int, end: int, target: Language) -> bytes:
         return numbered(self.broadcast.journal.since(seq)[: end - seq], target)

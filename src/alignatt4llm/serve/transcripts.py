@@ -1,6 +1,7 @@
 """What a session has said so far, as files to download at any moment."""
 
-from starlette.concurrency import run_in_threadpool
+from collections.abc import Collection
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -11,25 +12,40 @@ from alignatt4llm.outputs.table import OUTPUTS, OutputKind
 from alignatt4llm.serve.errors import UnknownFile
 from alignatt4llm.serve.journal import Journal, events_of
 from alignatt4llm.serve.messages import language_of
+from alignatt4llm.serve.once import Once
 from alignatt4llm.serve.registry import Registry
 from alignatt4llm.text.languages import Language, Pair
 
+_KEPT = 16
+"""Texts that are kept for those who ask again before more is said."""
+
 
 class Transcripts:
-    """Serves ``/transcripts/<session>.<name of an output>``."""
+    """Serves ``/transcripts/<session>.<name of an output>`` and the like.
 
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
+    Parameters
+    ----------
+    registry
+        Has the sessions.
+    kinds
+        Names of outputs that are served.
+    """
+
+    def __init__(self, registry: Registry, kinds: Collection[str] = OUTPUTS) -> None:
+        self._registry, self._kinds = registry, kinds
+        self._texts = Once[str](_KEPT)
 
     async def answer(self, request: Request) -> Response:
         """Answer a request."""
         suffix = request.path_params["kind"]
-        if suffix not in OUTPUTS:
-            raise UnknownFile(f"Transcripts come as {', '.join(OUTPUTS)}.")
+        if suffix not in self._kinds:
+            raise UnknownFile(f"Transcripts come as {', '.join(self._kinds)}.")
         kind = OUTPUTS[suffix]
         broadcast = await self._registry.broadcast(request.path_params["session"])
-        to = asked(request, broadcast.journal)
-        text = await run_in_threadpool(_written, broadcast.journal, kind, to)
+        journal = broadcast.journal
+        to = asked(request, journal)
+        version = journal.header["session"], suffix, to, journal.last
+        text = await self._texts.get(version, lambda: _written(journal, kind, to))
         began = "".join(filter(str.isalnum, request.path_params["session"]))[:8]
         name = f"translation-{began}.{to}.{suffix}" if to else f"translation-{began}.{suffix}"
         headers = {"content-disposition": f'attachment; filename="{name}"'}

@@ -5,12 +5,13 @@ Who has the link of a session may read it and do nothing else; no token is asked
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
 
 from alignatt4llm.serve.access import LINKED
 from alignatt4llm.serve.broadcast import Broadcast
@@ -35,6 +36,10 @@ _ASSETS = (
     "icon.svg",
 )
 """Files that the pages ask for."""
+_FILES = ("srt", "vtt", "txt")
+"""Outputs that listeners may have."""
+_SHARE = 3
+"""Places that one session may take for each that is left free for others."""
 _RECENT = 20
 """Numbered events that those are shown who only want the newest."""
 _BACK = (3000, 8000)
@@ -59,6 +64,7 @@ class Watch:
     def __init__(self, registry: Registry, failures: Failures) -> None:
         self._registry = registry
         self._failures = failures
+        self._files = Transcripts(registry, _FILES)
         self._feeds: dict[Broadcast, Feed] = {}
         self._listeners = 0
 
@@ -69,7 +75,7 @@ class Watch:
             Route(f"{LINKED}{{session}}", self.page),
             Route(f"{LINKED}{{session}}/captions", self.page),
             Route(f"{LINKED}{{session}}/events", self.events),
-            Route(f"{LINKED}{{session}}/translation.{{kind}}", Transcripts(self._registry).answer),
+            Route(f"{LINKED}{{session}}/translation.{{kind}}", self._files.answer),
         ]
 
     async def asset(self, request: Request) -> Response:
@@ -97,41 +103,45 @@ class Watch:
         """Serve the events of one target, from where a listener stands."""
         broadcast = await self._registry.broadcast(request.path_params["session"])
         target = target_of(broadcast.journal, request.query_params.get("to", ""))
-        if self._listeners >= self._registry.limits.listeners:
-            raise Busy("Too many listeners at once; try again later.")
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-        if request.method == "HEAD":
-            return Response(media_type="text/event-stream", headers=headers)
-        seq = _position(request, broadcast.journal.last)
-        stream = self._stream(broadcast, target, seq)
-        return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+        with ExitStack() as held:
+            feed = held.enter_context(self._listening(broadcast, target))
+            if request.method == "HEAD":
+                return Response(media_type="text/event-stream", headers=headers)
+            place = Place(feed, target, _position(request, broadcast.journal.last))
+            return _Held(held.pop_all(), self._stream(feed, place), headers)
 
-    async def _stream(
-        self, broadcast: Broadcast, target: Language, seq: int
-    ) -> AsyncIterator[bytes]:
-        clock = asyncio.get_running_loop().time
-        with self._listening(broadcast, target) as feed:
-            place = Place(feed, target, seq)
-            yield f"retry: {random.randint(*_BACK)}\n\n".encode()
-            while True:
-                fresh, running, told = feed.fresh, self._registry.is_running(broadcast), clock()
-                async for data in place.news():
-                    yield data
-                if broadcast.journal.ended and not running:
-                    yield frame("over", {})
+    async def _stream(self, feed: Feed, place: Place) -> AsyncIterator[bytes]:
+        clock, broadcast = asyncio.get_running_loop().time, feed.broadcast
+        yield f"retry: {random.randint(*_BACK)}\n\n".encode()
+        while True:
+            fresh, running, told = feed.fresh, self._registry.is_running(broadcast), clock()
+            async for data in place.news():
+                yield data
+            if broadcast.journal.ended and not running:
+                yield frame("over", {})
+                return
+            while not fresh.is_set() and clock() - told < _ALIVE:
+                if self._registry.closing or not self._registry.is_current(broadcast):
                     return
-                while not fresh.is_set() and clock() - told < _ALIVE:
-                    if self._registry.closing or not self._registry.is_current(broadcast):
-                        return
-                    await _wait(fresh, _ALIVE if running else _LOOK)
-                if not fresh.is_set():
-                    yield frame("alive", {})
+                await _wait(fresh, _ALIVE if running else _LOOK)
+            if not fresh.is_set():
+                yield frame("alive", {})
 
     @contextmanager
     def _listening(self, broadcast: Broadcast, target: Language) -> Iterator[Feed]:
-        """Count a listener; all of one broadcast share a feed."""
+        """Admit and count a listener; all of one broadcast share a feed.
+
+        Raises
+        ------
+        Busy
+            If no place is left, or not enough for those who listen to other sessions.
+        """
+        feed = self._feeds.get(broadcast) or Feed(broadcast)
+        if feed.readers >= _SHARE * (self._registry.limits.listeners - self._listeners):
+            raise Busy("Too many listeners at once; try again later.")
         self._listeners += 1
-        feed = self._feeds.setdefault(broadcast, Feed(broadcast))
+        self._feeds[broadcast] = feed
         try:
             with broadcast.audience.one_more(target.code), feed.shared():
                 yield feed
@@ -139,6 +149,21 @@ class Watch:
             self._listeners -= 1
             if not feed.readers:
                 self._feeds.pop(broadcast, None)
+
+
+class _Held(StreamingResponse):
+    """Streams events, and parts with the place of a listener whenever that ends."""
+
+    def __init__(
+        self, held: ExitStack, events: AsyncIterator[bytes], headers: Mapping[str, str]
+    ) -> None:
+        super().__init__(events, media_type="text/event-stream", headers=headers)
+        self._held = held
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        with self._held:
+            await super().__call__(scope, receive, send)
 
 
 async def _wait(fresh: asyncio.Event, seconds: float) -> None:
