@@ -19,13 +19,10 @@ from alignatt4llm.events import (
     Event,
     Notice,
     Source,
-    SourceWord,
     TargetState,
 )
 from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.schedule.feeder import Feeder, run
-from alignatt4llm.schedule.lanes import Lanes
-from alignatt4llm.schedule.timelines import Done, News, Work
 from alignatt4llm.schedule.watch import Watch
 from alignatt4llm.serve.broadcast import Broadcast
 from alignatt4llm.serve.captioning import Captioning
@@ -34,10 +31,10 @@ from alignatt4llm.serve.incoming import Container, Incoming, Raw
 from alignatt4llm.serve.lifecycle import Life, State
 from alignatt4llm.serve.limits import Limits
 from alignatt4llm.serve.metrics import Metrics
-from alignatt4llm.serve.past import Settled
 from alignatt4llm.serve.pasts import Pasts
 from alignatt4llm.serve.pipe import Pipe
-from alignatt4llm.serve.steps import Busy, Steps
+from alignatt4llm.serve.spoken import Spoken
+from alignatt4llm.serve.steps import Busy, Steps, Watched
 from alignatt4llm.serve.targets import Targets
 from alignatt4llm.session import Session
 from alignatt4llm.settings.latency import LATENCIES
@@ -48,8 +45,6 @@ BYTES_PER_SECOND = 2 * SAMPLE_RATE
 _JOINED = 6.0
 """Seconds of late audio joined into one chunk at most; while it is translated and the backlog is
 full nothing is read from the connection, not even pings."""
-_CERTAIN = 5.0
-"""Seconds after which audio in which nothing was recognised holds no words."""
 
 log = logging.getLogger(__name__)
 
@@ -106,8 +101,7 @@ class LiveSession:
         self._interpreter = interpreter
         self._past = past
         self._start = self._taken = self._heard = start
-        self._settled, self._words = start, len(past.words)
-        self._spoken: Sequence[SourceWord] = past.words  # all that was heard for good
+        self._spoken = Spoken(broadcast.journal, past.words, start)
         self._catching_up = past.behind  # what these begin with was heard long before
         self._limits = limits
         self._metrics = metrics
@@ -117,7 +111,7 @@ class LiveSession:
         self._captions = (captioning or Captioning()).stream(name, self._source, began)
         self._pipe = Pipe(int(limits.backlog * BYTES_PER_SECOND))
         self._busy, self._counted = Busy(), 0.0
-        self._timeline: _Watched | None = None
+        self._timeline: Watched | None = None
         self.targets = Targets(
             past, self._opened, self._tell, self._unopened, self._changed, self.life.lock
         )
@@ -208,7 +202,7 @@ class LiveSession:
         return {
             "type": "status",
             "received": self.received,
-            "settled": 2 * self._settled if self._raw else self.received,
+            "settled": 2 * self._spoken.settled if self._raw else self.received,
             "audio_s": round(consumed, 3),
             "lag_s": round(self._lag(), 3),
             "rtf": float(f"{self._busy.seconds / heard:.3g}") if heard > 1 else 0.0,
@@ -250,7 +244,7 @@ class LiveSession:
         with self._steps.step():
             stream = self._interpreter.stream(self._source, (), self.header["latency"])
         stream.restore(self._past.words, self._past.opened, self._start, self._past.wall)
-        self._spoken = stream.words
+        self._spoken.words = stream.words
         try:
             self.targets.begin(stream, self._start)
         except BaseException:
@@ -268,7 +262,7 @@ class LiveSession:
 
     def _translate(self, stream: Stream) -> None:
         incoming: Incoming = Raw(self._pipe) if self._raw else Container(self._pipe)
-        timeline = self._timeline = _Watched(
+        timeline = self._timeline = Watched(
             lambda: self._stepped(stream),
             self._arriving(incoming),
             lambda: incoming.ready,
@@ -387,42 +381,13 @@ class LiveSession:
     def _note(self, event: Event) -> None:
         """Write down what a server needs to continue after being killed."""
         if isinstance(event, Source):
-            self._hear(event)
+            self._spoken.hear(event)
         elif isinstance(event, TargetState):
-            self._settle(len(self._spoken))  # a target begins, and ends, with words that are kept
+            self._spoken.keep()  # a target begins, and ends, with words that are kept
         elif isinstance(event, Commit | Close):
             self.targets.note(event)
-
-    def _hear(self, source: Source) -> None:
-        if self._settle(source.first + len(source.committed)) or source.tail:
-            return
-        certain = round((source.audio_s - _CERTAIN) * SAMPLE_RATE)
-        self._settled = max(self._settled, certain)
-
-    def _settle(self, count: int) -> bool:
-        """Write down so many words of the stream; return whether there are new ones."""
-        if fresh := tuple(self._spoken[self._words : count]):
-            self._words += len(fresh)
-            self._settled = max(self._settled, round(fresh[-1].end * SAMPLE_RATE))
-            self.broadcast.journal.hear(Settled(fresh, self._settled))
-        return bool(fresh)
 
 
 def _reason(problem: Exception) -> str:
     """Return what clients are told of an error."""
     return str(problem) if isinstance(problem, AlignattError) else "See the server's log."
-
-
-class _Watched(Lanes):
-    """Tells when what was heard has been translated."""
-
-    def __init__(self, stepped: Callable[[], None], *how: Any) -> None:
-        super().__init__(*how)
-        self._stepped = stepped
-
-    def next(self, hungry: bool = True) -> list[News]:
-        """Wait for what happens next; see `Lanes`."""
-        news = super().next(hungry)
-        if any(isinstance(item, Done) and item.work is Work.TRANSLATE for item in news):
-            self._stepped()
-        return news

@@ -1,9 +1,13 @@
 """The work that is inside an engine now, of all sessions, text clients and uploads."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
+from typing import Any
+
+from alignatt4llm.schedule.lanes import Lanes
+from alignatt4llm.schedule.timelines import Done, News, Work
 
 
 class Busy:
@@ -62,3 +66,18 @@ class Steps:
         """Return how long the oldest step has taken so far, in seconds."""
         with self._lock:
             return time.monotonic() - min(self._began.values(), default=float("inf"))
+
+
+class Watched(Lanes):
+    """Tells when what was heard has been translated."""
+
+    def __init__(self, stepped: Callable[[], None], *how: Any) -> None:
+        super().__init__(*how)
+        self._stepped = stepped
+
+    def next(self, hungry: bool = True) -> list[News]:
+        """Wait for what happens next; see `Lanes`."""
+        news = super().next(hungry)
+        if any(isinstance(item, Done) and item.work is Work.TRANSLATE for item in news):
+            self._stepped()
+        return news

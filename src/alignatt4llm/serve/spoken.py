@@ -1,0 +1,51 @@
+"""The words of a stream as its journal keeps them: each once, in order."""
+
+from collections.abc import Sequence
+
+from alignatt4llm.audio.samples import SAMPLE_RATE
+from alignatt4llm.events import Source, SourceWord
+from alignatt4llm.serve.journal import Journal
+from alignatt4llm.serve.past import Settled
+
+_CERTAIN = 5.0
+"""Seconds after which audio in which nothing was recognised holds no words."""
+
+
+class Spoken:
+    """What a server needs to hear a stream on from where it stands.
+
+    Parameters
+    ----------
+    journal
+        Where it is written down.
+    words
+        Those of before, which are there already.
+    start
+        Sample of the stream at which audio begins.
+
+    Attributes
+    ----------
+    words
+        All that was heard for good.
+    settled
+        Samples of the stream that need not be heard again.
+    """
+
+    def __init__(self, journal: Journal, words: Sequence[SourceWord], start: int) -> None:
+        self.words, self.settled = words, start
+        self._journal, self._count = journal, len(words)
+
+    def hear(self, source: Source) -> None:
+        """Write down the words that a target was told of, whoever told of those before."""
+        if self.keep(source.first + len(source.committed)) or source.tail:
+            return
+        certain = round((source.audio_s - _CERTAIN) * SAMPLE_RATE)
+        self.settled = max(self.settled, certain)
+
+    def keep(self, count: int | None = None) -> bool:
+        """Write down so many words of the stream, or all; return whether there are new ones."""
+        if fresh := tuple(self.words[self._count : count]):
+            self._count += len(fresh)
+            self.settled = max(self.settled, round(fresh[-1].end * SAMPLE_RATE))
+            self._journal.hear(Settled(fresh, self.settled))
+        return bool(fresh)
