@@ -56,7 +56,7 @@ class Kept:
         self.live = LiveSession(
             ScriptedInterpreter(), self.broadcast, past, 0, Limits(), METRICS, Steps()
         )
-        self.live._spoken = stream.words
+        self.live._spoken.words = stream.words
         self.published = []
         publish, self.broadcast.publish = self.broadcast.publish, self._publish
         self._pass_on = publish
