@@ -31,7 +31,7 @@ class Transcripts:
         Names of outputs that are served.
     """
 
-    def __init__(self, registry: Registry, kinds: Collection[str] = tuple(OUTPUTS)) -> None:
+    def __init__(self, registry: Registry, kinds: Collection[str] = OUTPUTS) -> None:
         self._registry, self._kinds = registry, kinds
         self._texts = Once[str](_KEPT)
 
