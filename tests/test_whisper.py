@@ -13,7 +13,7 @@ from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.audio.voice import FRAME, VoiceActivity
 from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.events import SourceWord
-from alignatt4llm.recognizers.whisper import WhisperEngine
+from alignatt4llm.recognizers.whisper import WhisperEngine, _words
 from alignatt4llm.recognizers.window import LONGEST, PAUSE, WindowRecognizer
 from alignatt4llm.text.languages import LANGUAGES, language
 from alignatt4llm.transcript import Recognition
@@ -200,3 +200,26 @@ def test_voice_is_the_same_in_any_chunks(sentence: Samples) -> None:
     assert 0.4 < np.mean([voice for _, voice in whole]) < 1
     rest = [len(frame) for frame, _ in piecewise.finish()]
     assert rest == ([len(sentence) % FRAME] if len(sentence) % FRAME else [])
+
+
+LOOP = [("p", 1.0, 1.4), *[("f", 2.0, 2.0)] * 27]
+AT_ONCE = [
+    ("a loop at the end", LOOP, "p"),
+    ("of several words", [("a", 0.0, 0.2), *[("b", 1.0, 1.0), ("c", 1.0, 1.0)] * 9], "a"),
+    ("speech goes on after it", [*LOOP, ("go", 2.0, 2.3)], "p go"),
+    ("short words", [("in", 0.1, 0.1), ("a", 0.1, 0.1), ("car", 0.1, 0.5)], "in a car"),
+    (
+        "said again and again",
+        [("no", n / 2, n / 2 + 0.2) for n in range(12)],
+        " ".join(["no"] * 12),
+    ),
+    ("short ones at several moments", [("a", n, n) for n in range(9)], " ".join("a" * 9)),
+]
+
+
+@pytest.mark.parametrize(
+    ("found", "heard"), [row[1:] for row in AT_ONCE], ids=[r[0] for r in AT_ONCE]
+)
+def test_what_takes_no_time_was_not_said(found: list[tuple[str, float, float]], heard: str) -> None:
+    pieces = [{"word": f" {text}", "start": start, "end": end} for text, start, end in found]
+    assert " ".join(word.text for word in _words(pieces, "", LANGUAGES["en"])) == heard

@@ -1,7 +1,8 @@
 """Whisper, run by CTranslate2: a window of audio into words with times from its attention."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,10 @@ class WhisperEngine:
         return self._tokenizers[language.code]
 
 
+_AT_ONCE = 2
+"""Words in a row that alignment may give no time at the same moment, as it does to short ones."""
+
+
 class _Stream:
     """Recognises the windows of one stream; what was encoded last also tells the language."""
 
@@ -205,7 +210,15 @@ def _credible(result: Any, text: str, count: int, total: int, budget: int) -> bo
 def _words(found: Sequence[dict[str, Any]], known: str, language: Language) -> list[SourceWord]:
     """Words from aligned tokens, beyond the known text that they begin with."""
     pieces = [SourceWord(one["word"], float(one["start"]), float(one["end"])) for one in found]
-    return [_plausible(word) for word in joined(pieces, language, known)]
+    return [_plausible(word) for word in _in_time(joined(pieces, language, known))]
+
+
+def _in_time(words: Iterable[SourceWord]) -> Iterator[SourceWord]:
+    """Leave out words of which too many take no time at one moment: a loop, not speech."""
+    for (start, end), same in groupby(words, lambda word: (word.start, word.end)):
+        at_once = list(same)
+        if start < end or len(at_once) <= _AT_ONCE:
+            yield from at_once
 
 
 def _plausible(word: SourceWord) -> SourceWord:
