@@ -206,7 +206,12 @@ LOOP = [("p", 1.0, 1.4), *[("f", 2.0, 2.0)] * 27]
 AT_ONCE = [
     ("a loop at the end", LOOP, "p"),
     ("of several words", [("a", 0.0, 0.2), *[("b", 1.0, 1.0), ("c", 1.0, 1.0)] * 9], "a"),
-    ("speech goes on after it", [*LOOP, ("go", 2.0, 2.3)], "p go"),
+    ("speech goes on after it", [*LOOP, ("go", 2.3, 2.6)], "p go"),
+    (
+        "one that spreads",
+        [("p", 1.0, 1.4), *[("f", 2 + n / 50, 2 + n / 50) for n in range(27)]],
+        "p",
+    ),
     ("short words", [("in", 0.1, 0.1), ("a", 0.1, 0.1), ("car", 0.1, 0.5)], "in a car"),
     (
         "said again and again",

@@ -1,8 +1,7 @@
 """Whisper, run by CTranslate2: a window of audio into words with times from its attention."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -154,8 +153,8 @@ class WhisperEngine:
         return self._tokenizers[language.code]
 
 
-_AT_ONCE = 2
-"""Words in a row that alignment may give no time at the same moment, as it does to short ones."""
+_CROWD, _MOMENT = 4, 0.15
+"""So many words within so many seconds are more than anybody says."""
 
 
 class _Stream:
@@ -213,12 +212,13 @@ def _words(found: Sequence[dict[str, Any]], known: str, language: Language) -> l
     return [_plausible(word) for word in _in_time(joined(pieces, language, known))]
 
 
-def _in_time(words: Iterable[SourceWord]) -> Iterator[SourceWord]:
-    """Leave out words of which too many take no time at one moment: a loop, not speech."""
-    for (start, end), same in groupby(words, lambda word: (word.start, word.end)):
-        at_once = list(same)
-        if start < end or len(at_once) <= _AT_ONCE:
-            yield from at_once
+def _in_time(words: Iterable[SourceWord]) -> list[SourceWord]:
+    """Leave out words that nobody says so fast: a loop, which is given hardly any time."""
+    found = list(words)
+    pairs = enumerate(zip(found, found[_CROWD - 1 :], strict=False))
+    begins = [at for at, (first, last) in pairs if last.start - first.start < _MOMENT]
+    crowded = {at + more for at in begins for more in range(_CROWD)}
+    return [word for at, word in enumerate(found) if at not in crowded]
 
 
 def _plausible(word: SourceWord) -> SourceWord:
