@@ -37,12 +37,16 @@ class Fake:
     pairs: tuple = ("en-de",)
     ready: tuple = (LLAMA,)
     state: str = "ready"
-    adapter: None = None
+    taught: str = ""
     known: SimpleNamespace = field(init=False)
 
     def __post_init__(self):
         known = SimpleNamespace(name=self.model, model=f"the {self.model} one", state=self.state)
         object.__setattr__(self, "known", known)
+
+    @property
+    def name(self):
+        return self.known.model
 
     def engines(self, asked="auto"):
         return [name for name in self.ready if asked in ("auto", name)]

@@ -167,7 +167,7 @@ def _live(anew: bool) -> None:
 
     if anew:
         (cache_root() / FILE).unlink(missing_ok=True)
-    for each in RANKED:
+    for each in (each for each in RANKED if not each.taught):
         for engine in each.engines():
             _line("speed", f"{each} in {engine}: {_takes(each.known, engine, anew)}")
     _line("auto", fit(System(), speeds=as_known).why)

@@ -107,8 +107,11 @@ def _rows(args: argparse.Namespace) -> Iterator[Row]:
         for pair in map(Pair.parse, every_pair())
         if pair.source.code in ([source] if source else heard) and target in ("", pair.target.code)
     ]
-    for model in args.model or [each.model for each in RANKED]:
+    for model in args.model or ():
         yield from _of_model(model, wanted)
+    for each in () if args.model else RANKED:
+        taught = [pair for pair in wanted if str(pair) in each.better]
+        yield from _of_model(each.model, taught if each.taught else wanted)
 
 
 def _of_model(model: str, wanted: list[Pair]) -> Iterator[Row]:

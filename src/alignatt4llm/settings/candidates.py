@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from alignatt4llm.heads.loading import shipped_pairs
 from alignatt4llm.translators.table import AUTO, ENGINES
+from alignatt4llm.weights.adapters import find_adapter
 from alignatt4llm.weights.embedded import Embedded, installed
 
 HERE = ("llama.cpp", "transformers")
@@ -22,23 +22,33 @@ class Candidate:
         Its weights.
     megabytes
         Their size.
-    adapter
-        What comes with the package to be added to them.
+    taught
+        Name of what it was taught, a key of `adapters.SHIPPED`; empty for the model as it is.
+    better
+        Directions in which what it was taught made it better, as ``en-de``; see
+        ``docs/log/interpreting.md``.
     """
 
     known: Embedded
     megabytes: int
-    adapter: Path | None = None
+    taught: str = ""
+    better: tuple[str, ...] = ()
 
     @property
     def model(self) -> str:
         """What users call it."""
-        return self.known.name
+        return self.taught or self.known.name
+
+    @property
+    def name(self) -> str:
+        """Its name, as head sets know it."""
+        adapter = find_adapter(self.taught) if self.taught else None
+        return adapter.name if adapter else self.known.model
 
     @property
     def pairs(self) -> tuple[str, ...]:
         """Directions that it translates, as ``en-de``."""
-        return shipped_pairs(self.known.model)
+        return self.better if self.taught else shipped_pairs(self.known.model)
 
     def engines(self, asked: str = AUTO) -> Sequence[str]:
         """Return the engines that can run it at once, of those asked for.
@@ -54,7 +64,7 @@ class Candidate:
         return "GGUF" in self.known.prepared or all(file.installed for file in self.known.files)
 
     def __str__(self) -> str:
-        return self.known.title
+        return f"{self.known.title}, taught to interpret" if self.taught else self.known.title
 
 
 def _is_installed(engine: str) -> bool:
@@ -67,6 +77,7 @@ def _language_model(name: str) -> Embedded:
 
 RANKED = (
     Candidate(_language_model("embedded-large"), 1117),
+    Candidate(_language_model("embedded"), 253, "embedded-taught", ("en-de", "en-it")),
     Candidate(_language_model("embedded"), 253),
 )
-"""The best translator comes first; it is also the largest."""
+"""The best translator comes first; none that follows is larger."""

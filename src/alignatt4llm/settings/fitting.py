@@ -157,10 +157,10 @@ def candidates(system: System, pairs: Collection[str] = ()) -> Sequence[Candidat
     there = [each for each in RANKED if each.known.state != "missing"]
     wanted = set(pairs or chain.from_iterable(each.pairs for each in there))
     if given := system.heads:
-        suited = [each for each in there if each.known.model == given.model]
+        suited = [each for each in there if each.name == given.model]
     else:
         suited = [each for each in there if wanted <= set(each.pairs)]
-    return suited or there
+    return suited or [each for each in there if not each.taught]
 
 
 def _options(
@@ -235,4 +235,4 @@ def _unknown(system: System, least: Candidate) -> Fit:
 
 
 def _with(system: System, each: Candidate, engine: str) -> System:
-    return replace(system, model=each.model, engine=engine, adapter=each.adapter)
+    return replace(system, model=each.model, engine=engine)

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field, replace
+from importlib import resources
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,6 +17,9 @@ from alignatt4llm.weights.models import place_of, short_name
 FILE = "alignatt.json"
 """What this package knows of an adapter, beside the files of peft."""
 VERSION = 1
+
+SHIPPED = {"embedded-taught": "taught"}
+"""Adapters that come with the package, as for ``--model``, and their folders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +135,8 @@ def find_adapter(model: str, folder: Path | None = None) -> Adapter | None:
     Parameters
     ----------
     model
-        As for ``--model``; it may be the folder of an adapter, which names its model itself.
+        As for ``--model``; it may be the folder of an adapter, or the name of one that comes with
+        the package: it names its model itself.
     folder
         The adapter's folder, if it is given beside the model.
 
@@ -141,7 +146,7 @@ def find_adapter(model: str, folder: Path | None = None) -> Adapter | None:
         If the adapter cannot be read, or is for another model.
     """
     if folder is None:
-        own = Path(model).expanduser()
+        own = shipped_adapter(model) or Path(model).expanduser()
         return Adapter.read(own) if (own / FILE).is_file() else None
     found = Adapter.read(folder.expanduser())
     if short_name(model) != found.base:
@@ -150,6 +155,12 @@ def find_adapter(model: str, folder: Path | None = None) -> Adapter | None:
             f"give --model {found.model}."
         )
     return replace(found, model=model)
+
+
+def shipped_adapter(name: str) -> Path | None:
+    """Return the folder of an adapter that comes with the package; None if none has this name."""
+    package = Path(str(resources.files("alignatt4llm.weights")))
+    return package / "artefacts" / SHIPPED[name] if name in SHIPPED else None
 
 
 def identity_of(location: str, taught: Adapter | None) -> str:
