@@ -1,4 +1,4 @@
-"""The adapter that comes with the package: found by its name, taken by ``auto`` where it is better."""
+"""The adapter that comes with the package: found by name, taken by ``auto`` where it is better."""
 
 import pytest
 
@@ -71,7 +71,7 @@ def test_it_translates_in_both_engines(engine):
     interpreter = Interpreter(System(NAME, engine=engine))
     pair = Pair.parse("en-it")
     drafter = interpreter.translator.open(pair, interpreter.heads(pair))
-    prompt = interpreter.prompt_form(pair)("The book is on the table .".split())
+    prompt = interpreter.prompt_form(pair)(["The", "book", "is", "on", "the", "table", "."])
     drafted = drafter.draft(prompt, 20)
     assert "libro" in drafted.text and "tavol" in drafted.text
     drafter.close()

@@ -25,8 +25,8 @@ class System:
     ----------
     model
         ``auto``, the best of the embedded models that is fast enough here (see `fitting.fit`);
-        ``embedded``, ``embedded-taught``, ``embedded-large``, a name from `cards.TRANSLATORS`, a folder, a hub id, or
-        one of `models.GGUF_NAMES`.
+        ``embedded``, ``embedded-taught``, ``embedded-large``, a name from `cards.TRANSLATORS`, a
+        folder, a hub id, or one of `models.GGUF_NAMES`.
     recognizer
         As for `load_recognizer`.
     adapter
