@@ -24,9 +24,9 @@ from alignatt4llm.schedule.timelines import (
     SimulatedTimeline,
     Work,
 )
-from alignatt4llm.session import Heard, Session, SessionSettings
+from alignatt4llm.session import Session, SessionSettings
 from alignatt4llm.text.languages import Pair
-from alignatt4llm.transcript import Recognition, SourceSettings
+from alignatt4llm.transcript import Heard, Recognition, SourceSettings
 from alignatt4llm.translators.scripted import ScriptedDrafter
 
 PAIR = Pair.parse("en-de")

@@ -1,7 +1,17 @@
 """Simultaneous speech translation with decoder-only LLMs, timed by their own attention.
 
-The names below are what programs need: an `Interpreter` opens a `Session`, which is fed audio and
-says events. They are loaded when they are first used.
+The names below are what programs need: an `Interpreter` opens a `Session`, which streams an
+`AudioSource` and says events; what goes wrong is an `AlignattError`. They are loaded when they are
+first used.
+
+Examples
+--------
+>>> from alignatt4llm import Commit, Interpreter
+>>> interpreter = Interpreter()
+>>> with interpreter.open("en-de") as session:
+...     for event in session.stream("talk.mp4"):
+...         if isinstance(event, Commit):
+...             print(event.text, end="", flush=True)
 """
 
 from importlib import import_module
@@ -16,13 +26,19 @@ if TYPE_CHECKING:
         End,
         Event,
         Notice,
+        Piece,
         Preview,
         Source,
         SourceWord,
+        TargetState,
+        TokenTrace,
         Trace,
+        from_json,
+        to_json,
     )
     from alignatt4llm.interpreter import Interpreter
     from alignatt4llm.recognizers.scripted import ScriptedRecognizer
+    from alignatt4llm.schedule.streaming import Events
     from alignatt4llm.scripted import ScriptedInterpreter
     from alignatt4llm.session import Session
     from alignatt4llm.settings.system import System
@@ -34,11 +50,12 @@ _HOMES = {
     "audio.decode": ("AudioSource",),
     "errors": ("AlignattError", "UsageError"),
     "events": (
-        *("Close", "Commit", "End", "Event", "Notice", "Preview"),
-        *("Source", "SourceWord", "Trace"),
+        *("Close", "Commit", "End", "Event", "Notice", "Piece", "Preview", "Source"),
+        *("SourceWord", "TargetState", "TokenTrace", "Trace", "from_json", "to_json"),
     ),
     "interpreter": ("Interpreter",),
     "recognizers.scripted": ("ScriptedRecognizer",),
+    "schedule.streaming": ("Events",),
     "scripted": ("ScriptedInterpreter",),
     "session": ("Session",),
     "settings.system": ("System",),
@@ -55,9 +72,11 @@ __all__ = [
     "Commit",
     "End",
     "Event",
+    "Events",
     "Interpreter",
     "Notice",
     "Pair",
+    "Piece",
     "Preview",
     "ScriptedDrafter",
     "ScriptedInterpreter",
@@ -67,8 +86,12 @@ __all__ = [
     "SourceWord",
     "Stream",
     "System",
+    "TargetState",
+    "TokenTrace",
     "Trace",
     "UsageError",
+    "from_json",
+    "to_json",
 ]
 
 

@@ -20,10 +20,10 @@ from alignatt4llm.recognizers.base import Recognizer, RecognizerEngine
 from alignatt4llm.recognizers.loading import load_recognizer
 from alignatt4llm.session import Session, SessionSettings
 from alignatt4llm.settings.fitting import fitted
-from alignatt4llm.settings.latency import LATENCIES, Latency
+from alignatt4llm.settings.latency import Latency, chosen_latency
 from alignatt4llm.settings.system import System
 from alignatt4llm.stream import Stream
-from alignatt4llm.text.languages import Language, Pair
+from alignatt4llm.text.languages import Language, Pair, language
 from alignatt4llm.translators.base import Asked, Forcing
 from alignatt4llm.translators.table import find_engine, load_translator
 from alignatt4llm.weights.cards import TRANSLATORS
@@ -93,7 +93,7 @@ class Interpreter:
 
     def open(
         self,
-        pair: Pair,
+        pair: Pair | str,
         latency: str | Latency = "medium",
         *,
         heads: HeadSet | None = None,
@@ -109,7 +109,7 @@ class Interpreter:
         Parameters
         ----------
         pair
-            Translation direction.
+            Translation direction, such as ``en-de``.
         latency
             ``low``, ``medium`` or ``high``, or settings of your own.
         heads
@@ -126,8 +126,23 @@ class Interpreter:
             Close rules, history and draft budget; those of the latency by default.
         now
             Wall clock in seconds.
+
+        Raises
+        ------
+        UsageError
+            If a language or the latency is not known.
+        AlignattError
+            If something is missing: a recogniser, or heads for this direction that cannot be
+            calibrated.
+
+        Examples
+        --------
+        >>> with interpreter.open("en-de") as session:
+        ...     for event in session.stream("talk.mp4"):
+        ...         print(event)
         """
-        chosen = LATENCIES[latency] if isinstance(latency, str) else latency
+        pair = Pair.parse(pair) if isinstance(pair, str) else pair
+        chosen = chosen_latency(latency)
         found = heads or self.heads(pair)
         if isinstance(self.translator, Forcing):
             check(found, self.translator.layout)
@@ -149,18 +164,22 @@ class Interpreter:
             settings or chosen.session,
             now,
             context or self.system.context,
+            chosen.chunk,
         )
 
     def stream(
         self,
-        source: Language,
-        targets: Sequence[Language],
+        source: Language | str,
+        targets: Sequence[Language | str],
         latency: str | Latency = "medium",
         *,
         heads: HeadSet | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> Stream:
         """Start a stream that is heard once and translated into several languages.
+
+        It is used like a session; what is said in each language comes in order, and ``to`` of
+        every event says which it is.
 
         Parameters
         ----------
@@ -170,13 +189,19 @@ class Interpreter:
             The languages, none twice; they share the passes of the engine.
         latency, heads, now
             As for `open`, of every target.
+
+        Raises
+        ------
+        AlignattError
+            As for `open`.
         """
-        chosen = LATENCIES[latency] if isinstance(latency, str) else latency
-        ears = self.hear(source, chosen)
-        stream = Stream(ears, source, chosen.session.source, now)
+        chosen = chosen_latency(latency)
+        spoken = _known(source)
+        ears = self.hear(spoken, chosen)
+        stream = Stream(ears, spoken, chosen.session.source, now, chosen.chunk)
         try:
             for target in targets:
-                pair = Pair(source, target)
+                pair = Pair(spoken, _known(target))
                 stream.add(self.open(pair, latency, heads=heads, recognizer=ears, now=now))
         except BaseException:
             stream.close()
@@ -191,7 +216,7 @@ class Interpreter:
         UsageError
             If the recogniser does not know the language.
         """
-        chosen = LATENCIES[latency] if isinstance(latency, str) else latency
+        chosen = chosen_latency(latency)
         return self._listen(spoken, chosen.hold_back)
 
     @property
@@ -252,6 +277,10 @@ class Interpreter:
             if self._ears is None:
                 self._ears = load_ears(self.system, beside(self._loaded.threads), self._tell)
         return self._ears.open(spoken, hold_back)
+
+
+def _known(name: Language | str) -> Language:
+    return language(name) if isinstance(name, str) else name
 
 
 def load_ears(system: System, threads: int, tell: Tell) -> RecognizerEngine:

@@ -25,12 +25,13 @@ from alignatt4llm.prompts.context import Context, Shown
 from alignatt4llm.prompts.prompt import Closed, PromptForm
 from alignatt4llm.recognizers.base import Recognizer
 from alignatt4llm.recognizers.shifted import Shifted
-from alignatt4llm.stream import Heard, Standing
+from alignatt4llm.schedule.streaming import Streaming
+from alignatt4llm.stream import Standing
 from alignatt4llm.target import Target, emitted, moved
 from alignatt4llm.text.languages import Pair
 from alignatt4llm.text.sentences import without_full_stop
 from alignatt4llm.text.words import same
-from alignatt4llm.transcript import Recognition, SourceSettings, Transcript
+from alignatt4llm.transcript import Heard, Recognition, SourceSettings, Transcript
 from alignatt4llm.translators.base import Drafter
 
 MOST_HISTORY = 100
@@ -104,8 +105,8 @@ class Held:
         return self.draft if same and self.final else None
 
 
-class Session:
-    """Live translation of one stream.
+class Session(Streaming):
+    """Live translation of one stream; `stream` takes all of its audio, `feed` a chunk at a time.
 
     Parameters
     ----------
@@ -121,13 +122,15 @@ class Session:
         Wall clock in seconds.
     context
         What the model should know besides the speech.
+    chunk
+        Seconds of audio per step of `stream`.
 
     Attributes
     ----------
     transcript, target
         The open utterance, as heard and as said.
-    to
-        Code of the language that it says.
+    spoken, to
+        The language that is spoken, and the code of that which it says.
     stays
         Whether it goes on until its stream ends.
     """
@@ -144,7 +147,9 @@ class Session:
         settings: SessionSettings = SessionSettings(),
         now: Callable[[], float] = time.monotonic,
         context: Context | None = None,
+        chunk: float = 1.0,
     ) -> None:
+        self.spoken, self.chunk = pair.source, chunk
         self._recognizer = recognizer
         self._drafter = drafter
         self._policy = policy
@@ -154,7 +159,6 @@ class Session:
         self.target = Target(pair.target)
         self.to = pair.target.code
         self._first = 0
-        self._source = pair.source
         self._history: deque[Closed] = deque(maxlen=settings.history)
         self._utterance = 0
         self._delays = Delays(pair.target)
@@ -286,7 +290,7 @@ class Session:
                 yield from self._close(read)
                 return
         source = self.transcript.close(count)
-        closed = Closed(self._source.separator.join(words), self.target.close(count))
+        closed = Closed(self.spoken.separator.join(words), self.target.close(count))
         self._history.append(closed)
         self._context.close(words)
         self._held = None
@@ -368,7 +372,7 @@ class Session:
         """The visible words; while the utterance is open its last one carries no full stop."""
         words = [word.text for word in self.transcript.visible]
         if words:
-            words[-1] = without_full_stop(words[-1], self._source) or words[-1]
+            words[-1] = without_full_stop(words[-1], self.spoken) or words[-1]
         return tuple(words)
 
     def _is_long_enough(self, words: int) -> bool:

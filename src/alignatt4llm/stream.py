@@ -13,8 +13,9 @@ from alignatt4llm.events import JOINED, Event, Piece, SourceWord, TargetState
 from alignatt4llm.prompts.prompt import Closed
 from alignatt4llm.recognizers.base import Recognizer
 from alignatt4llm.recognizers.shifted import Shifted
+from alignatt4llm.schedule.streaming import Streaming
 from alignatt4llm.text.languages import Language
-from alignatt4llm.transcript import Recognition, SourceSettings, Transcript
+from alignatt4llm.transcript import Heard, Recognition, SourceSettings, Transcript
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,25 +50,6 @@ class Standing:
     said: bool = False
     wall_s: float = 0.0
     first: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """What the recogniser said after a chunk of so many samples.
-
-    Attributes
-    ----------
-    until, words
-        Samples and committed words of the stream so far.
-    opened
-        The committed words of the utterance that began with this chunk; None if none did.
-    """
-
-    recognition: Recognition
-    samples: int
-    until: int = 0
-    words: int = 0
-    opened: tuple[SourceWord, ...] | None = None
 
 
 class Begins(Enum):
@@ -107,7 +89,7 @@ class Says(Protocol):
         ...
 
 
-class Stream:
+class Stream(Streaming):
     """One stream that is heard once, for any number of targets.
 
     Every target has its own utterances, closes and ends; none waits for another. They may be added
@@ -123,6 +105,8 @@ class Stream:
         Where the source makes a full stop, so that a later target may begin there.
     now
         Wall clock in seconds.
+    chunk
+        Seconds of audio per step, where it takes all of its audio itself.
 
     Attributes
     ----------
@@ -140,7 +124,9 @@ class Stream:
         spoken: Language,
         settings: SourceSettings = SourceSettings(),
         now: Callable[[], float] = time.monotonic,
+        chunk: float = 1.0,
     ) -> None:
+        self.spoken, self.chunk = spoken, chunk
         self.targets: Mapping[str, _Line] = {}
         self.words: list[SourceWord] = []
         self.recognizer = recognizer

@@ -37,6 +37,25 @@ class Recognition:
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """What the recogniser said after a chunk of so many samples.
+
+    Attributes
+    ----------
+    until, words
+        Samples and committed words of the stream so far.
+    opened
+        The committed words of the utterance that began with this chunk; None if none did.
+    """
+
+    recognition: Recognition
+    samples: int
+    until: int = 0
+    words: int = 0
+    opened: tuple[SourceWord, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SourceSettings:
     """When the source makes a full stop, and how many visible words stay inaccessible.
 

@@ -1,56 +1,78 @@
-"""Audio in: any file, URL or standard input becomes blocks of 16 kHz mono samples."""
+"""Audio in: whatever a program or a user has becomes blocks of 16 kHz mono samples."""
 
 import sys
-from collections.abc import Iterable, Iterator
-from typing import BinaryIO, cast
+from collections.abc import AsyncIterable, Callable, Generator, Iterable, Iterator
+from io import BytesIO, TextIOBase
+from itertools import chain
+from os import PathLike, fspath
+from threading import Event as Flag
+from typing import Any, BinaryIO, Self, cast
 
 import av
 import numpy as np
-from av.audio.stream import AudioStream
+from numpy.typing import NDArray
 
+from alignatt4llm.audio.ahead import Ahead
+from alignatt4llm.audio.awaited import Awaited
 from alignatt4llm.audio.beginnings import Begun
-from alignatt4llm.audio.clock import clock
-from alignatt4llm.audio.line import Line, scaled
-from alignatt4llm.audio.open import Recording, recordings
-from alignatt4llm.audio.packets import decoded, stated_end
-from alignatt4llm.audio.samples import Samples
-from alignatt4llm.audio.tracks import choose
+from alignatt4llm.audio.blocks import Joined, closed_after, raw, resampled
+from alignatt4llm.audio.media import Media
+from alignatt4llm.audio.microphone import microphone
+from alignatt4llm.audio.mix import CHANNELS
+from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.errors import UsageError
 from alignatt4llm.events import Notice
 from alignatt4llm.text.languages import Language
 
 STANDARD_INPUT = "-"
 
-_PIPE_BYTES = 1 << 16
-_LITTLE = 1.0
-"""Seconds that may be missing at the end."""
+_FASTEST = 768_000
+"""Samples per second that are believed."""
 
-Media = tuple[Recording, AudioStream]
-"""A recording, and the track of it that is heard."""
+Block = NDArray[Any] | av.AudioFrame | bytes | bytearray | memoryview
+"""Some sound: numbers of shape [n] or [n, channels], a frame of PyAV, or bytes."""
+
+Audio = str | PathLike[str] | BinaryIO | Block | Iterable[Block] | AsyncIterable[Block]
+"""What an `AudioSource` is made of."""
 
 
 class AudioSource:
-    """One file, URL or standard input, read once from start to end.
+    """Any audio, read once from start to end.
 
-    Iterating yields float32 blocks, shape [n], in [-1, 1] at 16 kHz, as they are decoded. Empty
-    audio yields nothing. Times are those of the container, see `Clock`: sound that begins late,
-    or is missing, is silence of that length. Media that break off or hold damaged packets yield
-    what can be read.
+    Iterating yields float32 blocks, shape [n], in [-1, 1] at 16 kHz, as they come. Empty audio
+    yields nothing. Times are those of the container, see `Clock`: sound that begins late, or is
+    missing, is silence of that length. Media that break off or hold damaged packets yield what can
+    be read.
 
     Parameters
     ----------
     source
-        A path, a URL that FFmpeg can read, or ``-`` for standard input: media, or raw 16-bit
-        little-endian 16 kHz mono samples.
+        One of
+
+        - a path, a URL that FFmpeg can read, or ``-`` for standard input;
+        - bytes, or a file opened in binary mode;
+        - an array of numbers, shape [n] or [n, channels]: floating-point in [-1, 1], or signed
+          integers in the range of their type;
+        - an iterable, or an async iterable, of blocks that follow on each other: arrays, frames
+          of PyAV, or bytes.
+
+        Bytes are media of any kind, or raw 16-bit little-endian mono samples.
     stream
-        Read instead; ``source`` is then only its name. What cannot be sought in is read while it
-        arrives.
+        Media to be read instead; ``source`` is then only its name. What cannot be sought in is
+        read while it arrives.
     language
         The language that is spoken, which helps to choose among tracks.
     track
         The number of the sound track that is heard, from 1; None to choose, see `choose`.
     channel
         What is heard of several channels: ``mix``, ``left`` or ``right``.
+    rate
+        Samples per second of arrays and of raw bytes; media and frames know their own.
+    live
+        Whether the sound goes on whether or not it is taken, as that of a microphone does. It is
+        then read ahead, by half a minute at most, and what is late is translated in one step, so
+        that the translation catches up. Other audio waits; what is said of it does not depend on
+        how fast it comes.
 
     Attributes
     ----------
@@ -64,30 +86,66 @@ class AudioSource:
     Raises
     ------
     UsageError
-        If there is no such file, it is a folder, it is not media, or it has no sound. For
-        standard input that is found out when it is read.
+        If there is no such file, it is a folder, it is not media, or it has no sound; or ``rate``
+        or ``channel`` cannot be. For standard input, bytes and blocks that is found out when they
+        are read.
+
+    Examples
+    --------
+    >>> AudioSource("talk.mp4", channel="left")
+    >>> AudioSource(blocks_of_int16, rate=48_000)
+    >>> AudioSource(websocket.iter_bytes(), live=True)
+    >>> AudioSource.microphone()
     """
 
     def __init__(
         self,
-        source: str,
+        source: Audio,
         stream: BinaryIO | None = None,
-        *,
         language: Language | None = None,
         track: int | None = None,
         channel: str = "mix",
+        *,
+        rate: int = SAMPLE_RATE,
+        live: bool = False,
     ) -> None:
-        self.source = source
-        self._name = source if source != STANDARD_INPUT else "Standard input"
+        _check(rate, channel)
+        named = isinstance(source, str | PathLike)
+        self.source = fspath(cast(str, source)) if named else "The audio"
+        self.live = live
         self.duration: float | None = None
         self.notices: list[Notice] = []
-        self._language, self._track, self._channel = language, track, channel
-        self._media: Iterator[Recording] | None = None
-        if stream is not None or source != STANDARD_INPUT:
-            self._media = recordings(source, stream)
-            self._first = self._chosen(next(self._media))
-            length = self._first[0].container.duration
-            self.duration = length / av.time_base if length else None
+        self._how = language, track, channel
+        self._rate, self._channel = rate, channel
+        self._audio: Any = source
+        self._stop: Callable[[], None] = lambda: None
+        self._ahead: Ahead | None = None
+        if stream is not None or (named and self.source != STANDARD_INPUT):
+            self._audio = Media(self.source, self.notices, stream, *self._how)
+            self.duration = self._audio.duration
+
+    @classmethod
+    def microphone(cls, device: str | None = None, channel: str = "mix") -> Self:
+        """Return what a microphone hears from now on.
+
+        Parameters
+        ----------
+        device
+            Number or part of the name of an input device; the system's default if None.
+        channel
+            What is heard of the first two channels: ``mix``, ``left`` or ``right``.
+
+        Raises
+        ------
+        AlignattError
+            If sound cannot be recorded here.
+        UsageError
+            If there is no such device.
+        """
+        stopped = Flag()
+        source = cls(microphone(stopped, device, channel), channel=channel, live=True)
+        source._stop = stopped.set
+        return source
 
     @property
     def problem(self) -> str | None:
@@ -95,77 +153,80 @@ class AudioSource:
         kinds = {"damaged", "broken_off"}
         return next((one.text for one in self.notices if one.kind in kinds), None)
 
+    @property
+    def ready(self) -> bool:
+        """Whether the next block of what is live is there without waiting."""
+        return self._ahead is not None and self._ahead.ready
+
     def __iter__(self) -> Iterator[Samples]:
-        if self._media is None:
-            return self._standard_input()
-        return self._decoded(self._first, self._media)
+        blocks = self._blocks()
+        if not self.live:
+            return blocks
+        self._ahead = Ahead(blocks)
+        return self._ahead
 
-    def _standard_input(self) -> Iterator[Samples]:
-        pipe = sys.stdin.buffer  # unbuffered: a thread that waits in it must not block the exit
-        begun = Begun(cast(BinaryIO, getattr(pipe, "raw", pipe)))
-        if begun.media:
-            media = recordings(self._name, begun.whole())
-            yield from self._decoded(self._chosen(next(media)), media)
+    def attend(self) -> None:
+        """Let threads wait for what an async iterable brings; call it in its event loop."""
+        if _is_awaited(self._audio):
+            self._audio = Awaited(self._audio)
+            self._stop = self._audio.close
+
+    def close(self) -> None:
+        """Read no more, and let nobody wait for more; any thread may call it."""
+        self._stop()
+        if self._ahead:
+            self._ahead.close()
+
+    async def aclose(self) -> None:
+        """Read no more, and close what brings it, if that is an async generator."""
+        self.close()
+        if isinstance(self._audio, Awaited):
+            await self._audio.aclose()
+
+    def _blocks(self) -> Generator[Samples, None, None]:
+        audio = self._audio
+        if _is_awaited(audio):
+            raise UsageError("This audio is an async iterable; translate it with 'async for'.")
+        if isinstance(audio, Media):
+            yield from audio
+        elif audio == STANDARD_INPUT if isinstance(audio, str) else hasattr(audio, "read"):
+            yield from self._piped(_pipe(audio))
+        elif isinstance(audio, bytes | bytearray | memoryview):
+            yield from self._piped(BytesIO(audio))
+        elif isinstance(audio, av.AudioFrame) or hasattr(audio, "__array__"):
+            yield from resampled([audio], self._rate, self._channel)
+        elif isinstance(audio, Iterable):
+            yield from self._joined(closed_after(audio))
         else:
-            yield from raw(cast(BinaryIO, begun))
+            raise UsageError(f"Audio cannot be read from {type(audio).__name__}.")
 
-    def _chosen(self, recording: Recording) -> Media:
+    def _joined(self, blocks: Generator[Any, None, None]) -> Iterator[Samples]:
+        """Yield the samples of blocks of whatever kind the first is."""
         try:
-            chosen, sentence = choose(self._name, recording.container, self._language, self._track)
-        except BaseException:
-            recording.container.close()
-            raise
-        if sentence:
-            self._note("track", sentence, 0.0)
-        return recording, chosen
+            for first in blocks:
+                whole = chain([first], blocks)
+                if isinstance(first, bytes | bytearray | memoryview):
+                    yield from self._piped(cast(BinaryIO, Joined(whole)))
+                else:
+                    yield from resampled(whole, self._rate, self._channel)
+        finally:
+            blocks.close()
 
-    def _decoded(self, first: Media, others: Iterator[Recording]) -> Iterator[Samples]:
-        line = Line(clock(first[0].container), self._channel)
-        stated = stated_end(first[0].container, first[1])
-        yield from self._heard(line, first)
-        alone = True
-        try:
-            for recording in others:
-                alone, line.clock = False, clock(recording.container, line.position)
-                yield from self._heard(line, self._chosen(recording))
-        except UsageError as problem:
-            self._note("broken_off", str(problem), line.position)
-        yield from line.end()
-        if alone and stated and not line.clock.jumps and line.position < stated - _LITTLE:
-            text = f"'{self._name}' says it lasts {stated:.1f} s, but ends early."
-            self._note("broken_off", text, line.position)
-
-    def _heard(self, line: Line, media: Media) -> Iterator[Samples]:
-        def note(kind: str, text: str) -> None:
-            self._note(kind, text, line.position)
-
-        with media[0].container:
-            for frame in decoded(*media, self._name, note):
-                yield from line.put(frame)
-                if line.clock.jumps:
-                    note("clock", f"The clock of '{self._name}' jumps; times go on from there.")
-
-    def _note(self, kind: str, text: str, time: float) -> None:
-        """Say something of a kind, once."""
-        if all(notice.kind != kind for notice in self.notices):
-            self.notices.append(Notice(kind, text, time))
+    def _piped(self, pipe: BinaryIO) -> Iterator[Samples]:
+        """Yield the samples of bytes, which tell what they are."""
+        begun = Begun(pipe)
+        name = "Standard input" if self.source == STANDARD_INPUT else self.source
+        if begun.media:
+            yield from Media(name, self.notices, begun.whole(), *self._how)
+        elif self._rate == SAMPLE_RATE:
+            yield from raw(begun.whole())
+        else:
+            yield from resampled(raw(begun.whole()), self._rate, self._channel)
 
 
 def read(source: str) -> Iterator[Samples]:
     """Yield the samples of a source in blocks, see `AudioSource`."""
     return iter(AudioSource(source))
-
-
-def raw(pipe: BinaryIO) -> Iterator[Samples]:
-    """Yield 16-bit little-endian samples as they arrive on a pipe, scaled to [-1, 1)."""
-    read_some = getattr(pipe, "read1", pipe.read)
-    rest = b""
-    while block := read_some(_PIPE_BYTES):
-        block = rest + block
-        whole = len(block) // 2 * 2
-        rest = block[whole:]
-        if whole:
-            yield scaled(np.frombuffer(block[:whole], dtype="<i2"))
 
 
 def chunks(blocks: Iterable[Samples], size: int) -> Iterator[Samples]:
@@ -183,3 +244,24 @@ def chunks(blocks: Iterable[Samples], size: int) -> Iterator[Samples]:
         pending, length = [joined[whole:]], length - whole
     if length:
         yield np.concatenate(pending)
+
+
+def _is_awaited(audio: object) -> bool:
+    return isinstance(audio, AsyncIterable) and not isinstance(audio, Iterable)
+
+
+def _pipe(file: Any) -> BinaryIO:
+    """Return what bytes are read from."""
+    if file == STANDARD_INPUT:  # unbuffered: a thread that waits in it must not block the exit
+        return cast(BinaryIO, getattr(sys.stdin.buffer, "raw", sys.stdin.buffer))
+    if isinstance(file, TextIOBase):
+        raise UsageError("The audio is a file opened as text; open it with mode 'rb'.")
+    return cast(BinaryIO, file)
+
+
+def _check(rate: int, channel: str) -> None:
+    """Raise UsageError unless sound can be so."""
+    if not 0 < rate <= _FASTEST:
+        raise UsageError(f"rate is {rate}; it counts samples per second, 1 to {_FASTEST}.")
+    if channel not in CHANNELS:
+        raise UsageError(f"channel is '{channel}'; it is one of {', '.join(CHANNELS)}.")

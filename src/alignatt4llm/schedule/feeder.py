@@ -28,7 +28,7 @@ from alignatt4llm.schedule.timelines import (
 )
 from alignatt4llm.schedule.told import Told
 from alignatt4llm.schedule.watch import Watch
-from alignatt4llm.stream import Heard
+from alignatt4llm.transcript import Heard
 
 LONGEST = 30.0
 """Seconds of late audio joined into one step at most; recognisers look at no more at a time."""

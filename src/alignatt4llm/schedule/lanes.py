@@ -27,11 +27,15 @@ _STOP = Arrived(None)
 _Task = tuple[Work, Call, str]
 
 
+class Left(Exception):
+    """Nobody wants the news any more."""
+
+
 class Lanes:
     """A timeline for sources that can wait; use it in a ``with`` block.
 
     A lane does one thing after another in a thread of its own, so that what a library keeps for a
-    thread is kept for a target. Nobody waits for a lane that does not come back.
+    thread is kept for a target.
 
     Parameters
     ----------
@@ -39,6 +43,9 @@ class Lanes:
         As for `Pulled`.
     doing
         Entered around every bit of work, from any thread.
+    waits
+        Whether the block ends only when every lane does; otherwise nobody waits for a lane that
+        does not come back.
     """
 
     def __init__(
@@ -47,11 +54,13 @@ class Lanes:
         ready: Callable[[], bool] = lambda: False,
         longest: float = 0.0,
         doing: Callable[[], AbstractContextManager[object]] = nullcontext,
+        waits: bool = False,
     ) -> None:
         self._audio = Pulled(audio, ready, longest)
-        self._doing = doing
+        self._doing, self._waits = doing, waits
         self._news: SimpleQueue[list[News]] = SimpleQueue()
         self._lanes: dict[str, SimpleQueue[_Task | None]] = {}
+        self._threads: list[Thread] = []
         self._asked: SimpleQueue[bool] = SimpleQueue()
         self._asks = False
         self._left = Flag()
@@ -68,23 +77,35 @@ class Lanes:
             lane.put(None)
         if not self._asks:  # else it may wait for audio that never comes
             self._reader.join()
+        for thread in self._threads if self._waits else ():
+            thread.join()
 
     def start(self, work: Work, call: Call, to: str = "") -> None:
         """Do the work in the lane of its target, up to what comes next once the block is left."""
         if to not in self._lanes:
             lane: SimpleQueue[_Task | None] = SimpleQueue()
             self._lanes[to] = lane
-            Thread(target=self._work, args=(lane,), name=f"lane-{to}", daemon=True).start()
+            thread = Thread(target=self._work, args=(lane,), name=f"lane-{to}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
         self._lanes[to].put((work, call, to))
 
     def next(self, hungry: bool = True) -> list[News]:
-        """Wait for what happens next, and return everything that has."""
+        """Wait for what happens next, and return everything that has.
+
+        Raises
+        ------
+        Left
+            If somebody has called `leave`.
+        """
         if hungry and not self._asks:
             self._asks = True
             self._asked.put(True)
         news = self._news.get()
         while not self._news.empty():
             news += self._news.get()
+        if self._left.is_set():
+            raise Left
         if any(isinstance(item, Arrived | Broken) and item is not _STOP for item in news):
             self._asks = False
         return news
@@ -92,6 +113,11 @@ class Lanes:
     def wake(self) -> None:
         """Have something looked at that has changed; any thread may call it."""
         self._news.put([])
+
+    def leave(self) -> None:
+        """Have nobody wait for news any more; any thread may call it."""
+        self._left.set()
+        self.wake()
 
     def stop(self) -> None:
         """Take no more audio; a signal handler may call it."""

@@ -9,8 +9,8 @@ from alignatt4llm.errors import UsageError
 from alignatt4llm.events import End, Notice, Source
 from alignatt4llm.schedule.spoken import SpokenLanguage
 from alignatt4llm.schedule.timelines import Arrived, Came, News
-from alignatt4llm.stream import Heard
 from alignatt4llm.text.languages import Language, language
+from alignatt4llm.transcript import Heard
 
 NOTHING = 10.0
 """Seconds of digital silence at the beginning after which it is told."""

@@ -7,9 +7,8 @@ from alignatt4llm.audio.samples import Samples
 from alignatt4llm.delays import peak_memory_mb
 from alignatt4llm.events import Close, Commit, End, Event, Source
 from alignatt4llm.recognizers.base import Recognizer
-from alignatt4llm.stream import Heard
 from alignatt4llm.text.languages import Language
-from alignatt4llm.transcript import SourceSettings, Transcript
+from alignatt4llm.transcript import Heard, SourceSettings, Transcript
 
 
 class Hearing:

@@ -1,12 +1,11 @@
 """Samples out of the bytes that a client sends: raw, or decoded from a container on the way."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from queue import Full, Queue
-from threading import Event, Thread
+from collections.abc import Generator, Iterator, Sequence
 from typing import BinaryIO, Protocol, cast
 
-from alignatt4llm.audio.decode import AudioSource, raw
+from alignatt4llm.audio.ahead import Ahead
+from alignatt4llm.audio.blocks import raw
+from alignatt4llm.audio.decode import AudioSource
 from alignatt4llm.audio.samples import Samples
 from alignatt4llm.errors import UsageError
 from alignatt4llm.events import Notice
@@ -19,10 +18,6 @@ _UNSUITABLE = (
     "No sound can be read from this container while it arrives; send WebM, Ogg, WAV, FLAC or "
     "fragmented MP4 with a sound track, or raw s16le, or upload the whole file instead."
 )
-_AHEAD = 64
-"""Blocks decoded ahead at most."""
-_LOOK = 0.2
-"""Seconds between two looks whether somebody still wants the blocks."""
 
 
 class Incoming(Protocol):
@@ -82,43 +77,32 @@ class Container:
     def __init__(self, pipe: Pipe) -> None:
         self._pipe = pipe
         self.failed = False
-        self._blocks: Queue[Samples | BaseException | None] = Queue(_AHEAD)
-        self._unwanted = Event()
+        self._ahead: Ahead | None = None
         self._source: AudioSource | None = None
 
     def __iter__(self) -> Iterator[Samples]:
         """Yield blocks; see `Incoming`."""
-        Thread(target=self._work, name="decoder", daemon=True).start()
+        self._ahead = Ahead(self._decoded())
         try:
-            while (block := self._blocks.get()) is not None:
-                if isinstance(block, BaseException):
-                    self.failed = True
-                    raise block
-                yield block
+            yield from self._ahead
+        except Exception:
+            self.failed = True
+            raise
         finally:
-            self._unwanted.set()
+            self._ahead.close()
 
     @property
     def ready(self) -> bool:
         """Whether a block has been decoded."""
-        return not self._blocks.empty()
+        return self._ahead is not None and self._ahead.ready
 
     @property
     def notices(self) -> Sequence[Notice]:
         """What one should know about the container; see `Incoming`."""
         return self._source.notices if self._source else ()
 
-    def _work(self) -> None:
-        with suppress(_Unwanted):
-            try:
-                self._decode()
-            except Exception as problem:
-                self._put(problem)
-            else:
-                self._put(None)
-
-    def _decode(self) -> None:
-        """Hand every block over; raise BadAudio if there are bytes and no sound in them."""
+    def _decoded(self) -> Generator[Samples, None, None]:
+        """Yield every block; raise BadAudio if there are bytes and no sound in them."""
         head = self._pipe.peek(8)
         if not head:
             return
@@ -131,18 +115,6 @@ class Container:
         heard = False
         for block in self._source:
             heard = True
-            self._put(block)
+            yield block
         if self._source.problem and not heard:
             raise BadAudio(_UNSUITABLE) from UsageError(self._source.problem)
-
-    def _put(self, block: Samples | BaseException | None) -> None:
-        while True:
-            try:
-                return self._blocks.put(block, timeout=_LOOK)
-            except Full:
-                if self._unwanted.is_set():
-                    raise _Unwanted from None
-
-
-class _Unwanted(BaseException):
-    """Nobody takes the blocks any more."""

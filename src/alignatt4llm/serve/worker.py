@@ -1,18 +1,14 @@
-"""Slow work beside the event loop, one step at a time."""
+"""Slow work beside the event loop, with bounded patience."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Generator
 from concurrent.futures import Future
-from contextlib import closing
-from queue import SimpleQueue
-from threading import Thread
-from typing import Any, TypeVar
+from typing import TypeVar
 
+from alignatt4llm.schedule.aside import END, Aside
 from alignatt4llm.serve.errors import EngineStuck
 
 T = TypeVar("T")
-
-_END: Any = object()
 
 
 async def in_thread(steps: Generator[T, None, None], patience: float) -> AsyncGenerator[T, None]:
@@ -32,19 +28,16 @@ async def in_thread(steps: Generator[T, None, None], patience: float) -> AsyncGe
     EngineStuck
         If a step takes longer. What a step raises is raised here.
     """
-    asked: SimpleQueue[Future[T] | None] = SimpleQueue()
-    Thread(target=_work, args=(steps, asked), name="upload", daemon=True).start()
+    aside = Aside(steps, "upload")
     try:
-        while (item := await _next(asked, patience)) is not _END:
+        while (item := await _within(patience, aside.ask())) is not END:
             yield item
     finally:
-        asked.put(None)
+        aside.leave()
 
 
-async def _next(asked: "SimpleQueue[Future[T] | None]", patience: float) -> T:
-    future: Future[T] = Future()
-    asked.put(future)
-    waiting = asyncio.wrap_future(future)
+async def _within(patience: float, step: Future[T]) -> T:
+    waiting = asyncio.wrap_future(step)
     try:
         done, _ = await asyncio.wait([waiting], timeout=patience)
         if not done:
@@ -52,13 +45,3 @@ async def _next(asked: "SimpleQueue[Future[T] | None]", patience: float) -> T:
         return waiting.result()
     finally:
         waiting.cancel()
-
-
-def _work(steps: Generator[T, None, None], asked: "SimpleQueue[Future[T] | None]") -> None:
-    with closing(steps):
-        while (future := asked.get()) is not None:
-            if future.set_running_or_notify_cancel():
-                try:
-                    future.set_result(next(steps, _END))
-                except BaseException as problem:
-                    future.set_exception(problem)

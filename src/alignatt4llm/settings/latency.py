@@ -50,6 +50,21 @@ LATENCIES = {
 """Chosen on talks; see docs/results.md."""
 
 
+def chosen_latency(latency: str | Latency) -> Latency:
+    """Return a setting of the dial by its name, or settings as they are.
+
+    Raises
+    ------
+    UsageError
+        If there is no such name.
+    """
+    if isinstance(latency, Latency):
+        return latency
+    if latency not in LATENCIES:
+        raise UsageError(f"There is no latency '{latency}'; it is one of {', '.join(LATENCIES)}.")
+    return LATENCIES[latency]
+
+
 def changed(settings: T, name: str, text: str) -> T:
     """Return settings with one value replaced, wherever in them it stands.
 

@@ -1,0 +1,69 @@
+"""Slow work beside an event loop, one step at a time."""
+
+from collections.abc import Callable, Generator
+from concurrent.futures import Future
+from contextlib import closing
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+END: Any = object()
+"""What comes after the last step."""
+
+
+class Aside(Generic[T]):
+    """Takes the steps of a generator in a thread of its own, which works only when it is asked.
+
+    Parameters
+    ----------
+    steps
+        Does the work; it is closed by that thread.
+    name
+        Of the thread.
+    then
+        Called by it at its end.
+
+    Attributes
+    ----------
+    over
+        Is done when the thread is.
+    """
+
+    def __init__(
+        self,
+        steps: Generator[T, None, None],
+        name: str,
+        then: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._steps, self._then = steps, then
+        self._asked: SimpleQueue[Future[T] | None] = SimpleQueue()
+        self.over: Future[None] = Future()
+        Thread(target=self._work, name=name, daemon=True).start()
+
+    def ask(self) -> Future[T]:
+        """Return what the next step will bring: an item, an error, or END."""
+        future: Future[T] = Future()
+        self._asked.put(future)
+        return future
+
+    def leave(self) -> None:
+        """Close the generator after the step in progress; any thread may call it."""
+        self._asked.put(None)
+
+    def _work(self) -> None:
+        try:
+            with closing(self._steps):
+                while (future := self._asked.get()) is not None:
+                    if future.set_running_or_notify_cancel():
+                        self._step(future)
+        finally:
+            self._then()
+            self.over.set_result(None)
+
+    def _step(self, future: Future[T]) -> None:
+        try:
+            future.set_result(next(self._steps, END))
+        except BaseException as problem:
+            future.set_exception(problem)
