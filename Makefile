@@ -48,6 +48,7 @@ check: $(STAMP) ## Check style, types, which room may use which, dead code and s
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/mypy examples
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/vulture
 	$(BIN)/codespell

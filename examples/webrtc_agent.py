@@ -4,7 +4,7 @@
     uvicorn --app-dir examples webrtc_agent:app
 
 A participant posts an offer with an audio track and a data channel to /offer, as
-{"sdp": ..., "type": "offer"}, and takes the answer. Captions of all who speak come over the channel.
+{"sdp": ..., "type": "offer"}, and takes the answer. Captions of everybody come over the channel.
 """
 
 import asyncio

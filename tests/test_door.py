@@ -8,14 +8,15 @@ from contextlib import aclosing, closing
 from dataclasses import replace
 from itertools import count
 
-import av
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sessions import Watched, of, said
+from sounds import frames, int16, pieces, wav
 
 from alignatt4llm import AudioSource, Commit, End, Interpreter, System
+from alignatt4llm.audio import decode
 from alignatt4llm.audio import microphone as microphones
 from alignatt4llm.audio.ahead import MOST
 from alignatt4llm.audio.samples import SAMPLE_RATE
@@ -103,38 +104,6 @@ def test_for_and_async_for_say_the_same_however_the_audio_is_cut(cuts, live):
     assert asyncio.run(heard_async(iter(blocks))) == EXPECTED
     late = asyncio.run(heard_async(AudioSource(each(blocks), live=live)))
     assert said(late) == EVERYTHING
-
-
-def int16(samples):
-    return np.round(samples * 32767).astype("<i2")
-
-
-def wav(samples, rate=SAMPLE_RATE):
-    file = io.BytesIO()
-    with av.open(file, "w", "wav") as container:
-        stream = container.add_stream("pcm_s16le", rate, layout="mono")
-        frame = av.AudioFrame.from_ndarray(int16(samples)[None], format="s16", layout="mono")
-        frame.sample_rate = rate
-        for packet in [*stream.encode(frame), *stream.encode(None)]:
-            container.mux(packet)
-    return file.getvalue()
-
-
-def frames(samples, kind="s16", copies=2, rate=48_000, size=960):
-    """WebRTC's frames of 20 ms."""
-    data, planar = int16(np.repeat(samples, rate // SAMPLE_RATE)), kind.endswith("p")
-    for at in range(0, len(data), size):
-        part = data[at : at + size]
-        shaped = np.stack([part] * copies) if planar else np.repeat(part, copies)[None]
-        frame = av.AudioFrame.from_ndarray(
-            np.ascontiguousarray(shaped), format=kind, layout="stereo" if copies == 2 else "mono"
-        )
-        frame.sample_rate, frame.pts = rate, 12_345
-        yield frame
-
-
-def pieces(data, size=1000):
-    return [data[at : at + size] for at in range(0, len(data), size)]
 
 
 S16, WAV, FAST = int16(SPEECH).tobytes(), wav(SPEECH), np.repeat(SPEECH, 3)
@@ -436,6 +405,26 @@ def test_stopping_says_what_was_heard():
         assert said(events) == ""
 
 
+@pytest.mark.parametrize("live", [False, True])
+def test_stopping_says_all_that_is_live_already(live):
+    """The reader stops at the first event, when all of a live source has been read ahead."""
+    read = threading.Event()
+
+    def speaks():
+        yield from np.array_split(SPEECH, 40)
+        read.set()
+        yield SPEECH[:0]
+
+    with Watching().open("en-de") as session:
+        events, got = session.stream(AudioSource(speaks(), live=live)), []
+        for event in events:
+            assert not live or read.wait(20)
+            events.stop()
+            got.append(event)
+    assert isinstance(got[-1], End)
+    assert (said(got) == EVERYTHING) is live
+
+
 def test_another_thread_can_end_it():
     interpreter, begun = Watching(), threading.Event()
 
@@ -495,6 +484,19 @@ def test_the_event_loop_goes_on_while_the_engine_works():
         return await heard_async(SPEECH, ScriptedInterpreter(Slow))
 
     assert said(asyncio.run(read())) == EVERYTHING
+
+
+def test_files_are_opened_beside_the_event_loop_and_read_there(tmp_path, monkeypatch):
+    (tmp_path / "talk.wav").write_bytes(WAV)
+    opened, media = [], decode.Media
+
+    def noted(*how):
+        opened.append(threading.current_thread())
+        return media(*how)
+
+    monkeypatch.setattr(decode, "Media", noted)
+    assert said(asyncio.run(heard_async(tmp_path / "talk.wav"))) == EVERYTHING
+    assert len(opened) == 1 and threading.main_thread() not in opened
 
 
 def taken(blocks, counts):

@@ -48,6 +48,12 @@ class Ahead(Iterator[Samples]):
             raise self._problem
         raise StopIteration
 
+    def finish(self) -> None:
+        """Take no more; what was taken can still be had. Any thread may call it."""
+        with self._changed:
+            self._over = True
+            self._changed.notify_all()
+
     def close(self) -> None:
         """Take no more, and let nobody wait; any thread may call it."""
         with self._changed:
@@ -68,10 +74,12 @@ class Ahead(Iterator[Samples]):
                 self._changed.notify_all()
 
     def _keep(self, block: Samples) -> bool:
-        """Wait for room and keep a block; return whether more are wanted."""
+        """Wait for room and keep a block; return whether it was still wanted."""
         with self._changed:
-            self._changed.wait_for(lambda: self._length < self._most or self._left)
+            self._changed.wait_for(lambda: self._length < self._most or self._over or self._left)
+            if self._over or self._left:
+                return False
             self._kept.append(block)
             self._length += len(block)
             self._changed.notify_all()
-            return not self._left
+            return True

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Iterator
 from concurrent.futures import CancelledError, Future
-from threading import Lock
+from threading import RLock
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ class Awaited(Iterator[T]):
         self._items = aiter(items)
         self._loop = asyncio.get_running_loop()
         self._alone = asyncio.Lock()
-        self._guard = Lock()
+        self._guard = RLock()  # a signal handler may close it
         self._waiting: Future[T] | None = None
         self._closed = False
 

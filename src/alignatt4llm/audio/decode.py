@@ -87,8 +87,8 @@ class AudioSource:
     ------
     UsageError
         If there is no such file, it is a folder, it is not media, or it has no sound; or ``rate``
-        or ``channel`` cannot be. For standard input, bytes and blocks that is found out when they
-        are read.
+        or ``channel`` cannot be. For standard input, bytes and blocks, and for what is not opened
+        at once, that is found out when they are read.
 
     Examples
     --------
@@ -108,6 +108,7 @@ class AudioSource:
         *,
         rate: int = SAMPLE_RATE,
         live: bool = False,
+        at_once: bool = True,
     ) -> None:
         _check(rate, channel)
         named = isinstance(source, str | PathLike)
@@ -118,11 +119,12 @@ class AudioSource:
         self._how = language, track, channel
         self._rate, self._channel = rate, channel
         self._audio: Any = source
-        self._stop: Callable[[], None] = lambda: None
         self._ahead: Ahead | None = None
-        if stream is not None or (named and self.source != STANDARD_INPUT):
-            self._audio = Media(self.source, self.notices, stream, *self._how)
-            self.duration = self._audio.duration
+        self._stopped = False
+        self._end: Callable[[], None] = self._keep_no_more
+        self._stream = stream
+        if at_once:
+            self.open()
 
     @classmethod
     def microphone(cls, device: str | None = None, channel: str = "mix") -> Self:
@@ -144,7 +146,7 @@ class AudioSource:
         """
         stopped = Flag()
         source = cls(microphone(stopped, device, channel), channel=channel, live=True)
-        source._stop = stopped.set
+        source._end = stopped.set
         return source
 
     @property
@@ -163,17 +165,30 @@ class AudioSource:
         if not self.live:
             return blocks
         self._ahead = Ahead(blocks)
+        if self._stopped:
+            self._ahead.finish()
         return self._ahead
+
+    def open(self) -> None:
+        """Open the file or the address, if it is one and that has not been done."""
+        named = isinstance(self._audio, str | PathLike) and self.source != STANDARD_INPUT
+        if named or (self._stream is not None and not isinstance(self._audio, Media)):
+            self._audio = Media(self.source, self.notices, self._stream, *self._how)
+            self.duration = self._audio.duration
 
     def attend(self) -> None:
         """Let threads wait for what an async iterable brings; call it in its event loop."""
         if _is_awaited(self._audio):
             self._audio = Awaited(self._audio)
-            self._stop = self._audio.close
+            self._end = self._audio.close
+
+    def stop(self) -> None:
+        """Read no more of what is live; what was read can still be had. Any thread may call it."""
+        self._end()
 
     def close(self) -> None:
         """Read no more, and let nobody wait for more; any thread may call it."""
-        self._stop()
+        self._end()
         if self._ahead:
             self._ahead.close()
 
@@ -183,13 +198,19 @@ class AudioSource:
         if isinstance(self._audio, Awaited):
             await self._audio.aclose()
 
+    def _keep_no_more(self) -> None:
+        self._stopped = True
+        if self._ahead:
+            self._ahead.finish()
+
     def _blocks(self) -> Generator[Samples, None, None]:
+        self.open()
         audio = self._audio
         if _is_awaited(audio):
             raise UsageError("This audio is an async iterable; translate it with 'async for'.")
         if isinstance(audio, Media):
             yield from audio
-        elif audio == STANDARD_INPUT if isinstance(audio, str) else hasattr(audio, "read"):
+        elif self.source == STANDARD_INPUT or hasattr(audio, "read"):
             yield from self._piped(_pipe(audio))
         elif isinstance(audio, bytes | bytearray | memoryview):
             yield from self._piped(BytesIO(audio))

@@ -64,9 +64,9 @@ class Streaming:
         Raises
         ------
         UsageError
-            If this session has streamed before, or the audio cannot be opened. What the source
-            raises while it is read is raised here, as it is, once all that was heard before it
-            has been said.
+            If this session has streamed before. With the first event, if the audio cannot be
+            opened. What the source raises while it is read is raised as it is, once all that was
+            heard before it has been said.
 
         Examples
         --------
@@ -77,7 +77,7 @@ class Streaming:
         if self._running:
             raise UsageError("A session translates one stream; open another one for the next.")
         if not isinstance(audio, AudioSource):
-            audio = AudioSource(audio, language=self.spoken)
+            audio = AudioSource(audio, language=self.spoken, at_once=False)
         self._running = _Running(self, audio)
         return Events(self._running)
 
@@ -177,8 +177,11 @@ class _Running:
             await self._source.aclose()
 
     def stop(self) -> None:
-        """Take no more audio."""
-        self._timeline.stop()
+        """Take no more audio; of what is live, no more than there is already."""
+        if self._begun and self._source.live:
+            self._source.stop()
+        else:
+            self._timeline.stop()
 
     def end(self) -> None:
         """End the work and wait for that."""
@@ -215,5 +218,7 @@ def _steps(
     longest = LONGEST if source.live else session.chunk
     watch = Watch(session.spoken, lambda: source.notices)
     feeder = Feeder(session, session.chunk, longest=longest, watch=watch)
-    with closing(session), timeline, closing(source), suppress(Left):
-        yield from run(feeder, timeline)
+    with closing(session):
+        source.open()
+        with timeline, closing(source), suppress(Left):
+            yield from run(feeder, timeline)

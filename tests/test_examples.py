@@ -1,0 +1,207 @@
+"""The examples run as they are written; only the models are stand-ins."""
+
+import asyncio
+import io
+import json
+import os
+import runpy
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import uvicorn
+from sounds import frames, int16, pieces, wav, write
+from test_listen import Microphone, sounddevice  # noqa: F401
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from alignatt4llm.recognizers.tones import SCRIPT, tones
+from alignatt4llm.scripted import ScriptedInterpreter
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+SPEECH = tones(range(10))
+EVERYTHING = " ".join(SCRIPT[:10]).upper()
+
+
+@pytest.fixture(autouse=True)
+def without_models(monkeypatch):
+    monkeypatch.setattr("alignatt4llm.interpreter.Interpreter", lambda *_, **__: scripted())
+
+
+scripted = ScriptedInterpreter
+
+
+def run(name, *arguments, monkeypatch):
+    monkeypatch.setattr(sys, "argv", [name, *arguments])
+    return runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+
+
+def test_examples_are_short_and_all_are_tested():
+    tested = Path(__file__).read_text("utf-8")
+    for path in EXAMPLES.glob("*.py"):
+        assert len(path.read_text("utf-8").splitlines()) <= 60
+        assert f'"{path.name}"' in tested
+        assert f"`{path.name}`" in (EXAMPLES.parent / "docs" / "python.md").read_text("utf-8")
+
+
+def test_a_file(tmp_path, monkeypatch, capsys):
+    write(str(tmp_path / "talk.ogg"), SPEECH, "ogg")
+    run("file.py", str(tmp_path / "talk.ogg"), "en-de", monkeypatch=monkeypatch)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "0.0 Good morning everyone and thank you for coming. GOOD MORNING" in printed
+
+
+@pytest.mark.parametrize(
+    "arguments", [("file.py", "nowhere.mp4", "en-de"), ("languages.py", "nowhere.mp4", "en", "de")]
+)
+def test_what_is_wrong_is_one_sentence(arguments, monkeypatch):
+    with pytest.raises(SystemExit, match=r"^There is no file 'nowhere.mp4'"):
+        run(*arguments, monkeypatch=monkeypatch)
+
+
+def test_several_languages(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "talk.wav"
+    path.write_bytes(wav(SPEECH))
+    run("languages.py", str(path), "en", "de", "it", monkeypatch=monkeypatch)
+    lines = capsys.readouterr().out.splitlines()
+    for to in ("de", "it"):
+        assert " ".join(line[4:] for line in lines if line.startswith(to)) == EVERYTHING
+
+
+class Screen(io.StringIO):
+    """Is told what is written, and tells when some of it is there."""
+
+    def __init__(self, wanted, then):
+        super().__init__()
+        self.wanted, self.then = wanted, then
+
+    def write(self, text):
+        if self.wanted in text:
+            self.wanted = "\0"
+            self.then()
+        return super().write(text)
+
+
+def test_a_microphone_until_ctrl_c(sounddevice, monkeypatch):  # noqa: F811
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(Microphone, "audio", int16(np.repeat(SPEECH, 3)))
+    screen = Screen("GOOD", lambda: os.kill(os.getpid(), signal.SIGINT))
+    monkeypatch.setattr(sys, "stdout", screen)
+    try:
+        run("microphone.py", "en-de", monkeypatch=monkeypatch)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    last = screen.getvalue().split("\r\033[K")[-1].strip()
+    assert last == EVERYTHING  # all that was recorded is said
+
+
+class Serving:
+    """An app of the examples, on a real server."""
+
+    def __init__(self, name):
+        self.app = runpy.run_path(str(EXAMPLES / name))["app"]
+
+    async def __aenter__(self):
+        listening = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{listening.getsockname()[1]}"
+        config = uvicorn.Config(self.app, log_config=None, ws="websockets-sansio", lifespan="off")
+        self.server = uvicorn.Server(config)
+        self.task = asyncio.create_task(self.server.serve([listening]))
+        return self
+
+    async def __aexit__(self, *error):
+        self.server.should_exit = True
+        await self.task
+
+
+SOUNDS = {"raw": int16(SPEECH).tobytes(), "container": wav(SPEECH)}
+
+
+@pytest.mark.parametrize("form", SOUNDS)
+def test_an_app_captions_over_a_websocket(form):
+    async def talk():
+        async with (
+            Serving("fastapi_app.py") as app,
+            connect(f"ws://{app.address}/captions/en-de") as socket,
+        ):
+            for piece in pieces(SOUNDS[form], 8000):
+                await socket.send(piece)
+            await socket.send(b"")
+            return [json.loads(message) async for message in socket]
+
+    events = asyncio.run(talk())
+    assert "".join(event["text"] for event in events if event["type"] == "commit") == EVERYTHING
+    assert events[-1]["type"] == "end"
+
+
+def test_an_app_says_what_is_wrong_and_survives_who_leaves():
+    async def talk():
+        async with Serving("fastapi_app.py") as app:
+            async with connect(f"ws://{app.address}/captions/en-de") as socket:
+                await socket.send(SOUNDS["raw"])
+            async with connect(f"ws://{app.address}/captions/English") as socket:
+                with pytest.raises(ConnectionClosed):
+                    await socket.recv()
+                return socket.close_code, socket.close_reason
+
+    code, reason = asyncio.run(talk())
+    assert code == 1008 and "not a pair of languages" in reason
+
+
+def test_an_agent_captions_a_room_over_webrtc():
+    """Somebody speaks, somebody listens, and both read along; all of it real but the models."""
+    rtc = pytest.importorskip("aiortc")
+    import httpx
+
+    class Speaker(rtc.AudioStreamTrack):
+        """Begins once everybody is there, and is heard as fast as it would be."""
+
+        def __init__(self, begins):
+            super().__init__()
+            self.begins, self.frames = begins, frames(SPEECH, copies=1)
+
+        async def recv(self):
+            silent = await super().recv()
+            if not self.begins.is_set():
+                return silent
+            frame = next(self.frames, None)
+            if frame is None:
+                self.stop()
+                raise rtc.mediastreams.MediaStreamError
+            frame.pts, frame.time_base = silent.pts, silent.time_base
+            return frame
+
+    async def join(app, track):
+        peer, heard, opened = rtc.RTCPeerConnection(), asyncio.Queue(), asyncio.Event()
+        channel = peer.createDataChannel("captions")
+        channel.on("message", heard.put_nowait)
+        channel.on("open", opened.set)
+        peer.addTrack(track)
+        await peer.setLocalDescription(await peer.createOffer())
+        mine = peer.localDescription
+        async with httpx.AsyncClient() as client:
+            answer = await client.post(
+                f"http://{app.address}/offer", json={"sdp": mine.sdp, "type": mine.type}
+            )
+        await peer.setRemoteDescription(rtc.RTCSessionDescription(**answer.json()))
+        await opened.wait()
+        return peer, heard
+
+    async def talk():
+        async with Serving("webrtc_agent.py") as app:
+            begins = asyncio.Event()
+            listener, read = await join(app, rtc.AudioStreamTrack())
+            speaker, _ = await join(app, Speaker(begins))
+            begins.set()
+            said = ""
+            while len(said.split()) < 4:
+                said += await read.get()
+            await speaker.close()
+            await listener.close()
+            return said
+
+    said = asyncio.run(asyncio.wait_for(talk(), 60))
+    assert EVERYTHING.startswith(said)
