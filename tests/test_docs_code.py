@@ -3,14 +3,17 @@
 A block below the comment ``<!-- fragment -->`` is a part of something; others test those.
 """
 
+import doctest
 import re
 from pathlib import Path
 from textwrap import dedent
+from types import SimpleNamespace
 
 import pytest
 from serve_harness import serving
 from sounds import write
 
+import alignatt4llm
 from alignatt4llm.recognizers.tones import tones
 from alignatt4llm.scripted import ScriptedInterpreter
 
@@ -60,6 +63,26 @@ def test_a_block_runs(code, beside_talks, capsys):
 
 def run(code):
     exec(compile(code, "<block>", "exec"), {"__name__": "__main__"})
+
+
+def shown():
+    """The examples of everything public, by name."""
+    finder = doctest.DocTestFinder(recurse=True)
+    for name in alignatt4llm.__all__:
+        thing = getattr(alignatt4llm, name)
+        for test in finder.find(thing, name) if hasattr(thing, "__module__") else []:
+            if test.examples:
+                yield pytest.param("".join(one.source for one in test.examples), id=test.name)
+
+
+@pytest.mark.parametrize("code", list(shown()))
+def test_what_docstrings_show_runs(code, beside_talks, monkeypatch):
+    names = {name: getattr(alignatt4llm, name) for name in alignatt4llm.__all__}
+    monkeypatch.setattr("alignatt4llm.audio.decode.microphone", lambda *_: iter(()))
+    names["interpreter"] = scripted()
+    names["blocks_of_int16"] = names["websocket"] = SimpleNamespace(iter_bytes=list)
+    with names["interpreter"].open("en-de") as names["session"]:
+        exec(compile(code, "<docstring>", "exec"), names)
 
 
 def test_every_block_is_found():

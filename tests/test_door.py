@@ -20,7 +20,7 @@ from alignatt4llm.audio import decode
 from alignatt4llm.audio import microphone as microphones
 from alignatt4llm.audio.ahead import MOST
 from alignatt4llm.audio.samples import SAMPLE_RATE
-from alignatt4llm.errors import UsageError
+from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.recognizers.tones import SCRIPT, tones
 from alignatt4llm.scripted import ScriptedInterpreter
 from alignatt4llm.translators.scripted import ScriptedDrafter
@@ -246,6 +246,29 @@ def test_an_error_of_the_source_arrives_once_all_that_was_heard_has_been_said(so
     if source is broken:
         with pytest.raises(Dropped):
             heard(AudioSource(broken(), live=live))
+
+
+@pytest.mark.parametrize("problem", [OSError, SystemExit, KeyboardInterrupt, StopAsyncIteration])
+@pytest.mark.parametrize("live", [False, True])
+def test_whatever_a_source_raises_ends_the_stream(problem, live):
+    class Source:
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            raise problem
+
+    with pytest.raises(problem):
+        heard(AudioSource(Source(), live=live))
+
+
+def test_a_source_that_was_cancelled_elsewhere_is_no_end():
+    async def cancelled():
+        yield SPEECH
+        raise asyncio.CancelledError
+
+    with pytest.raises(AlignattError, match="was cancelled"):
+        asyncio.run(heard_async(cancelled()))
 
 
 class Failing(ScriptedDrafter):
@@ -488,13 +511,13 @@ def test_the_event_loop_goes_on_while_the_engine_works():
 
 def test_files_are_opened_beside_the_event_loop_and_read_there(tmp_path, monkeypatch):
     (tmp_path / "talk.wav").write_bytes(WAV)
-    opened, media = [], decode.Media
+    opened, begin = [], decode.Media.__init__
 
     def noted(*how):
         opened.append(threading.current_thread())
-        return media(*how)
+        begin(*how)
 
-    monkeypatch.setattr(decode, "Media", noted)
+    monkeypatch.setattr(decode.Media, "__init__", noted)
     assert said(asyncio.run(heard_async(tmp_path / "talk.wav"))) == EVERYTHING
     assert len(opened) == 1 and threading.main_thread() not in opened
 

@@ -8,6 +8,7 @@ import runpy
 import signal
 import socket
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -156,22 +157,25 @@ def test_an_agent_captions_a_room_over_webrtc():
     rtc = pytest.importorskip("aiortc")
     import httpx
 
-    class Speaker(rtc.AudioStreamTrack):
-        """Begins once everybody is there, and is heard as fast as it would be."""
+    class Speaker(rtc.MediaStreamTrack):
+        """Is silent until everybody is there, and is heard as fast as it would be."""
+
+        kind = "audio"
 
         def __init__(self, begins):
             super().__init__()
-            self.begins, self.frames = begins, frames(SPEECH, copies=1)
+            self.begins, self.time, self.clock = begins, 0, rtc.AudioStreamTrack()
+            self.silence = next(frames(np.zeros(1000, np.float32), copies=1))
+            self.speech = frames(SPEECH, copies=1)
 
         async def recv(self):
-            silent = await super().recv()
-            if not self.begins.is_set():
-                return silent
-            frame = next(self.frames, None)
+            await self.clock.recv()
+            frame = next(self.speech, None) if self.begins.is_set() else self.silence
             if frame is None:
                 self.stop()
                 raise rtc.mediastreams.MediaStreamError
-            frame.pts, frame.time_base = silent.pts, silent.time_base
+            frame.pts, frame.time_base = self.time, Fraction(1, frame.sample_rate)
+            self.time += frame.samples
             return frame
 
     async def join(app, track):

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from alignatt4llm.settings.system import System
     from alignatt4llm.stream import Stream
     from alignatt4llm.text.languages import Pair
+    from alignatt4llm.transcript import Recognition
     from alignatt4llm.translators.scripted import ScriptedDrafter
 
 _HOMES = {
@@ -61,6 +62,7 @@ _HOMES = {
     "settings.system": ("System",),
     "stream": ("Stream",),
     "text.languages": ("Pair",),
+    "transcript": ("Recognition",),
     "translators.scripted": ("ScriptedDrafter",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -78,6 +80,7 @@ __all__ = [
     "Pair",
     "Piece",
     "Preview",
+    "Recognition",
     "ScriptedDrafter",
     "ScriptedInterpreter",
     "ScriptedRecognizer",

@@ -35,6 +35,13 @@ class AlignattError(Exception):
     """A problem told to the user as one clear sentence, never as a traceback.
 
     The message says what is wrong and what to do about it.
+
+    Examples
+    --------
+    >>> try:
+    ...     interpreter.open("en-xx")
+    ... except AlignattError as problem:
+    ...     print(problem)
     """
 
     exit_code = 1

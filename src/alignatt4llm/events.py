@@ -186,6 +186,10 @@ def to_json(event: Event) -> str:
     """Write an event as one line of JSON, its ``type`` first.
 
     Where no target is told, ``to`` is left out, and ``first`` with it.
+
+    Examples
+    --------
+    >>> to_json(Notice("quiet", "The sound is very quiet.", 30.0))
     """
     record = asdict(event)
     if not record.get("to"):

@@ -60,6 +60,11 @@ class Interpreter:
     AlignattError
         If weights or packages are missing, or the engine does not start; or there is no head set
         for a direction and none can be calibrated.
+
+    Examples
+    --------
+    >>> interpreter = Interpreter()
+    >>> session = interpreter.open("en-de", latency="low")
     """
 
     def __init__(
@@ -194,6 +199,12 @@ class Interpreter:
         ------
         AlignattError
             As for `open`.
+
+        Examples
+        --------
+        >>> with interpreter.stream("en", ["de", "it"]) as session:
+        ...     for event in session.stream("talk.mp4"):
+        ...         print(event)
         """
         chosen = chosen_latency(latency)
         spoken = _known(source)

@@ -133,6 +133,11 @@ class Session(Streaming):
         The language that is spoken, and the code of that which it says.
     stays
         Whether it goes on until its stream ends.
+
+    Examples
+    --------
+    >>> session = interpreter.open("en-de")
+    >>> events = list(session.stream("talk.mp4"))
     """
 
     stays = True

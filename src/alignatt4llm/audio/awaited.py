@@ -6,6 +6,8 @@ from concurrent.futures import CancelledError, Future
 from threading import RLock
 from typing import Any, TypeVar
 
+from alignatt4llm.errors import AlignattError
+
 T = TypeVar("T")
 
 _END: Any = object()
@@ -31,14 +33,22 @@ class Awaited(Iterator[T]):
         self._closed = False
 
     def __next__(self) -> T:
-        """Return the next item; wait in any thread but that of the loop."""
+        """Return the next item; wait in any thread but that of the loop.
+
+        Raises
+        ------
+        AlignattError
+            If what brings it was cancelled, and not by `close`.
+        """
         with self._guard:
             if self._closed:
                 raise StopIteration
             self._waiting = asyncio.run_coroutine_threadsafe(self._one(), self._loop)
         try:
             item = self._waiting.result()
-        except CancelledError:
+        except CancelledError as problem:
+            if not self._closed:
+                raise AlignattError("What brings the audio was cancelled.") from problem
             raise StopIteration from None
         if item is _END:
             raise StopIteration

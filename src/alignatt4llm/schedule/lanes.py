@@ -127,7 +127,10 @@ class Lanes:
         """Take audio as often as it is asked for."""
         with self._audio:
             while self._asked.get():
-                self._news.put(self._audio.next())
+                try:
+                    self._news.put(self._audio.next())
+                except BaseException as problem:
+                    self._news.put([Broken(problem)])
 
     def _work(self, lane: SimpleQueue[_Task | None]) -> None:
         """Do what comes into a lane."""

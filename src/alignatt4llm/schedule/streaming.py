@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from contextlib import closing, suppress
-from types import TracebackType
 from typing import Protocol, Self
 from weakref import ref
 
@@ -92,12 +91,7 @@ class Streaming:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self: Streamable,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self: Streamable, *error: object) -> None:
         if self._running:
             await self._running.ended()
         self.close()
@@ -108,6 +102,13 @@ class Events(Iterator[Event], AsyncIterator[Event]):
 
     Read it with ``for`` or with ``async for``, once. It begins with the first event that is asked
     for.
+
+    Examples
+    --------
+    >>> events = session.stream("talk.mp4")
+    >>> first = next(events)
+    >>> events.stop()
+    >>> rest = list(events)
     """
 
     def __init__(self, running: "_Running") -> None:
