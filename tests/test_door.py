@@ -140,6 +140,16 @@ KINDS = {
 }  # fmt: skip
 
 
+@settings(max_examples=20)
+@given(cuts=cuts, rate=st.sampled_from([8000, 16_000, 22_050, 44_100, 48_000]), whole=st.booleans())
+def test_samples_are_the_same_however_blocks_of_any_rate_are_cut(cuts, rate, whole):
+    sound = int16(SPEECH) if whole else SPEECH
+    once = np.concatenate(list(AudioSource(sound, rate=rate)))
+    cut = np.concatenate(list(AudioSource(np.split(sound, cuts), rate=rate)))
+    assert np.array_equal(once, cut)
+    assert abs(len(once) / SAMPLE_RATE - len(SPEECH) / rate) < 0.01
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_any_audio_is_heard(kind):
     assert said(heard(KINDS[kind]())) == EVERYTHING
@@ -179,6 +189,7 @@ BAD = {
     "a list of numbers": (lambda: [0.0, 0.1], r"shape \[\]"),
     "channels first": (lambda: np.zeros((2, 16_000)), r"shape \[2, 16000\].*\[n, channels\]"),
     "three dimensions": (lambda: np.zeros((1, 9, 1)), "shape"),
+    "rows of several lengths": (lambda: [[[0.0, 0.1], [0.2]]], "no array of numbers"),
     "unsigned": (lambda: np.zeros(9, np.uint8), "uint8.*signed"),
     "complex": (lambda: np.zeros(9, complex), "complex"),
     "words": (lambda: ["talk"], "shape"),
@@ -285,6 +296,52 @@ def test_an_error_of_the_engine_arrives_and_frees_everything():
     interpreter.check_freed()
 
 
+def test_where_closing_fails_that_is_told_and_nobody_waits():
+    class Sticky(ScriptedDrafter):
+        def close(self):
+            raise Dropped
+
+    async def read():
+        events = ScriptedInterpreter(Sticky).open("en-de").stream(SPEECH)
+        await anext(events)
+        await events.aclose()
+
+    with pytest.raises(Dropped):
+        asyncio.run(asyncio.wait_for(read(), 20))
+
+
+@pytest.mark.parametrize("way", ["for", "async for"])
+def test_nothing_is_freed_while_the_engine_is_at_work_on_it(way):
+    inside, states = threading.Event(), []
+
+    class Busy(ScriptedDrafter):
+        closed = False
+
+        def draft(self, *asked):
+            inside.set()
+            threading.Event().wait(0.2)  # the reader leaves meanwhile
+            states.append(self.closed)
+            return super().draft(*asked)
+
+        def close(self):
+            self.closed = True
+
+    async def read():
+        async with ScriptedInterpreter(Busy).open("en-de") as session:
+            async for _ in session.stream(endless([])):
+                if await asyncio.to_thread(inside.wait, 20):
+                    break
+
+    if way == "async for":
+        asyncio.run(read())
+    else:
+        with ScriptedInterpreter(Busy).open("en-de") as session:
+            for _ in session.stream(endless([])):
+                inside.wait(20)
+                break
+    assert states and not any(states)
+
+
 def endless(closed):
     try:
         while True:
@@ -336,6 +393,8 @@ def test_leaving_an_async_stream_at_any_event_leaves_nothing(source, after, live
             async for _ in session.stream(AudioSource(source(closed), live=live)):
                 if next(number) == after:
                     break
+        assert all(drafter.closed for drafter in interpreter.drafters)
+        assert source is endless or closed == [True]  # with the block, not some time later
 
     asyncio.run(read())
     interpreter.check_freed()

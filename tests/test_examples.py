@@ -3,7 +3,6 @@
 import asyncio
 import io
 import json
-import os
 import runpy
 import signal
 import socket
@@ -89,7 +88,7 @@ class Screen(io.StringIO):
 def test_a_microphone_until_ctrl_c(sounddevice, monkeypatch):  # noqa: F811
     before = signal.getsignal(signal.SIGINT)
     monkeypatch.setattr(Microphone, "audio", int16(np.repeat(SPEECH, 3)))
-    screen = Screen("GOOD", lambda: os.kill(os.getpid(), signal.SIGINT))
+    screen = Screen("GOOD", lambda: signal.raise_signal(signal.SIGINT))
     monkeypatch.setattr(sys, "stdout", screen)
     try:
         run("microphone.py", "en-de", monkeypatch=monkeypatch)

@@ -1,5 +1,6 @@
 """Uploads: admission before the body, errors that say what is wrong, places that come back."""
 
+import asyncio
 import io
 import json
 import re
@@ -8,7 +9,7 @@ import threading
 import time
 import tracemalloc
 import wave
-from contextlib import closing
+from contextlib import aclosing, closing
 
 import av
 import httpx
@@ -356,3 +357,22 @@ def test_a_step_that_takes_too_long_is_given_up(gate):
             await anext(in_thread(steps(), 0.1))
 
     run(impatient())
+
+
+def test_what_goes_wrong_while_an_upload_is_closed_is_logged(caplog):
+    def steps():
+        try:
+            yield 1
+        finally:
+            raise OSError("the disk is gone")
+
+    async def read():
+        async with aclosing(in_thread(steps(), 20)) as pieces:
+            assert await anext(pieces) == 1
+
+    asyncio.run(read())
+    for _ in range(1000):
+        if caplog.records:
+            break
+        time.sleep(0.01)
+    assert "the disk is gone" in caplog.text

@@ -60,7 +60,10 @@ def floats(block: Any) -> NDArray[np.float32]:
     UsageError
         If it is no array of such numbers, or its shape is neither [n] nor [n, channels].
     """
-    array = np.asarray(block)
+    try:
+        array = np.asarray(block)
+    except (ValueError, TypeError) as problem:  # rows of several lengths, memory of a GPU
+        raise UsageError(f"A block of audio is no array of numbers: {problem}.") from problem
     if array.ndim not in (1, 2) or (array.ndim == 2 and not 0 < array.shape[1] <= _MOST_CHANNELS):
         raise UsageError(
             f"A block of audio has shape {list(array.shape)}; give arrays of shape [n] or "

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import ExitStack, closing
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any, Generic, TypeVar
@@ -28,7 +28,7 @@ class Aside(Generic[T]):
     Attributes
     ----------
     over
-        Is done when the thread is.
+        Is done when the thread is; it holds what went wrong while the generator was closed.
     """
 
     def __init__(
@@ -54,12 +54,15 @@ class Aside(Generic[T]):
 
     def _work(self) -> None:
         try:
-            with closing(self._steps):
+            with ExitStack() as stack:
+                stack.callback(self._then)
+                stack.enter_context(closing(self._steps))
                 while (future := self._asked.get()) is not None:
                     if future.set_running_or_notify_cancel():
                         self._step(future)
-        finally:
-            self._then()
+        except BaseException as problem:
+            self.over.set_exception(problem)
+        else:
             self.over.set_result(None)
 
     def _step(self, future: Future[T]) -> None:

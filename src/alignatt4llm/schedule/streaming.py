@@ -175,7 +175,6 @@ class _Running:
                 yield event
         finally:
             await self.ended()
-            await self._source.aclose()
 
     def stop(self) -> None:
         """Take no more audio; of what is live, no more than there is already."""
@@ -204,6 +203,7 @@ class _Running:
             self._timeline.leave()
             self._aside.leave()
             await asyncio.shield(asyncio.wrap_future(self._aside.over))
+            await self._source.aclose()
         else:
             self.end()
 
