@@ -129,7 +129,8 @@ class Events(Iterator[Event], AsyncIterator[Event]):
     def stop(self) -> None:
         """Take no more audio: what was heard is still said, and then the events end.
 
-        Any thread may call it, and a signal handler.
+        Of live audio, all that has been read is still heard. Any thread may call it, and
+        a signal handler.
         """
         self._running.stop()
 
