@@ -11,7 +11,7 @@ TORCH := torch==2.13.0
 INSTALL := $(BIN)/python -m pip install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-core test-all test-browser test-vllm test-cluster test-wheel check coverage audit lock dist clean
+.PHONY: help demo test test-core test-all test-browser test-vllm test-cluster test-wheel check docs coverage audit lock dist clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -53,6 +53,13 @@ check: $(STAMP) ## Check style, types, which room may use which, dead code and s
 	$(BIN)/vulture
 	$(BIN)/codespell
 
+docs: $(CORE) ## Build the documentation site into site/, strictly, and try what its pages say
+	$(INSTALL) -e ".[docs]"
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	$(BIN)/python scripts/site/check.py site
+	$(BIN)/python -m pytest -q -m "not slow and not models" tests/test_docs_*.py
+	$(BIN)/python tests/docs_blocks.py
+
 coverage: $(STAMP) ## Run the tests of make test and say which lines none of them runs
 	$(BIN)/coverage run -m pytest -m "not slow"
 	$(BIN)/coverage combine
@@ -65,7 +72,7 @@ audit: $(BIN)/python ## Look for known weaknesses in the versions of constraints
 lock: $(STAMP) ## Write the installed versions, for every platform, into constraints.txt
 	$(INSTALL) "uv>=0.5,<1"
 	$(BIN)/python -m pip freeze --exclude-editable | sed -e '/ @ /d' -e 's/+cpu$$//' > constraints.txt
-	$(BIN)/uv pip compile pyproject.toml --extra everything --extra dev --quiet \
+	$(BIN)/uv pip compile pyproject.toml --extra everything --extra dev --extra docs --quiet \
 	  --universal --python-version 3.11 --no-annotate --no-header --output-file constraints.txt
 
 dist: $(BIN)/python ## Build the wheel and the source distribution into dist/
@@ -74,7 +81,7 @@ dist: $(BIN)/python ## Build the wheel and the source distribution into dist/
 	$(BIN)/python -m build
 
 clean: ## Remove the virtual environment and everything made by tools
-	rm -rf .venv $(VLLM) $(CLUSTER) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist src/*.egg-info
+	rm -rf .venv $(VLLM) $(CLUSTER) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist site src/*.egg-info
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \

@@ -48,7 +48,7 @@ def add_parser(subparsers: Any) -> None:
     )
     system.add_models(parser, several=True)
     parser.add_argument("--pair", default="en-de", help="direction, such as en-de")
-    parser.add_argument("--latency", choices=LATENCIES, default="medium")
+    parser.add_argument("--latency", choices=LATENCIES, default="medium", help="default: medium")
     parser.add_argument(
         "--minutes", type=float, default=10, metavar="N", help="length of the long stream"
     )

@@ -71,7 +71,13 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         metavar="POLICY",
         help=", ".join(measurable()),
     )
-    parser.add_argument("--latency", nargs="+", choices=LATENCIES, default=["medium"])
+    parser.add_argument(
+        "--latency",
+        nargs="+",
+        choices=LATENCIES,
+        default=["medium"],
+        help="default: medium; several are all measured",
+    )
     parser.add_argument(
         "--set",
         nargs="+",

@@ -41,6 +41,7 @@ examples:
 """
 
 ARTEFACT = "a file, or a shipped name such as embedded:en-de or embedded:any"
+PROMPT = "how the model is asked; auto (default): its own form"
 
 
 def add_parser(subparsers: Any) -> None:
@@ -75,7 +76,7 @@ def add_parser(subparsers: Any) -> None:
 def _add_calibrate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="embedded", help="embedded, a folder or a hub id")
     add_engine(parser)
-    parser.add_argument("--prompt", choices=FORMS, default="auto")
+    parser.add_argument("--prompt", choices=FORMS, default="auto", help=PROMPT)
     parser.add_argument("--pair", required=True, metavar="PAIR", help="direction, such as en-de")
     parser.add_argument(
         "--data",
@@ -146,7 +147,7 @@ def _add_score(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--model", help="the model, if not the one that it was made for")
     add_engine(parser)
-    parser.add_argument("--prompt", choices=FORMS, default="auto")
+    parser.add_argument("--prompt", choices=FORMS, default="auto", help=PROMPT)
     parser.add_argument(
         "--json", type=Path, action=Writes, metavar="FILE", help="write every figure"
     )
@@ -170,9 +171,11 @@ def _add_plot(parser: argparse.ArgumentParser) -> None:
         if kind != "ablation":
             drawn.add_argument("--model", help="the model, if not the one that it was made for")
         if kind == "draft":
-            drawn.add_argument("--prompt", choices=FORMS, default="auto")
+            drawn.add_argument("--prompt", choices=FORMS, default="auto", help=PROMPT)
             drawn.add_argument("--text", required=True, help="the words heard so far")
-            drawn.add_argument("--latency", choices=LATENCIES, default="medium")
+            drawn.add_argument(
+                "--latency", choices=LATENCIES, default="medium", help="default: medium"
+            )
 
 
 def run(args: argparse.Namespace) -> int:

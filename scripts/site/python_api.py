@@ -1,0 +1,42 @@
+"""A hook of MkDocs: the public names, and what engines, recognisers and policies have to be."""
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+
+import alignatt4llm
+
+BASES = ("translators", "recognizers", "policy", "outputs", "outputs.sinks")
+"""Rooms whose ``base`` says what a part of them has to be."""
+PUBLIC = """\
+# Python API
+
+What `from alignatt4llm import ...` finds. Anything else may change with any version; what a part of
+your own has to be is told under [Parts](parts.md).
+"""
+PARTS = """\
+# Parts
+
+What an engine, a recogniser, a policy, an output or a sink has to be.
+[Recipes](../architecture.md#recipes) add one of each.
+"""
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Put the pages into the navigation, first in Reference."""
+    reference = next(entry["Reference"] for entry in config.nav or [] if "Reference" in entry)
+    reference[1:1] = [{"Python API": "python/api.md"}, {"Parts": "python/parts.md"}]
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages."""
+    names = sorted(f"alignatt4llm.{name}" for name in alignatt4llm.__all__)
+    bases = [f"alignatt4llm.{room}.base" for room in BASES]
+    pages = {"api": [PUBLIC, *map(_object, names)], "parts": [PARTS, *map(_object, bases)]}
+    for page, parts in pages.items():
+        files.append(File.generated(config, f"python/{page}.md", content="\n".join(parts)))
+    return files
+
+
+def _object(path: str) -> str:
+    return f"::: {path}\n"

@@ -1,0 +1,96 @@
+"""The code blocks of the README and of docs, and the commands in them.
+
+    python tests/docs_blocks.py
+
+says how many of them the tests run. What cannot be run is marked on the line above the block:
+``<!-- not run: why -->``.
+"""
+
+import re
+import shlex
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "samples").glob("*.md")]
+)
+RUN = ("README.md", "docs/tutorials/")
+"""Pages whose shell blocks are typed as they stand."""
+LANGUAGES = {"sh", "python", "json", "yaml", "nginx", "text"}
+_BLOCK = re.compile(
+    r"(?:^<!-- not run: (?P<why>.+) -->\n)?^(?P<indent> *)```(?P<language>.*)\n"
+    r"(?P<text>(?:.*\n)*?)^(?P=indent)```$",
+    re.MULTILINE,
+)
+_ENDS = ("|", "||", "&", "&&", ";", ">", ">>", "<", "(", ")")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A code block: the page, the line it begins at, and why it is not run, if it is not."""
+
+    page: str
+    line: int
+    language: str
+    text: str
+    why: str | None
+
+    def __str__(self):
+        return f"{self.page}:{self.line}"
+
+    @property
+    def fate(self):
+        """What happens to it in the tests."""
+        if self.language == "python":
+            return "Python"
+        if self.why:
+            return "marked as not run"
+        if self.language in ("text", "nginx"):
+            return "only shown"
+        typed = self.language == "sh" and self.page.startswith(RUN)
+        return "run" if typed else "only parsed"
+
+
+def blocks_of(text, page=""):
+    """Return the blocks of a page's text."""
+    return [
+        Block(page, text.count("\n", 0, found.start()) + 1, found["language"], found["text"], why)
+        for found in _BLOCK.finditer(text)
+        for why in [found["why"]]
+    ]
+
+
+def blocks():
+    """Return the blocks of every page."""
+    paths = ((path, path.relative_to(ROOT).as_posix()) for path in PAGES)
+    return [block for path, page in paths for block in blocks_of(path.read_text("utf-8"), page)]
+
+
+def lines(text):
+    """Return the commands of a shell block, continued lines joined."""
+    return [line.strip() for line in text.replace("\\\n", " ").split("\n") if line.strip()]
+
+
+def commands(text, program="alignatt"):
+    """Return the arguments of each call of a program in a shell block."""
+    return [words[1:] for line in lines(text) for words in _calls(line) if words[0] == program]
+
+
+def _calls(line):
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    call = []
+    for word in [*lexer, ";"]:
+        if word not in _ENDS:
+            if call or not re.match(r"\w+=", word):
+                call.append(word)
+        elif call:
+            yield call
+            call = []
+
+
+if __name__ == "__main__":
+    found = Counter(block.fate for block in blocks())
+    print("code blocks:", ", ".join(f"{count} {fate}" for fate, count in found.most_common()))

@@ -1,0 +1,247 @@
+"""What README, docs and help tell people to type is what the commands take.
+
+The shell blocks of the README and of the tutorials are typed as they stand: with the scripted
+engine, and with the models that come with the package.
+"""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import tomllib
+import urllib.request
+from argparse import _SubParsersAction
+from functools import cache
+from urllib.error import URLError
+
+import pytest
+import yaml
+from docs_blocks import LANGUAGES, PAGES, ROOT, RUN, blocks, blocks_of, commands, lines
+
+from alignatt4llm.cli.main import parser
+
+BLOCKS = blocks()
+SHELL = [block for block in BLOCKS if block.language == "sh"]
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"][
+    "optional-dependencies"
+]
+PROSE = re.compile(r"`alignatt ([^`]+)`")
+EXTRA = re.compile(r"alignatt4llm\[([\w,-]+)\]|'\.\[([\w,-]+)\]'")
+TYPED = sorted({block.page for block in SHELL if block.page.startswith(RUN)})
+MODELS = re.compile(r"alignatt (demo|doctor|heads check)|--from auto")
+"""What the scripted parts cannot stand in for."""
+
+
+@cache
+def whole():
+    return parser()
+
+
+def known(arguments, command=None):
+    """Return the parser that arguments belong to, and the arguments that are left to it."""
+    command = command or whole()
+    found = [action for action in command._actions if isinstance(action, _SubParsersAction)]
+    if not found or not arguments or arguments[0].startswith("-"):
+        return command, arguments
+    assert arguments[0] in found[0].choices, f"{command.prog} has no {arguments[0]}"
+    return known(arguments[1:], found[0].choices[arguments[0]])
+
+
+def every_parser(command):
+    yield command
+    for action in command._actions:
+        if isinstance(action, _SubParsersAction):
+            for name in action.choices:
+                yield from every_parser(action.choices[name])
+
+
+PARSERS = list(every_parser(parser()))
+
+
+def accepted(arguments):
+    """Let the real parser read arguments, which exits where it refuses them; options in full."""
+    command, left = known(arguments)
+    own = left[: left.index("--")] if "--" in left else left
+    options = {word.split("=")[0] for word in own if word.startswith("--")}
+    assert options <= set(command._option_string_actions), f"{command.prog}: {options}"
+    try:
+        whole().parse_args(arguments)
+    except SystemExit as refused:
+        assert not refused.code, f"alignatt {shlex.join(arguments)} is refused"
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=str)
+def test_every_block_says_its_language(block):
+    assert block.language in LANGUAGES
+
+
+@pytest.mark.parametrize("block", SHELL, ids=str)
+def test_commands_are_accepted(block):
+    for arguments in commands(block.text):
+        accepted(arguments)
+
+
+@pytest.mark.parametrize("command", [p for p in PARSERS if p.epilog], ids=lambda p: p.prog)
+def test_examples_of_help_are_accepted(command):
+    whole_lines = re.sub(r"\\\n +", "", command.epilog)
+    examples = re.findall(r"^  (alignatt .*?)(?:  .*)?$", whole_lines, re.MULTILINE)
+    for example in examples:
+        (arguments,) = commands(example)
+        accepted(arguments)
+
+
+@pytest.mark.parametrize("command", PARSERS, ids=lambda p: p.prog)
+def test_every_option_is_explained(command):
+    unexplained = [
+        action.option_strings or action.dest
+        for action in command._actions
+        if not action.help and not isinstance(action, _SubParsersAction)
+    ]
+    assert unexplained == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_options_in_prose_are_there(page):
+    for said in PROSE.findall(page.read_text("utf-8").replace("\n", " ")):
+        command, left = known([word.split("|")[0] for word in said.split() if word != "…"])
+        for option in (word.split("=")[0] for word in left if re.match(r"--\w", word)):
+            assert option in command._option_string_actions, f"alignatt {said}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_extras_that_pages_name_are_there(page):
+    for found in EXTRA.findall(page.read_text("utf-8")):
+        assert set("".join(found).split(",")) <= set(EXTRAS)
+
+
+@pytest.mark.parametrize("block", [b for b in BLOCKS if b.language == "json"], ids=str)
+def test_json_is_json(block):
+    rest = block.text.strip()
+    while rest:
+        _, end = json.JSONDecoder().raw_decode(rest)
+        rest = rest[end:].strip()
+
+
+@pytest.mark.parametrize("block", [b for b in BLOCKS if b.language == "yaml"], ids=str)
+def test_yaml_is_yaml(block):
+    assert yaml.safe_load(block.text)
+
+
+READ = [
+    # Markdown, the arguments of each call of alignatt
+    ("```sh\nalignatt demo\n```\n", [["demo"]]),
+    ("```sh\nalignatt demo   # a recording\n# alignatt translate\n```\n", [["demo"]]),
+    (
+        "```sh\nalignatt translate a.ogg \\\n    --to de\n```\n",
+        [["translate", "a.ogg", "--to", "de"]],
+    ),
+    ("```sh\nA=1 alignatt demo && alignatt doctor | tee a\n```\n", [["demo"], ["doctor"]]),
+    ("```sh\nalignatt check 'a b.srt'; echo alignatt\n```\n", [["check", "a b.srt"]]),
+    ("- so:\n\n  ```sh\n  alignatt demo\n  ```\n", [["demo"]]),
+    ("```text\n```\n```sh\nalignatt demo > log\n```\n", [["demo", "log"][:1]]),
+    ("```sh\nexport A=$(alignatt doctor)\n```\n", [["doctor"]]),
+    ("<!-- not run: needs a GPU -->\n```sh\nalignatt demo\n```\n", [["demo"]]),
+]
+
+
+@pytest.mark.parametrize(("markdown", "found"), READ)
+def test_commands_are_found_in_blocks(markdown, found):
+    shell = [block for block in blocks_of(markdown) if block.language == "sh"]
+    assert [call for block in shell for call in commands(block.text)] == found
+    assert [block.why for block in shell] == ["needs a GPU" if "<!--" in markdown else None]
+
+
+def free_port():
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        return door.getsockname()[1]
+
+
+class Typist:
+    """Somebody who types a page's commands, one after the other, in a folder of recordings."""
+
+    def __init__(self, folder, scripted):
+        self.scripted = scripted
+        self.folder = folder / "here"
+        shutil.copytree(ROOT / "samples", self.folder / "talks")
+        shutil.copy(ROOT / "samples" / "fleurs-en-000.ogg", self.folder / "talk.mp4")
+        program = folder / "bin" / "alignatt"
+        program.parent.mkdir()
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m alignatt4llm.cli.main "$@"\n')
+        program.chmod(0o755)
+        self.env = {**os.environ, "PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"}
+
+    def type(self, line):
+        """Run a line of a block; servers until they answer."""
+        calls = commands(line)
+        if not calls and not line.startswith("echo "):
+            return  # what installs
+        command, _ = known(calls[0]) if calls else (whole(), [])
+        options = command._option_string_actions
+        if self.scripted and MODELS.search(line):
+            return
+        if self.scripted and {"--engine", "--recognizer"} <= set(options):
+            line = self._extended(line, "--engine scripted --recognizer scripted")
+        if "--host" in options:
+            self._serve(line)
+        else:
+            self._run(line)
+
+    @staticmethod
+    def _extended(line, more):
+        return f"{line.split(' #')[0].rstrip()} {more}"
+
+    def _run(self, line):
+        done = subprocess.run(
+            ["bash", "-c", line],
+            cwd=self.folder,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+
+    def _serve(self, line):
+        port = free_port()
+        line = self._extended(line, f"--port {port}")
+        server = subprocess.Popen(["bash", "-c", f"exec {line}"], cwd=self.folder, env=self.env)
+        try:
+            while not answers(f"http://127.0.0.1:{port}/readyz"):
+                assert server.poll() is None, line
+                time.sleep(0.1)
+        finally:
+            server.send_signal(signal.SIGINT)
+            code = server.wait(60)
+        assert code == 0, line
+
+
+def answers(url):
+    try:
+        with urllib.request.urlopen(url):
+            return True
+    except (URLError, ConnectionError):
+        return False
+
+
+@pytest.mark.skipif(os.name == "nt" or not shutil.which("bash"), reason="needs bash")
+@pytest.mark.parametrize("page", TYPED)
+@pytest.mark.parametrize(
+    "scripted",
+    [
+        pytest.param(True, id="scripted"),
+        pytest.param(False, id="models", marks=[pytest.mark.models, pytest.mark.slow]),
+    ],
+)
+def test_pages_run_as_they_stand(page, scripted, tmp_path):
+    typist = Typist(tmp_path, scripted)
+    for block in SHELL:
+        if block.page == page and not block.why:
+            for line in lines(block.text):
+                typist.type(line)
