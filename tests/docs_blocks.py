@@ -16,8 +16,10 @@ ROOT = Path(__file__).parent.parent
 PAGES = sorted(
     [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "samples").glob("*.md")]
 )
-RUN = ("README.md", "docs/tutorials/")
-"""Pages whose shell blocks are typed as they stand."""
+TUTORIALS = ("README.md", "docs/tutorials/")
+"""Pages that are for typing along."""
+RECORDS = ("docs/log/", "docs/results.md", "docs/speed.md")
+"""Pages that tell with which commands, hours of them, figures were made."""
 LANGUAGES = {"sh", "python", "json", "yaml", "nginx", "text"}
 _BLOCK = re.compile(
     r"(?:^<!-- not run: (?P<why>.+) -->\n)?^(?P<indent> *)```(?P<language>.*)\n"
@@ -49,8 +51,12 @@ class Block:
             return "marked as not run"
         if self.language in ("text", "nginx"):
             return "only shown"
-        typed = self.language == "sh" and self.page.startswith(RUN)
-        return "run" if typed else "only parsed"
+        return "run" if self.typed else "only parsed"
+
+    @property
+    def typed(self):
+        """Whether it is typed as it stands."""
+        return self.language == "sh" and not (self.why or self.page.startswith(RECORDS))
 
 
 def blocks_of(text, page=""):

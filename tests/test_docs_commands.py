@@ -1,7 +1,7 @@
 """What README, docs and help tell people to type is what the commands take.
 
-The shell blocks of the README and of the tutorials are typed as they stand: with the scripted
-engine, and with the models that come with the package.
+Shell blocks are typed as they stand, in a folder of recordings, with the scripted engine; those of
+the README and of the tutorials also with the models that come with the package.
 """
 
 import json
@@ -22,7 +22,8 @@ from urllib.error import URLError
 
 import pytest
 import yaml
-from docs_blocks import LANGUAGES, PAGES, ROOT, RUN, blocks, blocks_of, commands, lines
+from docs_blocks import LANGUAGES, PAGES, ROOT, TUTORIALS, blocks, blocks_of, commands, lines
+from papers import pdf
 
 from alignatt4llm.cli.main import parser
 
@@ -33,9 +34,15 @@ EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"][
 ]
 PROSE = re.compile(r"`alignatt ([^`]+)`")
 EXTRA = re.compile(r"alignatt4llm\[([\w,-]+)\]|'\.\[([\w,-]+)\]'")
-TYPED = sorted({block.page for block in SHELL if block.page.startswith(RUN)})
+TYPED = sorted({block.page for block in SHELL if block.typed})
 MODELS = re.compile(r"alignatt (demo|doctor|heads check)|--from auto")
 """What the scripted parts cannot stand in for."""
+SAMPLES = ROOT / "samples"
+TEXTS = {
+    "abstract.txt": "Heads of a language model that look at the word they translate.",
+    "terms.txt": "head = Kopf",
+}
+"""What pages say one has."""
 
 
 @cache
@@ -169,8 +176,15 @@ class Typist:
     def __init__(self, folder, scripted):
         self.scripted = scripted
         self.folder = folder / "here"
-        shutil.copytree(ROOT / "samples", self.folder / "talks")
-        shutil.copy(ROOT / "samples" / "fleurs-en-000.ogg", self.folder / "talk.mp4")
+        shutil.copytree(SAMPLES, self.folder / "talks")
+        (self.folder / "recordings").mkdir()
+        for suffix in ("ogg", "json"):
+            shutil.copy(SAMPLES / f"lj001.{suffix}", self.folder / "recordings")
+        for name in ("talk.mp4", "talk.ogg", "film.mkv"):
+            shutil.copy(SAMPLES / "fleurs-en-000.ogg", self.folder / name)
+        for name, text in TEXTS.items():
+            (self.folder / name).write_text(text, "utf-8")
+        pdf(self.folder / "paper.pdf", ["Heads and what they see."])
         program = folder / "bin" / "alignatt"
         program.parent.mkdir()
         program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m alignatt4llm.cli.main "$@"\n')
@@ -186,8 +200,9 @@ class Typist:
         options = command._option_string_actions
         if self.scripted and MODELS.search(line):
             return
-        if self.scripted and {"--engine", "--recognizer"} <= set(options):
-            line = self._extended(line, "--engine scripted --recognizer scripted")
+        for option in ("--engine", "--recognizer"):
+            if self.scripted and option in options:
+                line = self._extended(line, f"{option} scripted")
         if "--host" in options:
             self._serve(line)
         else:
@@ -231,17 +246,20 @@ def answers(url):
 
 
 @pytest.mark.skipif(os.name == "nt" or not shutil.which("bash"), reason="needs bash")
-@pytest.mark.parametrize("page", TYPED)
 @pytest.mark.parametrize(
-    "scripted",
+    ("page", "scripted"),
     [
-        pytest.param(True, id="scripted"),
-        pytest.param(False, id="models", marks=[pytest.mark.models, pytest.mark.slow]),
+        *(pytest.param(page, True, id=f"{page}-scripted") for page in TYPED),
+        *(
+            pytest.param(page, False, id=page, marks=[pytest.mark.models, pytest.mark.slow])
+            for page in TYPED
+            if page.startswith(TUTORIALS)
+        ),
     ],
 )
 def test_pages_run_as_they_stand(page, scripted, tmp_path):
     typist = Typist(tmp_path, scripted)
     for block in SHELL:
-        if block.page == page and not block.why:
+        if block.page == page and block.typed:
             for line in lines(block.text):
                 typist.type(line)

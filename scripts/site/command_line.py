@@ -10,7 +10,7 @@ from mkdocs.structure.files import File, Files
 
 from alignatt4llm.cli.main import parser
 
-WIDTH = "96"
+WIDTH = "76"
 """Characters of a line of usage."""
 MARKS = re.compile(r"([\\`*_{}\[\]<>#|~])")
 
