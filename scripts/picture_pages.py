@@ -31,9 +31,12 @@ FLAGS = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
 WORDS = 60
 """How many words have been said when the first picture is taken."""
 Theme = Literal["light", "dark"]
-PHONE, DESK, HALL = (390, 780), (1180, 720), (1280, 720)
+STEPS = 4
+"""How many words before the last one the chosen word stands."""
+PHONE, DESK, HALL = (390, 780), (1366, 768), (1280, 720)
 SCENE = "linear-gradient(#31506b 0 62%, #6d5a41 62% 66%, #4a3b2b 66%)"
 """What stands for a picture behind captions."""
+BEHIND = "scene => document.documentElement.style.setProperty('background', scene, 'important')"
 ARABIC = [
     ("صباح الخير جميعا، وشكرا لحضوركم.", "Good morning everyone, and thank you for coming."),
     (
@@ -131,12 +134,13 @@ def wait_for_words(page: Page, where: str, count: int) -> None:
 
 def picture_speaker(page: Page) -> None:
     """Take the speaker's page in both colours and sizes, a word chosen."""
+    page.focus("#captions")
+    for _ in range(STEPS):
+        page.keyboard.press("ArrowLeft")
     for size, form in ((DESK, "page"), (PHONE, "page-phone")):
         page.set_viewport_size({"width": size[0], "height": size[1]})
         for theme in get_args(Theme):
             page.emulate_media(color_scheme=theme)
-            page.focus("#captions")
-            page.keyboard.press("ArrowLeft")
             picture(page, f"{form}-{theme}")
 
 
@@ -152,7 +156,7 @@ def picture_listeners(browser: Browser, link: str) -> None:
     for theme, name in (("dark", "captions"), ("clear", "captions-clear")):
         hall = opened(browser, f"{link}/captions?theme={theme}", HALL)
         if theme == "clear":
-            hall.add_style_tag(content=f"html {{ background: {SCENE} !important; }}")
+            hall.evaluate(BEHIND, SCENE)
         wait_for_words(hall, "#lines", 8)
         picture(hall, name)
 
@@ -166,7 +170,7 @@ def picture(page: Page, name: str) -> None:
 
 def written(folder: Path) -> str:
     """Write down a session that is over and return its name."""
-    name = "written-down-ar"
+    name = "written-by-hand-ar"
     header = {"session": name, "pair": "en-ar", "from": "en", "to": ["ar"]}
     journal = Journal.create(folder / f"{name}.jsonl", {**header, "audio": "s16le", "version": 1})
     for number, (target, source) in enumerate(ARABIC):
