@@ -2,8 +2,9 @@
 
     python tests/docs_blocks.py
 
-says how many of them the tests run. What cannot be run is marked on the line above the block:
-``<!-- not run: why -->``.
+says how many of them the tests run. What cannot be run is marked on the line above the block,
+``<!-- not run: why -->``, or ``<!-- fragment -->`` where it is a part of a whole that is tested
+otherwise.
 """
 
 import re
@@ -22,7 +23,8 @@ RECORDS = ("docs/log/", "docs/results.md", "docs/speed.md")
 """Pages that tell with which commands, hours of them, figures were made."""
 LANGUAGES = {"sh", "python", "json", "yaml", "nginx", "text"}
 _BLOCK = re.compile(
-    r"(?:^<!-- not run: (?P<why>.+) -->\n)?^(?P<indent> *)```(?P<language>.*)\n"
+    r"(?:^ *<!-- (?:not run: (?P<why>.+)|(?P<part>fragment)) -->\s+)?"
+    r"^(?P<indent> *)```(?P<language>.*)\n"
     r"(?P<text>(?:.*\n)*?)^(?P=indent)```$",
     re.MULTILINE,
 )
@@ -45,13 +47,11 @@ class Block:
     @property
     def fate(self):
         """What happens to it in the tests."""
-        if self.language == "python":
-            return "Python"
         if self.why:
-            return "marked as not run"
+            return "fragments" if self.why == "fragment" else "marked as not run"
         if self.language in ("text", "nginx"):
             return "only shown"
-        return "run" if self.typed else "only parsed"
+        return "run" if self.typed or self.language == "python" else "only parsed"
 
     @property
     def typed(self):
@@ -62,9 +62,15 @@ class Block:
 def blocks_of(text, page=""):
     """Return the blocks of a page's text."""
     return [
-        Block(page, text.count("\n", 0, found.start()) + 1, found["language"], found["text"], why)
+        Block(
+            page,
+            text.count("\n", 0, found.start("language")) + 1,
+            found["language"],
+            found["text"],
+            why,
+        )
         for found in _BLOCK.finditer(text)
-        for why in [found["why"]]
+        for why in [found["why"] or found["part"]]
     ]
 
 

@@ -141,27 +141,31 @@ def test_yaml_is_yaml(block):
 
 
 READ = [
-    # Markdown, the arguments of each call of alignatt
-    ("```sh\nalignatt demo\n```\n", [["demo"]]),
-    ("```sh\nalignatt demo   # a recording\n# alignatt translate\n```\n", [["demo"]]),
+    # Markdown, the arguments of each call of alignatt, why it is not run
+    ("```sh\nalignatt demo\n```\n", [["demo"]], None),
+    ("```sh\nalignatt demo   # a recording\n# alignatt translate\n```\n", [["demo"]], None),
     (
-        "```sh\nalignatt translate a.ogg \\\n    --to de\n```\n",
-        [["translate", "a.ogg", "--to", "de"]],
+        "```sh\nalignatt check a.srt \\\n    --rules bbc\n```\n",
+        [["check", "a.srt", "--rules", "bbc"]],
+        None,
     ),
-    ("```sh\nA=1 alignatt demo && alignatt doctor | tee a\n```\n", [["demo"], ["doctor"]]),
-    ("```sh\nalignatt check 'a b.srt'; echo alignatt\n```\n", [["check", "a b.srt"]]),
-    ("- so:\n\n  ```sh\n  alignatt demo\n  ```\n", [["demo"]]),
-    ("```text\n```\n```sh\nalignatt demo > log\n```\n", [["demo", "log"][:1]]),
-    ("```sh\nexport A=$(alignatt doctor)\n```\n", [["doctor"]]),
-    ("<!-- not run: needs a GPU -->\n```sh\nalignatt demo\n```\n", [["demo"]]),
+    ("```sh\nA=1 alignatt demo && alignatt doctor | tee a\n```\n", [["demo"], ["doctor"]], None),
+    ("```sh\nalignatt check 'a b.srt'; echo alignatt\n```\n", [["check", "a b.srt"]], None),
+    ("- so:\n\n  ```sh\n  alignatt demo\n  ```\n", [["demo"]], None),
+    ("```text\n```\n```sh\nalignatt demo > log\n```\n", [["demo"]], None),
+    ("```sh\nexport A=$(alignatt doctor)\n```\n", [["doctor"]], None),
+    ("<!-- not run: needs a GPU -->\n```sh\nalignatt demo\n```\n", [["demo"]], "needs a GPU"),
+    ("<!-- not run: slow -->\n\n```sh\nalignatt demo\n```\n", [["demo"]], "slow"),
+    ("<!-- fragment -->\n```sh\nalignatt demo\n```\n", [["demo"]], "fragment"),
+    ("<!-- a note -->\n```sh\nalignatt demo\n```\n", [["demo"]], None),
+    ("<!-- not run: slow -->\nText.\n```sh\nalignatt demo\n```\n", [["demo"]], None),
 ]
 
 
-@pytest.mark.parametrize(("markdown", "found"), READ)
-def test_commands_are_found_in_blocks(markdown, found):
-    shell = [block for block in blocks_of(markdown) if block.language == "sh"]
-    assert [call for block in shell for call in commands(block.text)] == found
-    assert [block.why for block in shell] == ["needs a GPU" if "<!--" in markdown else None]
+@pytest.mark.parametrize(("markdown", "found", "why"), READ)
+def test_commands_are_found_in_blocks(markdown, found, why):
+    (shell,) = [block for block in blocks_of(markdown) if block.language == "sh"]
+    assert (commands(shell.text), shell.why) == (found, why)
 
 
 def free_port():
