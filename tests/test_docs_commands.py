@@ -14,7 +14,6 @@ import socket
 import subprocess
 import sys
 import time
-import tomllib
 import urllib.request
 from argparse import _SubParsersAction
 from functools import cache
@@ -29,11 +28,7 @@ from alignatt4llm.cli.main import parser
 
 BLOCKS = blocks()
 SHELL = [block for block in BLOCKS if block.language == "sh"]
-EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"][
-    "optional-dependencies"
-]
 PROSE = re.compile(r"`alignatt ([^`]+)`")
-EXTRA = re.compile(r"alignatt4llm\[([\w,-]+)\]|'\.\[([\w,-]+)\]'")
 TYPED = sorted({block.page for block in SHELL if block.typed})
 MODELS = re.compile(r"alignatt (demo|doctor|heads check)|--from auto")
 """What the scripted parts cannot stand in for."""
@@ -119,12 +114,6 @@ def test_options_in_prose_are_there(page):
         command, left = known([word.split("|")[0] for word in said.split() if word != "…"])
         for option in (word.split("=")[0] for word in left if re.match(r"--\w", word)):
             assert option in command._option_string_actions, f"alignatt {said}"
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_extras_that_pages_name_are_there(page):
-    for found in EXTRA.findall(page.read_text("utf-8")):
-        assert set("".join(found).split(",")) <= set(EXTRAS)
 
 
 @pytest.mark.parametrize("block", [b for b in BLOCKS if b.language == "json"], ids=str)
