@@ -30,13 +30,13 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages."""
-    names = sorted(f"alignatt4llm.{name}" for name in alignatt4llm.__all__)
-    bases = [f"alignatt4llm.{room}.base" for room in BASES]
-    pages = {"api": [PUBLIC, *map(_object, names)], "parts": [PARTS, *map(_object, bases)]}
+    names = [_object(f"alignatt4llm.{name}", name) for name in sorted(alignatt4llm.__all__)]
+    bases = [_object(f"alignatt4llm.{room}.base", room) for room in BASES]
+    pages = {"api": [PUBLIC, *names], "parts": [PARTS, *bases]}
     for page, parts in pages.items():
         files.append(File.generated(config, f"python/{page}.md", content="\n".join(parts)))
     return files
 
 
-def _object(path: str) -> str:
-    return f"::: {path}\n"
+def _object(path: str, label: str) -> str:
+    return f"::: {path}\n    options: {{toc_label: {label}}}\n"
