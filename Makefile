@@ -55,7 +55,7 @@ check: $(STAMP) ## Check style, types, which room may use which, dead code and s
 
 docs: $(CORE) ## Build the documentation site into site/, strictly, and try what its pages say
 	$(INSTALL) -e ".[docs]"
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 	$(BIN)/python scripts/site/check.py site
 	$(BIN)/python -m pytest -q -m "not slow and not models" tests/test_docs_*.py
 	$(BIN)/python tests/docs_blocks.py
