@@ -16,7 +16,7 @@ from alignatt4llm.cli import spoken
 from alignatt4llm.cli.main import main
 from alignatt4llm.recognizers.base import Detecting
 from alignatt4llm.recognizers.whisper import WhisperEngine
-from alignatt4llm.schedule.first_speech import ENOUGH, LATEST, MOST, FirstSpeech
+from alignatt4llm.schedule.first_speech import ENOUGH, LATEST, MOST, UNTOLD, FirstSpeech
 from alignatt4llm.transcript import Spoken
 
 SAMPLES = Path(__file__).parent.parent / "samples"
@@ -155,7 +155,7 @@ def test_speech_in_no_language_of_the_table_is_not_called_silence(reading, monke
     args = argparse.Namespace(source="auto", to=["de"])
     monkeypatch.setattr(spoken, "_ears", lambda _: Ears(Spoken("cy", 0.95)))
     [notice] = spoken.settled(args, iter([reading])).notices
-    assert notice.text == spoken.UNTOLD.format("English")
+    assert notice.text == UNTOLD.format("English")
 
 
 @pytest.mark.parametrize(

@@ -231,6 +231,14 @@ class Interpreter:
         return self._listen(spoken, chosen.hold_back)
 
     @property
+    def ears(self) -> RecognizerEngine:
+        """The recogniser, loaded when it is first asked for; errors as for `load_ears`."""
+        with self._loading:
+            if self._ears is None:
+                self._ears = load_ears(self.system, beside(self._loaded.threads), self._tell)
+            return self._ears
+
+    @property
     def name(self) -> str:
         """Name or hub id of the LLM."""
         return self._loaded.name
@@ -284,10 +292,7 @@ class Interpreter:
             free_memory()
 
     def _listen(self, spoken: Language, hold_back: float) -> Recognizer:
-        with self._loading:
-            if self._ears is None:
-                self._ears = load_ears(self.system, beside(self._loaded.threads), self._tell)
-        return self._ears.open(spoken, hold_back)
+        return self.ears.open(spoken, hold_back)
 
 
 def _known(name: Language | str) -> Language:

@@ -16,6 +16,7 @@ COMMANDS = (
     "demo",
     "translate",
     "listen",
+    "subtitle",
     "serve",
     "serve_engine",
     "check",

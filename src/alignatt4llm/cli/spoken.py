@@ -11,16 +11,11 @@ from alignatt4llm.cli.report import tell
 from alignatt4llm.errors import UsageError
 from alignatt4llm.events import Notice
 from alignatt4llm.recognizers.base import Detecting
-from alignatt4llm.schedule.first_speech import FirstSpeech
-from alignatt4llm.text.languages import LANGUAGES, Language, language, targets
+from alignatt4llm.schedule.first_speech import spoken_in
+from alignatt4llm.text.languages import Language, language, targets
 
 AUTO = "auto"
 """Stands for the language that is spoken where the user leaves it open."""
-_FALLBACK = LANGUAGES["en"]
-
-SPOKEN = "{} is spoken, it seems ({:.0%} sure); if it is not, give the language with --from."
-UNTOLD = "Which language is spoken cannot be told; {} is taken. Give another with --from."
-UNHEARD = "No speech was heard from which to tell the language; {} is taken."
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +56,10 @@ def settled(args: argparse.Namespace, source: Iterable[Samples]) -> Spoken:
     if named(args.source):
         return Spoken(args, source)
     targets(args.to, None)  # what is wrong with them is said before anything is heard
-    ears = _ears(args)
-    blocks, first = iter(source), FirstSpeech()
-    began = time.monotonic()
-    first.listen(blocks, ears.detect)
-    found, sure = first.spoken or (_FALLBACK, 0.0)
-    text = SPOKEN if sure else UNTOLD if first.voiced else UNHEARD
+    ears, began = _ears(args), time.monotonic()
+    found, blocks, notice = spoken_in(source, ears.detect)
     known = argparse.Namespace(**{**vars(args), "source": found.code})
-    return Spoken(
-        known, first.replayed(blocks), began, [Notice("spoken", text.format(found.name, sure))]
-    )
+    return Spoken(known, blocks, began, [notice])
 
 
 def _ears(args: argparse.Namespace) -> Detecting:

@@ -42,6 +42,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help=f"write subtitles as the name's end says: {kinds}",
     )
+    add_layout(parser)
+    parser.add_argument(
+        "--final", action="store_true", help="lay subtitles out anew when all is said"
+    )
+
+
+def add_layout(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how subtitles are laid out."""
     parser.add_argument(
         "--rules",
         type=Named,
@@ -51,9 +59,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--with-source", action="store_true", help="the source under the lines of subtitles"
-    )
-    parser.add_argument(
-        "--final", action="store_true", help="lay subtitles out anew when all is said"
     )
 
 

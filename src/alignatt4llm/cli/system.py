@@ -99,10 +99,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     background.add_options(parser)
 
 
-def add_direction(parser: argparse.ArgumentParser) -> None:
+def add_direction(parser: argparse.ArgumentParser, required: bool = True) -> None:
     """Add the options that say what one stream is translated into, and how fast."""
     parser.add_argument(
-        "--to", required=True, nargs="+", action=Languages, metavar="LANG",
+        "--to", required=required, nargs="+", action=Languages, metavar="LANG",
         help=f"one target language or several: {', '.join(LANGUAGES)}",
     )  # fmt: skip
     parser.add_argument(
@@ -112,17 +112,40 @@ def add_direction(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--latency", choices=LATENCIES, help="default: the preset's, or medium")
 
 
-class Languages(argparse.Action):
-    """Takes a list of languages, and leaves what follows it to the input."""
+class Known(argparse.Action):
+    """Takes a list of names that are known, and leaves what follows it to the input.
+
+    That is ``input``, of which a command has one, or ``inputs``, of which it has any number.
+    """
+
+    def known(self, text: str) -> bool:
+        """Whether a text is a name, or several."""
+        raise NotImplementedError
 
     def __call__(
         self, parser: object, namespace: argparse.Namespace, names: Any, option: object = None
     ) -> None:
-        """Take the languages; a last name that is none is the input, if there is no other."""
-        missing = getattr(namespace, "input", "") is None
-        if missing and len(names) > 1 and not all(map(is_language, listed(names[-1:]))):
-            namespace.input = Named(names.pop())
+        """Take the names; last ones that are not known are the input, if there is no other."""
+        dest = "input" if hasattr(namespace, "input") else "inputs"
+        room = (1 if dest == "input" else len(names)) if _lacks(namespace, dest) else 0
+        inputs: list[Named] = []
+        while len(inputs) < room and len(names) > 1 and not self.known(names[-1]):
+            inputs.insert(0, Named(names.pop()))
+        if inputs:
+            setattr(namespace, dest, inputs[0] if dest == "input" else inputs)
         setattr(namespace, self.dest, names)
+
+
+class Languages(Known):
+    """Takes a list of languages."""
+
+    def known(self, text: str) -> bool:
+        """Whether these are languages."""
+        return all(map(is_language, listed([text])))
+
+
+def _lacks(namespace: argparse.Namespace, dest: str) -> bool:
+    return getattr(namespace, dest, "") is None
 
 
 class Input(argparse.Action):

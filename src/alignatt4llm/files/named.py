@@ -1,5 +1,6 @@
 """Names that people give of media: a file, or an address."""
 
+import os
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -25,3 +26,10 @@ def exists(name: str) -> bool:
         return Path(name).exists()
     except (OSError, ValueError):  # too long for a name
         return False
+
+
+def absolute(path: Path) -> Path:
+    """Return a path from the root on, without ``..``, links left as they are where that is safe."""
+    plain = Path(os.path.abspath(path))  # noqa: PTH100 - which does not follow links
+    same = not path.exists() or (plain.exists() and plain.samefile(path))
+    return plain if same else path.resolve()

@@ -132,6 +132,17 @@ class Replacing:
         write_whole(self._path, bytes(self._records))
 
 
+def sweep(folder: Path) -> None:
+    """Remove what is left in a folder of files whose writing was killed."""
+    with suppress(OSError):
+        for path in folder.iterdir():
+            if _BEGUN.fullmatch(path.name):
+                path.unlink(missing_ok=True)
+
+
+_BEGUN = re.compile(r"\.[0-9a-f]{16}\.new")
+
+
 def _replace(path: Path, data: bytes) -> None:
     new = path.with_name(f".{secrets.token_hex(8)}.new")
     try:

@@ -68,6 +68,29 @@ def written(form: Format, events: Iterable[Event]) -> Iterator[str]:
     yield form.footer
 
 
+class Collected:
+    """An output that is kept in memory until the whole of it is known.
+
+    Parameters
+    ----------
+    form
+        Turns events into its text.
+    """
+
+    def __init__(self, form: Format) -> None:
+        self._form, self._parts = form, [form.begin()]
+
+    def write(self, event: Event) -> None:
+        """Add what an event adds; traces are left out."""
+        if not isinstance(event, Trace):
+            self._parts.append(self._form.add(event))
+
+    def whole(self) -> str:
+        """Return the text, once everything has been written."""
+        self._parts.append(self._form.end())
+        return self._form.anew() or "".join(self._parts) + self._form.footer
+
+
 class OutputFile:
     """A file in which text stands as soon as its event is written; see `Records`.
 

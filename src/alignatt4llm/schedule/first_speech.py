@@ -10,7 +10,8 @@ import numpy as np
 from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.audio.voice import VoiceActivity
 from alignatt4llm.errors import UsageError
-from alignatt4llm.text.languages import Language, language
+from alignatt4llm.events import Notice
+from alignatt4llm.text.languages import LANGUAGES, Language, language
 from alignatt4llm.transcript import Spoken
 
 ENOUGH = 4.0
@@ -24,6 +25,25 @@ SURE = 0.6
 
 Detect = Callable[[Samples], Spoken | None]
 """Tells which language is spoken in audio, if it can."""
+
+_FALLBACK = LANGUAGES["en"]
+SPOKEN = "{} is spoken, it seems ({:.0%} sure); if it is not, give the language with --from."
+UNTOLD = "Which language is spoken cannot be told; {} is taken. Give another with --from."
+UNHEARD = "No speech was heard from which to tell the language; {} is taken."
+
+
+def spoken_in(
+    blocks: Iterable[Samples], detect: Detect
+) -> tuple[Language, Iterator[Samples], Notice]:
+    """Return the language of a stream, the whole stream again, and what is to be said of that.
+
+    English is taken where it cannot be told.
+    """
+    rest, first = iter(blocks), FirstSpeech()
+    first.listen(rest, detect)
+    found, sure = first.spoken or (_FALLBACK, 0.0)
+    text = SPOKEN if sure else UNTOLD if first.voiced else UNHEARD
+    return found, first.replayed(rest), Notice("spoken", text.format(found.name, sure))
 
 
 @dataclass

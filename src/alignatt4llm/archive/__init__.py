@@ -1,0 +1,1 @@
+"""Archives: many recordings, each subtitled once, whatever happens on the way."""

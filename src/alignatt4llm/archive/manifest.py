@@ -1,0 +1,148 @@
+"""Lists of recordings that people write, or programs for them."""
+
+import csv
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from alignatt4llm.errors import UsageError
+from alignatt4llm.files.named import absolute, exists, local
+from alignatt4llm.files.reading import read_text
+from alignatt4llm.text.languages import is_language, listed
+
+TABLES = (".csv", ".tsv")
+LISTS = (*TABLES, ".txt", ".jsonl", ".ndjson", ".list", ".lst", ".m3u")
+"""How the names of lists end; what is called otherwise is a recording."""
+COLUMNS = ("path", "from", "to")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A recording as it was asked for.
+
+    Attributes
+    ----------
+    source
+        A path or an address.
+    spoken, to
+        Names of languages; empty where the list does not say.
+    where
+        Where that was said, for complaints; empty on the command line.
+    """
+
+    source: str
+    spoken: str = ""
+    to: tuple[str, ...] = ()
+    where: str = ""
+
+
+def read_manifest(path: Path) -> list[Entry]:
+    """Return what a list names, in its order.
+
+    It is a table with a first line that names its columns (``path``, and if wanted ``from`` and
+    ``to``; others are not looked at), where its name ends in `TABLES`; else each line is a path, an
+    address, or a JSON object with these keys. Lines that begin with ``#`` say nothing. Paths may
+    stand in quotes, and are relative to the list, or else to the current folder.
+
+    Raises
+    ------
+    UsageError
+        If it cannot be read, or names nothing; names the line.
+    """
+    base = path.parent if path.is_file() else Path()
+    text = read_text(path)
+    rows = _table(path, text) if path.suffix.lower() in TABLES else _lines(path, text, base)
+    entries = [_entry(where, row, base) for where, row in rows]
+    if not entries:
+        raise UsageError(f"'{path}' names no recording; write one path or address a line.")
+    return entries
+
+
+def manifest_line(entry: Entry) -> str:
+    """Return the line of a list that names just this recording, whatever characters are in it."""
+    plain = entry.source.isprintable() and entry.source == entry.source.strip()
+    if plain and entry.source[0] not in "#\"'{" and not (entry.spoken or entry.to):
+        return entry.source
+    more = {"from": entry.spoken, "to": " ".join(entry.to)}
+    return json.dumps({"path": entry.source, **{key: text for key, text in more.items() if text}})
+
+
+def _lines(path: Path, text: str, base: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        where, bare = f"'{path}', line {number}", line.strip()
+        if not bare or (bare[0] == "#" and not exists(str(base / line))):
+            continue
+        if bare[0] == "{" and not exists(str(base / line)):
+            yield where, _object(where, bare)
+        else:
+            yield where, {"path": line}
+
+
+def _object(where: str, line: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{where}: this is no JSON object: {error}.") from error
+    return {str(key).strip().lower(): value for key, value in row.items()}
+
+
+def _table(path: Path, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    head = next((line for line in text.split("\n") if not _says_nothing([line])), "")
+    delimiter = max("\t;,", key=head.count)
+    reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
+    columns: list[str] = []
+    try:
+        for cells in reader:
+            if _says_nothing(cells):
+                continue
+            if columns:
+                row = dict(zip(columns, cells, strict=False))
+                yield f"'{path}', line {reader.line_num}", row
+                continue
+            columns = [cell.strip().lower() for cell in cells]
+            if "path" not in columns:
+                raise UsageError(
+                    f"'{path}' has no column 'path'; name the columns in its first line: "
+                    f"{', '.join(COLUMNS)}."
+                )
+    except csv.Error as error:
+        raise UsageError(f"'{path}', line {reader.line_num}: {error}.") from error
+
+
+def _says_nothing(cells: list[str]) -> bool:
+    return not any(map(str.strip, cells)) or cells[0].lstrip().startswith("#")
+
+
+def _entry(where: str, row: dict[str, Any], base: Path) -> Entry:
+    source, spoken = row.get("path"), row.get("from") or ""
+    if not isinstance(source, str) or not source.strip():
+        raise UsageError(f"{where}: 'path' must be a path or an address.")
+    if not isinstance(spoken, str):
+        raise UsageError(f"{where}: 'from' must be a language.")
+    return Entry(_meant(source, base), spoken.strip(), tuple(_named(where, row.get("to"))), where)
+
+
+def _named(where: str, to: Any) -> Iterable[str]:
+    """Return names of languages, in a list or in a text with commas or spaces between them."""
+    if isinstance(to, list) and all(isinstance(name, str) for name in to):
+        return to
+    if to is None or isinstance(to, str):
+        parts = listed([to or ""])
+        return [name for part in parts for name in ([part] if is_language(part) else part.split())]
+    raise UsageError(f"{where}: 'to' must be a language, or several.")
+
+
+def _meant(text: str, base: Path) -> str:
+    """Return an absolute path, or an address; what is there under a name is that file."""
+    bare = text.strip()
+    quoted = len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "\"'"
+    readings = [text, bare, bare[1:-1] if quoted else bare]
+    for folder in (base, Path()):
+        for reading in readings:
+            if exists(str(folder / reading)):
+                return str(absolute(folder / reading))
+    path = local(readings[-1])
+    return readings[-1] if path is None else str(absolute(base / path))

@@ -1,0 +1,99 @@
+"""Which files are to be made of which recordings."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from alignatt4llm.archive.gather import Gathered
+from alignatt4llm.archive.items import File, Item, Task
+from alignatt4llm.archive.manifest import Entry
+from alignatt4llm.archive.media import identity
+from alignatt4llm.archive.naming import names
+from alignatt4llm.archive.record import Record
+from alignatt4llm.errors import Tell, UsageError
+from alignatt4llm.outputs.table import OUTPUTS
+from alignatt4llm.text.languages import Language, language, targets
+
+AUTO = "auto"
+"""Stands for a language that is found out from the first speech."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be made of every recording.
+
+    Attributes
+    ----------
+    spoken, to
+        Names of languages, for recordings of which a list does not say it.
+    formats
+        Names from `OUTPUTS`.
+    settings
+        Everything else that the results depend on, as it stands in JSON.
+    """
+
+    spoken: str
+    to: Sequence[str]
+    formats: Sequence[str]
+    settings: Any
+
+
+def items(found: Gathered, wanted: Wanted, record: Record, tell: Tell) -> list[Item]:
+    """Return the recordings, with names and languages.
+
+    Raises
+    ------
+    UsageError
+        If a language is unknown, or there is none to translate into; names the line.
+    """
+    named = names([entry.source for entry in found.entries], found.roots, record.names)
+    made = []
+    for entry in found.entries:
+        try:
+            spoken, into = _languages(entry, wanted, tell)
+        except UsageError as problem:
+            raise UsageError(f"{entry.where}: {problem}" if entry.where else str(problem)) from None
+        made.append(Item(entry.source, named[entry.source], spoken, into))
+    return made
+
+
+def files(item: Item, wanted: Wanted) -> tuple[File, ...]:
+    """Return every file of a recording, as they would be made now."""
+    spoken = item.spoken.code if item.spoken else AUTO
+    about = [wanted.settings, spoken, identity(item.source)]
+    codes = [target.code for target in item.targets]
+    made = []
+    for form in wanted.formats:
+        if OUTPUTS[form].for_all:
+            made.append(File(f"{item.name}.{form}", form, None, _stamp([*about, codes])))
+        else:
+            stamp = _stamp(about)
+            made += [File(f"{item.name}.{to}.{form}", form, to, stamp) for to in codes]
+    return tuple(made)
+
+
+def missing(items: Sequence[Item], wanted: Wanted, record: Record) -> list[Task]:
+    """Return what is still to be done."""
+    tasks = []
+    for item in items:
+        if lacking := tuple(file for file in files(item, wanted) if not record.holds(file)):
+            tasks.append(Task(item, lacking))
+    return tasks
+
+
+def _languages(
+    entry: Entry, wanted: Wanted, tell: Tell
+) -> tuple[Language | None, tuple[Language, ...]]:
+    name = entry.spoken or wanted.spoken
+    spoken = None if name.strip().lower() == AUTO else language(name, tell)
+    into = targets(entry.to or wanted.to, None, tell)
+    others = tuple(each for each in into if each != spoken)
+    if not others and spoken:
+        targets([spoken.code], spoken)  # says what is wrong
+    return spoken, others
+
+
+def _stamp(about: Any) -> str:
+    return sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]

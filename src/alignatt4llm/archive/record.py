@@ -1,0 +1,157 @@
+"""The folder of results, and what is known to be done in it, whenever a run was killed."""
+
+import errno
+import json
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+from filelock import FileLock, Timeout
+
+from alignatt4llm.archive.items import File, Outcome
+from alignatt4llm.errors import AlignattError, UsageError
+from alignatt4llm.files.writing import sweep, write_whole
+
+FOLDER, DONE, LOCK = ".alignatt", "done.jsonl", "lock"
+"""What lies beside the results: a folder, with the record and the lock of whoever writes it."""
+FAILED = "failed.txt"
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""Faults of the folder, not of one file."""
+
+
+class Record:
+    """The folder of results, written by one run at a time; use it in a ``with`` block.
+
+    A file counts as done when it is there and its stamp was written down after it; so one that a
+    killed run has left without its stamp is made again and takes the place of the other.
+
+    Parameters
+    ----------
+    out
+        The folder; it is made if it is not there.
+
+    Attributes
+    ----------
+    names
+        What the results of each source were called before.
+
+    Raises
+    ------
+    AlignattError
+        If another run writes it, or it cannot be written.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self.out, self._path = out, out / FOLDER / DONE
+        self.names: dict[str, str] = {}
+        self._stamps: dict[str, str] = {}
+        self._unmade: set[str] = set()
+        self._lock = FileLock(out / FOLDER / LOCK)
+
+    def __enter__(self) -> Self:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire(timeout=0)
+            self._read()
+        except Timeout as error:
+            raise AlignattError(
+                f"Another 'alignatt subtitle' writes into '{self.out}'; wait for it, or give "
+                "another folder with --out."
+            ) from error
+        except OSError as error:
+            raise UsageError(f"'{self.out}' cannot be written: {error.strerror}.") from error
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.release()
+
+    def forget(self) -> None:
+        """Count nothing as done; names stay."""
+        write_whole(self._path, "".join(map(_line, self._named())))
+        self._stamps, self._unmade = {}, set()
+
+    def holds(self, file: File) -> bool:
+        """Whether a file is there as it would be made now."""
+        known = self._stamps.get(file.path) == file.stamp
+        return known and (file.path in self._unmade or (self.out / file.path).is_file())
+
+    def clean(self, files: Iterable[File]) -> None:
+        """Remove what a killed run has begun where these files stand."""
+        for folder in {(self.out / file.path).parent for file in files}:
+            sweep(folder)
+
+    def keep(self, outcome: Outcome) -> Outcome:
+        """Write the files of an outcome, then that they are done; or only what failed.
+
+        Returns
+        -------
+        Outcome
+            The same, or that its files cannot be written.
+
+        Raises
+        ------
+        AlignattError
+            If nothing at all can be written any more.
+        """
+        try:
+            for path, text in outcome.texts.items():
+                self._write(self.out / path, text)
+        except UsageError as error:
+            if getattr(error.__cause__, "errno", None) in _FULL:
+                raise
+            outcome = replace(outcome, texts={}, problem=str(error))
+        self._append(_described(outcome))
+        return outcome
+
+    def _write(self, path: Path, text: str) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"'{path}' cannot be written: {error.strerror}.") from error
+        write_whole(path, text)
+
+    def _append(self, line: Mapping[str, Any]) -> None:
+        try:
+            with self._path.open("ab", buffering=0) as file:
+                file.write(_line(line).encode())
+        except OSError as error:
+            raise UsageError(f"'{self._path}' cannot be written: {error.strerror}.") from error
+        self._take(line)
+
+    def _read(self) -> None:
+        """Read the record, without a line that was being written when its run was killed."""
+        content = self._path.read_bytes() if self._path.exists() else b""
+        whole = content[: content.rfind(b"\n") + 1]
+        if whole != content:
+            write_whole(self._path, whole)
+        for line in whole.splitlines():
+            with suppress(ValueError, TypeError, KeyError, AttributeError):  # it counts as undone
+                self._take(json.loads(line))
+
+    def _take(self, line: Mapping[str, Any]) -> None:
+        self.names[line["source"]] = line["name"]
+        for path, stamp in line["files"].items():
+            self._stamps[path] = stamp
+            self._unmade.discard(path)
+        self._unmade |= set(line["unmade"])
+
+    def _named(self) -> Iterable[Mapping[str, Any]]:
+        return [
+            {"source": source, "name": name, "files": {}, "unmade": []}
+            for source, name in self.names.items()
+        ]
+
+
+def _described(outcome: Outcome) -> dict[str, Any]:
+    item, files = outcome.task.item, outcome.task.files
+    line: dict[str, Any] = {"source": item.source, "name": item.name, "files": {}, "unmade": []}
+    if outcome.problem:
+        return {**line, "problem": outcome.problem}
+    unmade = [file.path for file in files if file.path not in outcome.texts]
+    return {**line, "files": {file.path: file.stamp for file in files}, "unmade": unmade}
+
+
+def _line(line: Mapping[str, Any]) -> str:
+    return json.dumps(line) + "\n"

@@ -1,0 +1,192 @@
+"""Work spread over processes that load what it needs once, by Ray Data.
+
+What travels is what is to be done and what came of it, never audio.
+"""
+
+import logging
+import os
+import pickle
+import socket
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import ray
+from ray.data import ActorPoolStrategy, DataContext
+
+from alignatt4llm.errors import AlignattError, UsageError
+from alignatt4llm.machine.threads import prepare_environment
+
+Asked = TypeVar("Asked")
+Came = TypeVar("Came")
+
+LOCAL = "local"
+"""The address of a cluster that is started here and ends with the program."""
+_TRIES = 1
+"""How often what a process has died of is given to another."""
+_PATIENCE = 5.0
+"""Seconds after which nobody is at an address."""
+_STORE = 200 * 2**20
+"""Bytes of shared memory of a cluster that is started here; texts are small."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actors:
+    """How many processes work at a time, and what each of them needs.
+
+    Attributes
+    ----------
+    least, most
+        Processes.
+    cpus, gpus
+        Cores, and GPUs or a share of one.
+    """
+
+    least: int = 1
+    most: int = 1
+    cpus: int = 1
+    gpus: float = 0.0
+
+    def spread(
+        self, make: Callable[[], Callable[[Asked], Came]], asked: Sequence[Asked]
+    ) -> Iterator[Came]:
+        """Do things in any order, and yield what comes of each as soon as it has.
+
+        Nothing comes of what a process has died of, and then another.
+
+        Parameters
+        ----------
+        make
+            Loads, in a process, what does them there.
+        asked
+            What is to be done.
+
+        Raises
+        ------
+        AlignattError
+            If it cannot be loaded.
+        """
+        if not asked:
+            return
+        rows = [{"asked": pickle.dumps(each)} for each in asked]
+        with warnings.catch_warnings(action="ignore"):  # no other parameter bounds the tries
+            done = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
+                _Process,
+                fn_constructor_args=(make, self.cpus),
+                batch_size=1,
+                compute=ActorPoolStrategy(
+                    min_size=min(self.least, len(rows)),
+                    max_size=min(self.most, len(rows)),
+                    max_tasks_in_flight_per_actor=1,
+                ),
+                num_cpus=self.cpus,
+                num_gpus=self.gpus or None,
+                max_task_retries=_TRIES,
+            )
+        for row in done.iter_rows():
+            came = pickle.loads(row["came"])
+            if isinstance(came, AlignattError):
+                raise came
+            yield came
+
+
+class _Process:
+    """Runs in an actor: loads once, and does what comes; what cannot be loaded is what comes."""
+
+    def __init__(self, make: Callable[[], Callable[[Any], Any]], cpus: int) -> None:
+        os.environ.setdefault("ALIGNATT_THREADS", str(cpus))
+        prepare_environment()
+        self._problem: AlignattError | None = None
+        try:
+            self._does = make()
+        except AlignattError as problem:
+            self._problem = problem
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        return {"came": [self._came(each) for each in batch["asked"]]}
+
+    def _came(self, asked: bytes) -> bytes:
+        return pickle.dumps(self._problem or self._does(pickle.loads(asked)))
+
+
+@contextmanager
+def connected(address: str, actors: Actors) -> Iterator[None]:
+    """Be connected to a cluster.
+
+    Parameters
+    ----------
+    address
+        ``host:port``, ``auto`` for the one that runs here, or `LOCAL`.
+    actors
+        What will be asked of it.
+
+    Raises
+    ------
+    AlignattError
+        If there is none, it has another version, or is too small.
+    """
+    _connect(address, actors)
+    try:
+        _check_size(address, actors)
+        _quieten()
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _connect(address: str, actors: Actors) -> None:
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    known: dict[str, Any] = {"address": address}
+    if address == LOCAL:
+        cpus = max(os.cpu_count() or 1, actors.most * actors.cpus)
+        known |= {"num_cpus": cpus, "object_store_memory": _STORE, "include_dashboard": False}
+    elif address != "auto":
+        _knock(address)
+    try:
+        ray.init(**known, log_to_driver=False, logging_level=logging.ERROR)
+    except ConnectionError as error:
+        raise AlignattError(_nobody(address)) from error
+    except (RuntimeError, ValueError) as error:  # another version of Ray or Python, among others
+        said = " ".join(str(error).split())
+        raise AlignattError(f"The cluster at '{address}' cannot be used: {said}") from error
+
+
+def _knock(address: str) -> None:
+    """See that somebody is there, which Ray takes a minute for."""
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if not (colon and port.isdecimal()):
+        raise UsageError(f"--cluster is '{address}'; write host:port, auto or {LOCAL}.")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        raise AlignattError(_nobody(address)) from error
+
+
+def _nobody(address: str) -> str:
+    return (
+        f"There is no Ray cluster at '{address}'; start one with 'ray start --head', or say "
+        f"--cluster {LOCAL}."
+    )
+
+
+def _check_size(address: str, actors: Actors) -> None:
+    there = ray.cluster_resources()
+    needs = {"CPU": actors.least * actors.cpus, "GPU": actors.least * actors.gpus}
+    for name, need in needs.items():
+        if need > (found := there.get(name, 0)):
+            raise UsageError(
+                f"The cluster at '{address}' has {found:g} {name}s, and {actors.least} actors need "
+                f"{need:g}; give fewer with --actors."
+            )
+
+
+def _quieten() -> None:
+    """Let Ray Data say nothing of its own, wait for long work, and outlive what kills processes."""
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+    context = DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    context.execution_no_progress_timeout_s = -1
+    context.max_errored_blocks = -1
