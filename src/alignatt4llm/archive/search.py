@@ -8,8 +8,8 @@ from alignatt4llm.archive.media import has_sound
 from alignatt4llm.errors import Tell
 
 _MEDIA = """
-3g2 3gp aac ac3 aif aiff amr ape asf au avi caf dts dv eac3 f4v flac flv m2ts m4a m4b m4v mka
-mkv mov mp2 mp3 mp4 mpeg mpg mts mxf oga ogg ogm ogv opus ra rm rmvb spx vob w64 wav weba webm wma wmv
+3g2 3gp aac ac3 aif aiff amr ape asf au avi caf dts dv eac3 f4v flac flv m2ts m4a m4b m4v mka mkv
+mov mp2 mp3 mp4 mpeg mpg mts mxf oga ogg ogm ogv opus ra rm rmvb spx vob w64 wav weba webm wma wmv
 wv
 """
 MEDIA = frozenset(_MEDIA.split())

@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from alignatt4llm.cli import system
+from alignatt4llm.cli import cluster_options, system
 from alignatt4llm.cli.files import Draws, Writes, WritesInto, check_files
 from alignatt4llm.cli.report import tell
 from alignatt4llm.errors import UsageError, extra
@@ -25,6 +25,7 @@ examples:
   alignatt evaluate run --data talks --pair en-de en-it --policy alignatt wait-k:5 offline \\
       --latency low medium high --jobs 8 --out runs/all
   alignatt evaluate curve runs/all/* --out curve.svg
+  alignatt evaluate run --data talks --pair en-de --out runs/alignatt --cluster auto --actors 4
   alignatt evaluate tail --data recordings --out tail.svg
 """
 
@@ -105,6 +106,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, action=WritesInto, required=True, metavar="DIR",
         help="a new folder, or one to resume",
     )  # fmt: skip
+    cluster_options.add_options(parser)
     parser.set_defaults(run=run, action=_run)
 
 
@@ -140,12 +142,27 @@ def _run(args: argparse.Namespace) -> None:
     for name in ("limit", "jobs"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             raise UsageError(f"--{name} is {getattr(args, name)}; it must be 1 or more.")
+    if args.cluster is not None:
+        _run_spread(args)
+        return
     with extra("evaluate", "Measuring"):
         from alignatt4llm.evaluate.sweep import plans
     from alignatt4llm.evaluate.runs import run
     from alignatt4llm.interpreter import Interpreter
 
     run(plans(args, Interpreter(system.models(args), tell), tell), args.jobs, tell)
+
+
+def _run_spread(args: argparse.Namespace) -> None:
+    """Run on the actors of a cluster, each of which reads the recordings where they lie."""
+    asked = system.models(args)
+    names = ("data", "pair", "policy", "latency", "set", "perfect", "skip", "limit", "jobs", "out")
+    plain = {name: getattr(args, name) for name in names}
+    plain |= {name: plain[name].absolute() for name in ("data", "out")}
+    with cluster_options.connection(args) as actors:
+        from alignatt4llm.cluster.evaluate import run
+
+        run(argparse.Namespace(**plain), asked, actors, tell)
 
 
 def _score(args: argparse.Namespace) -> None:

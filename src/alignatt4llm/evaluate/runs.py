@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 from alignatt4llm.errors import AlignattError, Tell, UsageError
@@ -16,7 +15,7 @@ from alignatt4llm.evaluate.simulstream_log import simulstream_log
 from alignatt4llm.evaluate.systems import System
 from alignatt4llm.files.reading import read_json
 from alignatt4llm.files.writing import write_whole
-from alignatt4llm.outputs.base import Output
+from alignatt4llm.outputs.base import Collected, Output
 from alignatt4llm.outputs.style import Style
 from alignatt4llm.outputs.table import OUTPUTS
 from alignatt4llm.text.languages import Pair
@@ -63,8 +62,48 @@ class Plan:
     system: Callable[[], System]
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A recording of one of several plans, by their number and its name."""
+
+    plan: int
+    recording: str
+
+
+Way = Callable[[Sequence[Asked]], Iterator[tuple[Asked, Hypothesis]]]
+"""Translates recordings, writes their events, and yields what was said of each, in any order."""
+
+
 def run(plans: Sequence[Plan], jobs: int, tell: Tell) -> None:
     """Translate every recording that the plans' folders do not hold yet, ``jobs`` at a time.
+
+    See `take_up`.
+
+    Raises
+    ------
+    UsageError
+        If a folder holds a run of something else.
+    """
+
+    def translate(asked: Asked) -> tuple[Asked, Hypothesis]:
+        plan = plans[asked.plan]
+        with _events(events_file(plan, asked.recording), style(plan)) as events:
+            return asked, translated(plan, asked.recording, events)
+
+    def here(asked: Sequence[Asked]) -> Iterator[tuple[Asked, Hypothesis]]:
+        with ThreadPoolExecutor(jobs) as pool:
+            running = [pool.submit(translate, each) for each in asked]
+            try:
+                for done in as_completed(running):
+                    yield done.result()
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+
+    take_up(plans, here, tell)
+
+
+def take_up(plans: Sequence[Plan], way: Way, tell: Tell) -> None:
+    """Bring runs to their end, whatever of them is there.
 
     Writes ``manifest.json``, ``recordings.json``, ``hypothesis.jsonl`` (one line a recording, when
     it is finished) and ``events/NAME.jsonl`` into each folder, and when it is whole the log
@@ -75,34 +114,39 @@ def run(plans: Sequence[Plan], jobs: int, tell: Tell) -> None:
     UsageError
         If a folder holds a run of something else.
     """
-    tasks = [(plan, recording) for plan in plans for recording in _missing(plan)]
-    finished, lock = 0, Lock()
-
-    def translate(plan: Plan, recording: Recording) -> None:
-        nonlocal finished
-        style = Style.of(Pair.parse(plan.manifest["pair"]))
-        with _events(plan.folder / "events" / f"{recording.name}.jsonl", style) as events:
-            hypothesis = plan.system()(recording, events.write)
+    tasks = [
+        Asked(number, recording.name)
+        for number, plan in enumerate(plans)
+        for recording in _missing(plan)
+    ]
+    for finished, (asked, hypothesis) in enumerate(way(tasks), start=1):
+        folder = plans[asked.plan].folder
+        append_hypothesis(folder / "hypothesis.jsonl", hypothesis)
         factor = hypothesis.processing / hypothesis.source_length
-        with lock:
-            append_hypothesis(plan.folder / "hypothesis.jsonl", hypothesis)
-            finished += 1
-            tell(
-                f"[{finished}/{len(tasks)}] {plan.folder.name} {recording.name}: "
-                f"{len(hypothesis.delays)} units, {factor:.2f} x real time"
-            )
-
-    with ThreadPoolExecutor(jobs) as pool:
-        running = [pool.submit(translate, *task) for task in tasks]
-        try:
-            for done in as_completed(running):
-                done.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        tell(
+            f"[{finished}/{len(tasks)}] {folder.name} {asked.recording}: "
+            f"{len(hypothesis.delays)} units, {factor:.2f} x real time"
+        )
     for plan in plans:
         whole = read_run(plan.folder)
         log = simulstream_log(whole.hypotheses, whole.pair.target)
         _write_whole(plan.folder / "simulstream.jsonl", log)
+
+
+def translated(plan: Plan, name: str, events: Output | Collected) -> Hypothesis:
+    """Return what the system of a plan says of a recording, telling every event."""
+    recording = next(each for each in plan.recordings if each.name == name)
+    return plan.system()(recording, events.write)
+
+
+def events_file(plan: Plan, name: str) -> Path:
+    """Return where the events of a recording stand."""
+    return plan.folder / "events" / f"{name}.jsonl"
+
+
+def style(plan: Plan) -> Style:
+    """Return what outputs need to know of a plan."""
+    return Style.of(Pair.parse(plan.manifest["pair"]))
 
 
 def _missing(plan: Plan) -> list[Recording]:

@@ -75,14 +75,16 @@ class Collected:
     ----------
     form
         Turns events into its text.
+    trace
+        Whether traces are taken too.
     """
 
-    def __init__(self, form: Format) -> None:
-        self._form, self._parts = form, [form.begin()]
+    def __init__(self, form: Format, trace: bool = False) -> None:
+        self._form, self._trace, self._parts = form, trace, [form.begin()]
 
     def write(self, event: Event) -> None:
-        """Add what an event adds; traces are left out."""
-        if not isinstance(event, Trace):
+        """Add what an event adds."""
+        if self._trace or not isinstance(event, Trace):
             self._parts.append(self._form.add(event))
 
     def whole(self) -> str:
