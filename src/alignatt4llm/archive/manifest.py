@@ -54,7 +54,8 @@ def read_manifest(path: Path) -> list[Entry]:
     """
     base = path.parent if path.is_file() else Path()
     text = read_text(path)
-    rows = _table(path, text) if path.suffix.lower() in TABLES else _lines(path, text, base)
+    tabular = path.suffix.lower() in TABLES
+    rows = _table(path, text, base) if tabular else _lines(path, text, base)
     entries = [_entry(where, row, base) for where, row in rows]
     if not entries:
         raise UsageError(f"'{path}' names no recording; write one path or address a line.")
@@ -78,7 +79,7 @@ def _lines(path: Path, text: str, base: Path) -> Iterator[tuple[str, dict[str, A
         if bare[0] == "{" and not exists(str(base / line)):
             yield where, _object(where, bare)
         else:
-            yield where, {"path": line}
+            yield where, {"path": _reading(line, base)}
 
 
 def _object(where: str, line: str) -> dict[str, Any]:
@@ -89,9 +90,9 @@ def _object(where: str, line: str) -> dict[str, Any]:
     return {str(key).strip().lower(): value for key, value in row.items()}
 
 
-def _table(path: Path, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def _table(path: Path, text: str, base: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     head = next((line for line in text.split("\n") if not _says_nothing([line])), "")
-    delimiter = max("\t;,", key=head.count)
+    delimiter = max(",;\t", key=head.count)
     reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
     columns: list[str] = []
     try:
@@ -100,6 +101,7 @@ def _table(path: Path, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
                 continue
             if columns:
                 row = dict(zip(columns, cells, strict=False))
+                row["path"] = _reading(row.get("path", ""), base)
                 yield f"'{path}', line {reader.line_num}", row
                 continue
             columns = [cell.strip().lower() for cell in cells]
@@ -135,14 +137,19 @@ def _named(where: str, to: Any) -> Iterable[str]:
     raise UsageError(f"{where}: 'to' must be a language, or several.")
 
 
-def _meant(text: str, base: Path) -> str:
-    """Return an absolute path, or an address; what is there under a name is that file."""
+def _reading(text: str, base: Path) -> str:
+    """Return the name that a text stands for: what is there of it, without spaces, or quotes."""
     bare = text.strip()
     quoted = len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "\"'"
     readings = [text, bare, bare[1:-1] if quoted else bare]
+    there = (name for name in readings if exists(str(base / name)) or exists(name))
+    return next(there, readings[-1]) if bare else ""
+
+
+def _meant(name: str, base: Path) -> str:
+    """Return an absolute path, or an address; what is there under a name is that file."""
     for folder in (base, Path()):
-        for reading in readings:
-            if exists(str(folder / reading)):
-                return str(absolute(folder / reading))
-    path = local(readings[-1])
-    return readings[-1] if path is None else str(absolute(base / path))
+        if exists(str(folder / name)):
+            return str(absolute(folder / name))
+    path = local(name)
+    return name if path is None else str(absolute(base / path))

@@ -136,7 +136,7 @@ def _run(
     account, failed = Account(len(tasks)), list[Outcome]()
     sources = [task.item.source for task in tasks]
     with (
-        _pool(args, order) as pool,
+        _pool(args, order, bool(tasks)) as pool,
         Interrupt(pool.stop) as interrupt,
         Lengths(account, sources, length),
         ArchiveDisplay(account) as display,
@@ -156,9 +156,9 @@ def _run(
 
 
 @contextmanager
-def _pool(args: argparse.Namespace, order: Order) -> "Iterator[Here | Spread]":
-    """Yield what does the work: this process, or the actors of a cluster."""
-    if args.cluster is None:
+def _pool(args: argparse.Namespace, order: Order, some: bool) -> "Iterator[Here | Spread]":
+    """Yield what does some work, or none: this process, or the actors of a cluster."""
+    if args.cluster is None or not some:
         yield Here(order, tell)
         return
     with cluster_options.connection(args) as actors:
