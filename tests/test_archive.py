@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from alignatt4llm.archive.account import Account
 from alignatt4llm.archive.items import File, Item, Outcome, Task
 from alignatt4llm.archive.record import Record
 from alignatt4llm.archive.work import Worker
+from alignatt4llm.cli.main import main
 from alignatt4llm.errors import AlignattError
 from alignatt4llm.events import Notice
 from alignatt4llm.interpreter import Interpreter
@@ -62,6 +64,26 @@ def test_any_output_can_be_asked_for(tmp_path, form):
     names = ["a.jsonl"] if form == "jsonl" else [f"a.de.{form}", f"a.it.{form}"]
     assert sorted(results(tmp_path / "out")) == names
     assert all("GOOD" in each.upper() for each in results(tmp_path / "out").values())
+
+
+SPEECH = Path(__file__).parent.parent / "samples" / "fleurs-en-000.ogg"
+EQUAL = {
+    "scripted": (lambda path: talk(path, range(30)), SCRIPTED),
+    "embedded": pytest.param(lambda path: shutil.copy(SPEECH, path), ["--model", "embedded"],
+                             marks=pytest.mark.models),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "models"), EQUAL.values(), ids=EQUAL)
+def test_subtitles_are_those_of_translate(tmp_path, make, models):
+    recording, out = tmp_path / "talk.wav", tmp_path / "out"
+    make(recording)
+    asked = [str(recording), "--to", "de", *models]
+    assert main(["subtitle", *asked, "--out", str(out)]) == 0
+    assert main(["translate", *asked, "--fast", "--final", "--subtitles", f"{out}.srt"]) == 0
+    found = results(out)["talk.de.srt"]
+    assert found.count("-->") > 1
+    assert found == Path(f"{out}.srt").read_text("utf-8")
 
 
 ORDERS = {
@@ -208,6 +230,18 @@ def test_whenever_a_run_is_killed_the_next_makes_everything_once(tmp_path, worke
     assert subtitle(*arguments, whole) == 0
     assert results(killed) == results(whole)
     assert sorted(line["name"] for line in done(killed)) == sorted(ALL)
+
+
+def test_what_a_run_died_of_comes_last(tmp_path, worked):
+    archive(tmp_path / "talks", *NAMES)
+    arguments = [tmp_path / "talks", "--to", "de", "--out", tmp_path / "out"]
+    command = [sys.executable, KILLED, "before the work", "2", tmp_path / "log", "subtitle"]
+    subprocess.run([*command, *arguments, *SCRIPTED], capture_output=True, check=False)
+    assert subtitle(*arguments) == 0
+    assert worked == ["b c/d", "é/ü", "b c/a"]
+    worked.clear()
+    assert subtitle(*arguments, "--again") == 0
+    assert worked == ALL
 
 
 def done_whole(out):

@@ -75,12 +75,12 @@ def files(item: Item, wanted: Wanted) -> tuple[File, ...]:
 
 
 def missing(items: Sequence[Item], wanted: Wanted, record: Record) -> list[Task]:
-    """Return what is still to be done."""
+    """Return what is still to be done, last what the run before may have died of."""
     tasks = []
     for item in items:
         if lacking := tuple(file for file in files(item, wanted) if not record.holds(file)):
             tasks.append(Task(item, lacking))
-    return tasks
+    return sorted(tasks, key=lambda task: task.item.source == record.deadly)
 
 
 def _languages(

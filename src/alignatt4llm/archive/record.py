@@ -10,12 +10,12 @@ from typing import Any, Self
 
 from filelock import FileLock, Timeout
 
-from alignatt4llm.archive.items import File, Outcome
+from alignatt4llm.archive.items import File, Outcome, Task
 from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.files.writing import sweep, write_whole
 
-FOLDER, DONE, LOCK = ".alignatt", "done.jsonl", "lock"
-"""What lies beside the results: a folder, with the record and the lock of whoever writes it."""
+FOLDER, DONE, WORK, LOCK = ".alignatt", "done.jsonl", "work", "lock"
+"""What lies beside the results: a folder, with the record, what is in work, and a lock."""
 FAILED = "failed.txt"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """Faults of the folder, not of one file."""
@@ -36,6 +36,8 @@ class Record:
     ----------
     names
         What the results of each source were called before.
+    deadly
+        The source in whose work the last run was killed; empty if it came to its end.
 
     Raises
     ------
@@ -44,8 +46,9 @@ class Record:
     """
 
     def __init__(self, out: Path) -> None:
-        self.out, self._path = out, out / FOLDER / DONE
+        self.out, self._path, self._work = out, out / FOLDER / DONE, out / FOLDER / WORK
         self.names: dict[str, str] = {}
+        self.deadly = ""
         self._stamps: dict[str, str] = {}
         self._unmade: set[str] = set()
         self._lock = FileLock(out / FOLDER / LOCK)
@@ -65,7 +68,14 @@ class Record:
         return self
 
     def __exit__(self, *error: object) -> None:
+        with suppress(OSError):
+            self._work.unlink(missing_ok=True)
         self._lock.release()
+
+    def begin(self, task: Task) -> None:
+        """Note what is in work now."""
+        with suppress(OSError):
+            self._work.write_text(json.dumps(task.item.source), "utf-8")
 
     def forget(self) -> None:
         """Count nothing as done; names stay."""
@@ -129,6 +139,8 @@ class Record:
         for line in whole.splitlines():
             with suppress(ValueError, TypeError, KeyError, AttributeError):  # it counts as undone
                 self._take(json.loads(line))
+        with suppress(OSError, ValueError):
+            self.deadly = json.loads(self._work.read_text("utf-8"))
 
     def _take(self, line: Mapping[str, Any]) -> None:
         self.names[line["source"]] = line["name"]

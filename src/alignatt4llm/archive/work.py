@@ -1,7 +1,7 @@
 """Recordings become subtitles: models that are loaded once, and one recording after another."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -188,10 +188,14 @@ class Here:
     ----------
     order, tell
         As for `Worker`.
+    begin
+        Is told of each task before it is begun.
     """
 
-    def __init__(self, order: Order, tell: Tell = silent) -> None:
-        self._order, self._tell = order, tell
+    def __init__(
+        self, order: Order, tell: Tell = silent, begin: Callable[[Task], None] = lambda _: None
+    ) -> None:
+        self._order, self._tell, self._begin = order, tell, begin
         self._worker: Worker | None = None
         self._stopped = False
 
@@ -202,6 +206,7 @@ class Here:
                 return
             if self._worker is None:
                 self._worker = Worker(self._order, self._tell)
+            self._begin(task)
             outcome = self._worker(task)
             if not self._stopped:
                 yield outcome

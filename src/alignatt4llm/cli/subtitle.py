@@ -136,7 +136,7 @@ def _run(
     account, failed = Account(len(tasks)), list[Outcome]()
     sources = [task.item.source for task in tasks]
     with (
-        _pool(args, order, bool(tasks)) as pool,
+        _pool(args, order, record, bool(tasks)) as pool,
         Interrupt(pool.stop) as interrupt,
         Lengths(account, sources, length),
         ArchiveDisplay(account) as display,
@@ -156,10 +156,12 @@ def _run(
 
 
 @contextmanager
-def _pool(args: argparse.Namespace, order: Order, some: bool) -> "Iterator[Here | Spread]":
+def _pool(
+    args: argparse.Namespace, order: Order, record: Record, some: bool
+) -> "Iterator[Here | Spread]":
     """Yield what does some work, or none: this process, or the actors of a cluster."""
     if args.cluster is None or not some:
-        yield Here(order, tell)
+        yield Here(order, tell, record.begin)
         return
     with cluster_options.connection(args) as actors:
         from alignatt4llm.cluster.archive import Spread
