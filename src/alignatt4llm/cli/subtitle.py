@@ -18,7 +18,7 @@ from alignatt4llm.archive.run import subtitle, write_failures
 from alignatt4llm.archive.work import Here, Order
 from alignatt4llm.cli import cluster_options, subtitles, system
 from alignatt4llm.cli.archive_display import ArchiveDisplay
-from alignatt4llm.cli.files import Named
+from alignatt4llm.cli.files import Named, WritesInto
 from alignatt4llm.cli.interrupt import Interrupt
 from alignatt4llm.cli.play import add_channel
 from alignatt4llm.cli.report import tell
@@ -48,9 +48,17 @@ exit code is 1 when a recording failed; it then stands in {FAILED}.
 """
 _ABOUT_THE_RUN = (
     "inputs", "out", "again", "to", "source", "format", "cluster", "actors", "actor_cpus",
-    "actor_gpus", "run", "default_of",
+    "actor_gpus", "run", "default_of", "written",
 )  # fmt: skip
 """Options that say nothing about what is in a file of results, beyond its name."""
+
+
+class Results(WritesInto):
+    """A folder that may be the one that is read; its files are compared with what is read later."""
+
+    def paths(self, args: argparse.Namespace) -> list[Path]:
+        """Return nothing that nobody else may name."""
+        return []
 
 
 class Formats(system.Known):
@@ -90,7 +98,12 @@ def add_parser(subparsers: Any) -> None:
     )
     inputs.required = False  # languages may stand before it, see `system.Languages`
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="where subtitles are written"
+        "--out",
+        type=Path,
+        action=Results,
+        required=True,
+        metavar="DIR",
+        help="where subtitles are written",
     )
     system.add_direction(parser, required=False)
     parser.add_argument(
