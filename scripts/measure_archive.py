@@ -23,7 +23,7 @@ from tempfile import TemporaryDirectory
 
 from alignatt4llm.archive.gather import gather
 from alignatt4llm.archive.items import Outcome, Task
-from alignatt4llm.archive.plan import Wanted, items, missing
+from alignatt4llm.archive.plan import Wanted, items, missing, whole
 from alignatt4llm.archive.record import DONE, FOLDER, Record
 from alignatt4llm.archive.run import subtitle
 from alignatt4llm.archive.work import Order, Worker
@@ -60,9 +60,8 @@ def work(talks: Path, out: Path, count: int, cost: float) -> None:
     order = Order(scripted, LATENCIES["medium"], (Pair.parse("en-de"),))
     actors = Actors(count, count)
     with Record(out) as record, connected(LOCAL, actors):
-        tasks = missing(
-            items(gather([str(talks)], out, silent), wanted, record, silent), wanted, record
-        )
+        found = items(gather([str(talks)], out, silent), wanted, record, silent)
+        tasks = missing([whole(item, wanted) for item in found], record)
         pool = Spread(actors, partial(slow, order, cost))
         for outcome in subtitle(tasks, pool, record, print):
             print(json.dumps([time.monotonic(), outcome.problem]), flush=True)
@@ -119,8 +118,8 @@ def measure(args: argparse.Namespace, folder: Path) -> None:
     before = len(run(arguments, killed, 2, kill_after=args.files // 2))
     kept = len(noted(killed))
     after = len(run(arguments, killed, 2))
-    names, whole, made = noted(killed), results(folder / f"out{ACTORS[0]}"), results(killed)
-    other = sum(made.get(name) != text for name, text in whole.items())
+    names, undisturbed, made = noted(killed), results(folder / f"out{ACTORS[0]}"), results(killed)
+    other = sum(made.get(name) != text for name, text in undisturbed.items())
     print(
         f"\nKilled after {before} results, of which {kept} were noted; the second run made {after}."
         f" Noted twice: {len(names) - len(set(names))}, missing: {args.files - len(set(names))}, "

@@ -498,6 +498,16 @@ def test_what_cannot_be_is_refused_before_anything_is_done(
     assert re.search(sentence, capsys.readouterr().err)
 
 
+def test_a_cluster_without_ray_names_what_to_install(tmp_path, monkeypatch, capsys):
+    archive(tmp_path, "a.wav")
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.delitem(sys.modules, "alignatt4llm.cluster.spread", raising=False)
+    arguments = ["--to", "de", "--out", tmp_path / "out", "--cluster", "local"]
+    assert subtitle(tmp_path / "a.wav", *arguments) == 1
+    said = capsys.readouterr().err
+    assert "needs the package ray" in said and "alignatt4llm[cluster]" in said
+
+
 def test_one_run_at_a_time_writes_a_folder(tmp_path, capsys):
     archive(tmp_path, "a.wav")
     with Record(tmp_path / "out"):

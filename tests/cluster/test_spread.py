@@ -179,3 +179,16 @@ def test_nothing_to_do_needs_no_cluster(tmp_path):
     arguments = [tmp_path / "a.wav", "--to", "de", "--out", tmp_path / "out"]
     assert subtitle(*arguments) == 0
     assert subtitle(*arguments, "--cluster", "127.0.0.1:9") == 0
+
+
+def test_another_version_is_told_in_a_sentence(tmp_path, monkeypatch, capsys):
+    import ray
+
+    def other(**_):
+        raise RuntimeError("Version mismatch: The cluster was started with:\n    Ray: 2.9.0\n")
+
+    monkeypatch.setattr(ray, "init", other)
+    archive(tmp_path, "a.wav")
+    arguments = ["--to", "de", "--out", tmp_path / "out", "--cluster", "auto"]
+    assert subtitle(tmp_path / "a.wav", *arguments) == 1
+    assert "Version mismatch: The cluster was started with: Ray: 2.9.0" in capsys.readouterr().err

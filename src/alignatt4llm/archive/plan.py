@@ -59,8 +59,8 @@ def items(found: Gathered, wanted: Wanted, record: Record, tell: Tell) -> list[I
     return made
 
 
-def files(item: Item, wanted: Wanted) -> tuple[File, ...]:
-    """Return every file of a recording, as they would be made now."""
+def whole(item: Item, wanted: Wanted) -> Task:
+    """Return the task of making every file of a recording as it is now."""
     spoken = item.spoken.code if item.spoken else AUTO
     about = [wanted.settings, spoken, identity(item.source)]
     codes = [target.code for target in item.targets]
@@ -71,16 +71,16 @@ def files(item: Item, wanted: Wanted) -> tuple[File, ...]:
         else:
             stamp = _stamp(about)
             made += [File(f"{item.name}.{to}.{form}", form, to, stamp) for to in codes]
-    return tuple(made)
+    return Task(item, tuple(made))
 
 
-def missing(items: Sequence[Item], wanted: Wanted, record: Record) -> list[Task]:
-    """Return what is still to be done, last what the run before may have died of."""
-    tasks = []
-    for item in items:
-        if lacking := tuple(file for file in files(item, wanted) if not record.holds(file)):
-            tasks.append(Task(item, lacking))
-    return sorted(tasks, key=lambda task: task.item.source == record.deadly)
+def missing(tasks: Sequence[Task], record: Record) -> list[Task]:
+    """Return what is still to be done of tasks, last what the run before may have died of."""
+    left = []
+    for task in tasks:
+        if files := tuple(file for file in task.files if not record.holds(file)):
+            left.append(Task(task.item, files))
+    return sorted(left, key=lambda task: task.item.source == record.deadly)
 
 
 def _languages(

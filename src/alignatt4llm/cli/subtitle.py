@@ -12,7 +12,7 @@ from alignatt4llm.archive.gather import Gathered, gather
 from alignatt4llm.archive.items import Outcome, Task
 from alignatt4llm.archive.manifest import COLUMNS, LISTS
 from alignatt4llm.archive.media import length
-from alignatt4llm.archive.plan import Wanted, files, items, missing
+from alignatt4llm.archive.plan import Wanted, items, missing, whole
 from alignatt4llm.archive.record import FAILED, Record
 from alignatt4llm.archive.run import subtitle, write_failures
 from alignatt4llm.archive.work import Here, Order
@@ -131,13 +131,12 @@ def run(args: argparse.Namespace) -> int:
     found = gather(args.inputs, args.out, tell)
     wanted = Wanted(args.source, args.to or (), args.format, _settings(args))
     with Record(args.out) as record:
-        every = items(found, wanted, record, tell)
-        whole = [Task(item, files(item, wanted)) for item in every]
-        order = _order(args, whole)
-        _check(found, whole, args.out)
+        every = [whole(item, wanted) for item in items(found, wanted, record, tell)]
+        order = _order(args, every)
+        _check(found, every, args.out)
         if args.again:
             record.forget()
-        tasks = missing(every, wanted, record)
+        tasks = missing(every, record)
         if done := len(every) - len(tasks):
             tell(f"{done} of {len(every)} recordings are done already.")
         return _run(args, order, tasks, found, record)
@@ -233,5 +232,5 @@ def _plain(value: Any) -> Any:
         return [_plain(each) for each in value]
     path = Path(value) if isinstance(value, Path | Named) else None
     if path and path.is_file():
-        return [str(value), sha256(path.read_bytes()).hexdigest()]
+        return sha256(path.read_bytes()).hexdigest()
     return str(value) if isinstance(value, Path) else value

@@ -137,7 +137,7 @@ def connected(address: str, actors: Actors) -> Iterator[None]:
 
 
 def _connect(address: str, actors: Actors) -> None:
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # it warns of Ray Data's own ways
     known: dict[str, Any] = {"address": address}
     if address == LOCAL:
         cpus = max(os.cpu_count() or 1, actors.most * actors.cpus)
@@ -145,12 +145,27 @@ def _connect(address: str, actors: Actors) -> None:
     elif address != "auto":
         _knock(address)
     try:
-        ray.init(**known, log_to_driver=False, logging_level=logging.ERROR)
+        with _unheard():
+            ray.init(**known, log_to_driver=False, logging_level=logging.ERROR)
     except ConnectionError as error:
         raise AlignattError(_nobody(address)) from error
     except (RuntimeError, ValueError) as error:  # another version of Ray or Python, among others
         said = " ".join(str(error).split())
         raise AlignattError(f"The cluster at '{address}' cannot be used: {said}") from error
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Drop what Ray's libraries write on standard error; what is wrong is raised."""
+    there = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(there, 2)
+        os.close(there)
+        os.close(nowhere)
 
 
 def _knock(address: str) -> None:
