@@ -31,7 +31,7 @@ def address():
 
 def alignatt(*arguments, program=("-m", "alignatt4llm.cli.main")):
     command = [sys.executable, *map(str, program), *map(str, arguments), *SCRIPTED]
-    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
 
 
 def test_actors_write_what_one_process_writes_and_failures_stop_nobody(tmp_path, address):
@@ -93,7 +93,7 @@ with connected(sys.argv[1], actors):
 def test_what_kills_its_process_twice_fails_and_the_rest_is_done(tmp_path, address):
     log = tmp_path / "log"
     command = [sys.executable, "-c", DYING.replace("sys.argv[2]", repr(str(log))), address]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert ended.returncode == 0, ended.stderr
     said = dict(line.split(" ", 1) for line in ended.stdout.splitlines())
     assert {name for name, problem in said.items() if not problem} == {"a", "b", "c", "once"}
@@ -168,7 +168,7 @@ def test_what_cannot_be_loaded_ends_the_run_in_a_sentence(tmp_path, address):
     ended = subprocess.run(
         [sys.executable, "-m", "alignatt4llm.cli.main", "subtitle", tmp_path / "a.wav", *arguments,
          "--engine", "scripted", "--model", "scripted", "--recognizer", tmp_path / "none"],
-        capture_output=True, text=True, timeout=100, check=False,
+        capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert ended.returncode in {1, 2}
     assert "none" in ended.stderr and "Traceback" not in ended.stderr
