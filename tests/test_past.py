@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from journals import created, journal_of, past_of
 from talks import TALKS
 
 from alignatt4llm.audio.samples import SAMPLE_RATE
@@ -17,7 +18,6 @@ from alignatt4llm.prompts.prompt import Closed
 from alignatt4llm.recognizers.timed import TimedTextRecognizer
 from alignatt4llm.scripted import ScriptedInterpreter
 from alignatt4llm.serve.errors import UnknownSession
-from alignatt4llm.serve.journal import Journal
 from alignatt4llm.serve.past import Past, Settled, fold
 from alignatt4llm.session import MOST_HISTORY, Standing
 from alignatt4llm.target import Target
@@ -170,7 +170,7 @@ def test_the_past_is_at_every_event_where_the_session_is(name, latency, order, g
 def test_a_resumed_session_accounts_for_the_whole_stream(tmp_path):
     words = list(heard("We", "saw", "New York", "–", "at", "last.", "Then", "Good", "night"))
     second = np.zeros(SAMPLE_RATE, np.float32)
-    journal = Journal.create(tmp_path / "a.jsonl", {"pair": "en-de", "to": ["de"]})
+    journal = created(tmp_path / "a.jsonl", {"pair": "en-de", "to": ["de"]})
 
     def opened(recognizer):
         pair = Pair.parse("en-de")
@@ -182,7 +182,7 @@ def test_a_resumed_session_accounts_for_the_whole_stream(tmp_path):
         if isinstance(event, Commit | Close):
             journal.append(event)
     journal.close()
-    past = journal.past().targets["de"].past
+    past = past_of(tmp_path / "a.jsonl").targets["de"].past
     rest = [replace(word, start=word.start - 7, end=word.end - 7) for word in words[7:]]
     resumed = opened(TimedTextRecognizer(rest, 0.0))
     standing = replace(past.standing, heard=tuple(first.transcript.committed))
@@ -194,14 +194,14 @@ def test_a_resumed_session_accounts_for_the_whole_stream(tmp_path):
 
 def test_the_journal_of_another_version_is_refused_in_a_sentence(tmp_path):
     path = tmp_path / "a.jsonl"
-    Journal.create(path, {"pair": "en-de"}).close()
+    created(path, {"pair": "en-de"}).close()
     header = json.loads(path.read_text())
     path.write_text(json.dumps({key: header[key] for key in header if key != "format"}) + "\n")
     with pytest.raises(UnknownSession, match="Another version of the server"):
-        Journal(path)
+        journal_of(path)
     path.write_text(path.read_text()[:10])
     with pytest.raises(UnknownSession, match="Another version of the server"):
-        Journal(path)
+        journal_of(path)
 
 
 def test_nothing_past_is_where_a_new_session_stands():

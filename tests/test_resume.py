@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from journals import created, taken
 from serve_harness import Client, run, serving, speech
 from talks import TALKS
 from websockets.exceptions import ConnectionClosed
@@ -17,7 +18,7 @@ from alignatt4llm.events import Close, Commit, SourceWord
 from alignatt4llm.recognizers.timed import TimedTextRecognizer
 from alignatt4llm.scripted import ScriptedInterpreter
 from alignatt4llm.serve.broadcast import Broadcast
-from alignatt4llm.serve.journal import Journal, events_of
+from alignatt4llm.serve.journals.journal import events_of
 from alignatt4llm.serve.limits import Limits
 from alignatt4llm.serve.metrics import Metrics
 from alignatt4llm.serve.pasts import Pasts
@@ -108,14 +109,13 @@ def every_cut(folder, pair, latency, interpreter, audio):
     """Yield what is said by an uninterrupted session and then, for every line of its journal, by
     one that is killed after it and continued; ``interpreter`` is given the first sample."""
     path = folder / "whole.jsonl"
-    journal = Journal.create(path, header(pair, latency))
+    journal = created(path, header(pair, latency))
     yield live(journal, interpreter(0), Pasts(journal.header["to"]), audio)
     lines = path.read_bytes().splitlines(keepends=True)
     for count in range(1, len(lines)):
         cut = folder / f"{count}.jsonl"
         cut.write_bytes(b"".join(lines[:count]))
-        journal = Journal(cut)
-        past = journal.past()
+        journal, past = taken(cut)
         yield live(journal, interpreter(past.settled), past, audio)
 
 

@@ -8,11 +8,12 @@ import pytest
 import websockets
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from journals import created, journal_of, past_of, taken
 from serve_harness import EVERYTHING, Client, run, serving, speech
 
 from alignatt4llm.events import Close, Commit, Piece, SourceWord
 from alignatt4llm.serve.errors import ServeError
-from alignatt4llm.serve.journal import Journal, events_of
+from alignatt4llm.serve.journals.journal import events_of
 from alignatt4llm.serve.messages import parse
 from alignatt4llm.serve.past import Settled
 from alignatt4llm.serve.text_protocol import read
@@ -238,7 +239,7 @@ def test_wherever_the_connection_breaks_nothing_is_lost_or_repeated(tmp_path, cu
 @given(lost=st.integers(0, 400))
 def test_a_journal_that_was_not_written_to_its_end_is_read_up_to_there(tmp_path_factory, lost):
     path = tmp_path_factory.mktemp("journal") / "abcdefghijklmnop.jsonl"
-    journal = Journal.create(path, {"session": "abcdefghijklmnop", "pair": "en-de", "to": ["de"]})
+    journal = created(path, {"session": "abcdefghijklmnop", "pair": "en-de", "to": ["de"]})
     word = SourceWord("Straße.", 0.0, 0.5)
     pieces = (Piece("Stra\u2028\x85ße", 0, ((0, 0.9), (1, 0.1))), Piece(".", 0))
     journal.hear(Settled((word, SourceWord("Ja", 0.6, 0.7)), 11_200))
@@ -246,21 +247,21 @@ def test_a_journal_that_was_not_written_to_its_end_is_read_up_to_there(tmp_path_
     journal.append(Close(0, "Straße.", "Straße.", 0.0, 0.5, 1.0, 1))
     assert len(journal.since(0)) == 2
     journal.close()
-    whole = [*events_of(Journal(path))]
+    whole = [*events_of(journal_of(path))]
     assert [event.type for event in whole] == ["commit", "close"]
     assert whole[0].pieces == pieces
-    past = Journal(path).past().targets["de"].past
+    past = past_of(path).targets["de"].past
     assert [word.text for word in past.standing.heard] == ["Ja"] and past.settled == 11_200
     header = len(path.read_bytes().split(b"\n")[0]) + 1
     with path.open("r+b") as file:
         file.truncate(max(header, path.stat().st_size - lost))
-    rest = [*events_of(Journal(path))]
+    rest = [*events_of(journal_of(path))]
     assert rest == whole[: len(rest)]
-    again = Journal(path)
+    again, past = taken(path)
     assert again.last == len(rest)
-    assert again.past().targets["de"].past.closed == (len(rest) == 2)
+    assert past.targets["de"].past.closed == (len(rest) == 2)
     again.append(whole[0])
     again.close()
-    assert [json.loads(line)["seq"] for line in Journal(path).since(0)] == [
+    assert [json.loads(line)["seq"] for line in journal_of(path).since(0)] == [
         *range(1, len(rest) + 2)
     ]

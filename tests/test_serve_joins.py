@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from journals import created, taken
 from test_resume import METRICS, header
 from test_targets import (
     TEXT,
@@ -31,7 +32,7 @@ from alignatt4llm.schedule.timelines import SimulatedTimeline, Work
 from alignatt4llm.scripted import ScriptedInterpreter
 from alignatt4llm.serve.broadcast import Broadcast
 from alignatt4llm.serve.feed import Feed
-from alignatt4llm.serve.journal import Journal, events_of
+from alignatt4llm.serve.journals.journal import events_of
 from alignatt4llm.serve.limits import Limits
 from alignatt4llm.serve.past import Settled
 from alignatt4llm.serve.pasts import Pasts
@@ -48,11 +49,11 @@ class Kept:
     """A live session that writes down what a stream on simulated time says."""
 
     def __init__(self, folder, targets, stream):
-        journal = Journal.create(
+        journal = created(
             Path(folder) / "whole.jsonl", {**header("en-de", "medium"), "to": targets}
         )
-        self.path, self.stream = journal.path, stream
-        self.broadcast, past = Broadcast(journal), journal.past()
+        self.path, self.stream = Path(folder) / "whole.jsonl", stream
+        self.broadcast, past = Broadcast(journal), Pasts(targets)
         self.live = LiveSession(
             ScriptedInterpreter(), self.broadcast, past, 0, Limits(), METRICS, Steps()
         )
@@ -102,8 +103,8 @@ def played(folder, takes, adds, drops=None, targets=("de",)):
 def resumed(path, lines):
     """Continue from the first lines of a journal; return what is said in all, from which word."""
     path.write_bytes(b"".join(lines))
-    journal = Journal(path)
-    past, before = journal.past(), [*events_of(journal)]
+    journal, past = taken(path)
+    before = [*events_of(journal)]
     journal.close()
     at = past.settled / SAMPLE_RATE
     later = WORDS[len(past.words) :]
@@ -236,7 +237,7 @@ def originals(path, events, codes):
 
     async def read():
         begun = {**header("en-de", "medium"), "to": codes[:3]}
-        broadcast = Broadcast(Journal.create(path, begun))
+        broadcast = Broadcast(created(path, begun))
         feed, shown = Feed(broadcast), []
         closed = dict.fromkeys(codes[:3], "")
         for event in events:

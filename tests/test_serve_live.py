@@ -7,6 +7,7 @@ import signal
 
 import numpy as np
 import pytest
+from journals import created
 from serve_harness import (
     EVERYTHING,
     Client,
@@ -22,7 +23,6 @@ from websockets.exceptions import ConnectionClosed
 from alignatt4llm.events import Close
 from alignatt4llm.recognizers.tones import SCRIPT, tones
 from alignatt4llm.scripted import ScriptedInterpreter
-from alignatt4llm.serve.journal import Journal
 from alignatt4llm.translators.scripted import ScriptedDrafter
 
 
@@ -333,10 +333,10 @@ def test_a_transcript_that_is_deleted_under_the_server_does_not_stop_it(tmp_path
 
 
 def test_a_journal_can_be_read_when_it_is_closed_and_its_name_is_gone(tmp_path):
-    journal = Journal.create(tmp_path / "a.jsonl", {})
+    journal = created(tmp_path / "a.jsonl", {})
     journal.append(Close(0, "one", "eins", 0.0, 1.0, 1.0, 1))
     journal.close()
-    journal.path.unlink()
+    (tmp_path / "a.jsonl").unlink()
     [line] = journal.since(0)
     assert json.loads(line)["target"] == "eins"
 

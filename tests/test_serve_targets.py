@@ -8,6 +8,7 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from journals import created, journal_of, past_of, taken
 from serve_harness import EVERYTHING, Client, free_port, run, serving, speech, start_process
 from talks import TALKS
 from test_resume import header, live, speaker
@@ -18,7 +19,7 @@ from alignatt4llm.events import Close, Commit, End, SourceWord, TargetState
 from alignatt4llm.machine.live import Speed
 from alignatt4llm.recognizers.tones import SCRIPT
 from alignatt4llm.scripted import ScriptedInterpreter
-from alignatt4llm.serve.journal import Journal, events_of
+from alignatt4llm.serve.journals.journal import events_of
 from alignatt4llm.serve.lifecycle import State
 from alignatt4llm.serve.past import Settled
 from alignatt4llm.serve.pasts import Pasts
@@ -661,14 +662,14 @@ def test_what_was_said_adds_up_by_hand():
 @given(count=st.integers(0, len(RECORDS)))
 def test_a_journal_gives_back_what_it_was_told(tmp_path_factory, count):
     path = tmp_path_factory.mktemp("journal") / "abcdefghijklmnop.jsonl"
-    journal = Journal.create(path, {"to": ["de"]})
+    journal = created(path, {"to": ["de"]})
     for record in RECORDS[:count]:
         journal.hear(record) if isinstance(record, Settled) else journal.append(record)
     journal.close()
     durable = [record for record in RECORDS[:count] if not isinstance(record, Settled)]
-    again = Journal(path)
+    again = journal_of(path)
     assert [(e.type, e.to) for e in events_of(again)] == [(e.type, e.to) for e in durable]
-    past, expected = again.past(), added_up(count)
+    past, expected = past_of(path), added_up(count)
     assert (past.words, past.settled, past.ended) == (
         expected.words,
         expected.settled,
@@ -702,12 +703,11 @@ def test_a_session_is_resumed_in_all_languages_after_every_line_of_its_journal(t
     def played(journal, past):
         return live(journal, interpreter, past, audio)
 
-    first = Journal.create(tmp_path / "whole.jsonl", whole)
+    first = created(tmp_path / "whole.jsonl", whole)
     expected = of_each(played(first, Pasts(whole["to"])))
     assert all(sum(count for *_, count in closes) == len(words) for _, closes in expected.values())
-    lines = first.path.read_bytes().splitlines(keepends=True)
+    lines = (tmp_path / "whole.jsonl").read_bytes().splitlines(keepends=True)
     for count in range(1, len(lines), 2):
         cut = tmp_path / f"{count}.jsonl"
         cut.write_bytes(b"".join(lines[:count]))
-        journal = Journal(cut)
-        assert of_each(played(journal, journal.past())) == expected
+        assert of_each(played(*taken(cut))) == expected

@@ -16,7 +16,7 @@ from alignatt4llm.recognizers.tones import SCRIPT
 from alignatt4llm.serve import feed, transcripts
 from alignatt4llm.serve import watch as watching
 from alignatt4llm.serve.errors import EngineFailed
-from alignatt4llm.serve.journal import FORMAT
+from alignatt4llm.serve.journals.records import FORMAT
 
 NOBODY = "abcdefghijklmnop"
 

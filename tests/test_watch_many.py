@@ -5,12 +5,12 @@ import json
 import socket
 
 import pytest
+from journals import created
 from serve_harness import EVERYTHING, Client, run, serving, speech
 
 from alignatt4llm.events import Commit, End
 from alignatt4llm.serve.descriptors import raise_limit
 from alignatt4llm.serve.feed import PAGE
-from alignatt4llm.serve.journal import Journal
 
 MANY = 1000
 
@@ -84,7 +84,7 @@ def long_session(folder, commits, length):
         "to": ["de"],
         "audio": "s16le",
     }
-    journal = Journal.create(folder / "a-very-long-session.jsonl", header)
+    journal = created(folder / "a-very-long-session.jsonl", header)
     for number in range(commits):
         journal.append(Commit(f" {number:0{length}d}", 0, number, number, 0))
     journal.append(End(float(commits), 1.0, 1.0, 1.0))

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 from browsing import CHROMIUM, browsing
+from journals import created, journal_of
 from serve_harness import serving
 
 from alignatt4llm.events import Close, Commit, End, Source, SourceWord
 from alignatt4llm.serve.broadcast import Broadcast
-from alignatt4llm.serve.journal import Journal, events_of
+from alignatt4llm.serve.journals.journal import events_of
 from alignatt4llm.text.languages import Pair
 from alignatt4llm.text.units import units
 
@@ -117,7 +118,7 @@ def written(folder, code, text, utterances=3, name="written-by-hand-"):
         "audio": "s16le",
         "version": 1,
     }
-    journal = Journal.create(folder / f"{name}{code}.jsonl", header)
+    journal = created(folder / f"{name}{code}.jsonl", header)
     language = Pair.parse(f"en-{code}").target
     for number in range(utterances):
         for part in units(text, language):
@@ -167,7 +168,7 @@ def test_all_read_what_the_journal_holds_and_no_line_above_the_last_changes(
     speaker.click("#toggle")
     state(speaker, "ended")
     session = link.rsplit("/", 1)[1]
-    journal = Journal(tmp_path / f"{session}.jsonl")
+    journal = journal_of(tmp_path / f"{session}.jsonl")
     text = "".join(event.text for event in events_of(journal) if isinstance(event, Commit))
     for page in [phone, *others[:2]]:
         state(page, "over")
@@ -223,7 +224,7 @@ def test_five_listeners_of_three_languages_end_with_what_the_journal_holds(
         "to": codes,
         "audio": "s16le",
     }
-    broadcast = Broadcast(Journal.create(tmp_path / "three-languages-at-once.jsonl", header))
+    broadcast = Broadcast(created(tmp_path / "three-languages-at-once.jsonl", header))
     server.registry._read["three-languages-at-once"] = broadcast
     link = f"http://127.0.0.1:{server.port}/watch/three-languages-at-once"
     pages = [opened(f"{link}?to={code}", 390, 700) for code in ("de", "ar", "ko", "de", "ar")]
@@ -358,7 +359,7 @@ def test_a_listener_changes_language_and_finds_everything_again(opened, server, 
         "audio": "s16le",
     }
     path = tmp_path / "in-two-languages.jsonl"
-    journal = Journal.create(path, header)
+    journal = created(path, header)
     journal.close()
     both = [
         (code, text)

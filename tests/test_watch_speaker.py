@@ -1,6 +1,7 @@
 """A speaker with a microphone and three languages, and five listeners, in a real browser."""
 
 import pytest
+from journals import journal_of
 from test_watch_page import (
     OBSERVE,
     browser,
@@ -13,7 +14,7 @@ from test_watch_page import (
 )
 
 from alignatt4llm.events import Close, Commit
-from alignatt4llm.serve.journal import Journal, events_of
+from alignatt4llm.serve.journals.journal import events_of
 
 __all__ = ["browser", "opened", "server"]
 LANGUAGES = ["de", "it", "zh"]
@@ -53,7 +54,7 @@ def test_all_end_with_the_journal_whatever_they_change_or_lose(opened, server, t
     wait_for_words(pages[0], 18)
     speaker.click("#toggle")
     state(speaker, "ended")
-    journal = Journal(tmp_path / f"{link.rsplit('/', 1)[1]}.jsonl")
+    journal = journal_of(tmp_path / f"{link.rsplit('/', 1)[1]}.jsonl")
     events = list(events_of(journal))
     for page, code in zip(pages, ["de", "it", "zh", "zh", "de"], strict=True):
         state(page, "over")

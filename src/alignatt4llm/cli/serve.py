@@ -63,9 +63,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its private key, PEM")
     parser.add_argument(
         "--transcripts",
-        type=Path,
-        metavar="FOLDER",
-        help="where transcripts are kept (a folder of yours by default)",
+        metavar="FOLDER|redis://HOST:PORT/DB",
+        help="where transcripts are kept (a folder of yours by default); servers that share the "
+        "place go on with each other's sessions",
     )
     parser.add_argument("--keep-days", type=float, default=7, help="and how long (%(default)s)")
     parser.add_argument(
@@ -88,14 +88,17 @@ def run(args: argparse.Namespace) -> int:
     with extra("serve"):
         from alignatt4llm.serve.captioning import Captioning
         from alignatt4llm.serve.descriptors import raise_limit
+        from alignatt4llm.serve.journals.stores import is_address, store_at
         from alignatt4llm.serve.limits import Limits
         from alignatt4llm.serve.messages import Defaults
         from alignatt4llm.serve.server import Server, Settings, favour_the_loop, listen
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
-    folder = args.transcripts or user_state_path("alignatt4llm") / "transcripts"
+    own = user_state_path("alignatt4llm") / "transcripts"
+    place = args.transcripts or own
+    folder = own if is_address(place) else Path(place)
     defaults = Defaults(*_languages(args))
     settings = Settings(
-        folder=folder,
+        place,
         host=args.host,
         port=args.port,
         token=os.environ.get("ALIGNATT_TOKEN", "").strip() or None,
@@ -108,6 +111,7 @@ def run(args: argparse.Namespace) -> int:
         ),
         captioning=Captioning(destinations, folder / "undelivered"),
     )
+    store_at(place, settings.limits.keep).check()
     port = listen(settings)
     server = Server(_interpreter(args), settings)
     scheme, name = "https" if args.tls_cert else "http", args.host.replace("127.0.0.1", "localhost")

@@ -38,7 +38,7 @@ from alignatt4llm.text.languages import Pair
 
 def create_app(
     interpreter: Interpreter,
-    folder: Path,
+    transcripts: Path | str,
     limits: Limits = Limits(),
     token: str | None = None,
     origins: Origins = Origins(),
@@ -51,8 +51,8 @@ def create_app(
     ----------
     interpreter
         Opens sessions.
-    folder
-        Where transcripts are kept.
+    transcripts
+        Where transcripts are kept: a folder, or the address of a Redis database.
     limits
         What clients are allowed.
     token
@@ -66,7 +66,7 @@ def create_app(
     """
     metrics = Metrics()
     failures = Failures(metrics)
-    registry = Registry(interpreter, limits, folder, metrics, defaults, captioning)
+    registry = Registry(interpreter, limits, transcripts, metrics, defaults, captioning)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

@@ -22,7 +22,7 @@ from alignatt4llm.events import (
 )
 from alignatt4llm.outputs.only import Only
 from alignatt4llm.serve.audience import Audience
-from alignatt4llm.serve.journal import Journal
+from alignatt4llm.serve.journals.journal import Journal
 
 
 class Broadcast:
@@ -30,8 +30,9 @@ class Broadcast:
 
     A session publishes from its own thread; a listener in the event loop asks for what is new
     to it. Nothing is queued for anybody: a slow listener finds several numbered events at once
-    and only the newest of the others. Notices, of which a stream has few, are kept for those who
-    come later.
+    and only the newest of the others. Numbered events are told once they are written; until then
+    their text stands before what is held. Notices, of which a stream has few, are kept for those
+    who come later.
 
     Attributes
     ----------
@@ -50,32 +51,69 @@ class Broadcast:
         self._followed: dict[str, Only] = {}
         self._heard: dict[str, tuple[int, Source]] = {}  # as each target counts words
         self._notices: list[str] = []
+        self._unwritten: dict[str, str] = {}  # by target
         self._version = 0
         self._wakes: set[Callable[[], None]] = set()
 
-    def publish(self, event: Event) -> None:
-        """Take an event from the session's thread."""
+    @property
+    def heeded(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._wakes)
+
+    def publish(self, event: Event, then: Callable[[], None] = lambda: None) -> None:
+        """Take an event from the session's thread; ``then`` is called when it is told."""
         if isinstance(event, Commit | Close | TargetState | End):
             if isinstance(event, End):
                 event = replace(event, units=(), delays=(), elapsed=())
-            with self._lock:
-                self._forget(event)
-                self._follow(event)
-            self.journal.append(event)
-            if isinstance(event, Commit):
-                self.audience.read(event)
-        elif isinstance(event, Notice):
+            self._put_off(event, 1)
+            self.journal.append(event, lambda: self._said(event, then))
+            return
+        if isinstance(event, Notice):
             with self._lock:
                 self._notices.append(to_json(event))
         else:
-            with self._lock:
-                self._version += 1
-                whose = "" if isinstance(event, Source) else event.to
-                if isinstance(event, Source):
-                    self._teller = event.to
-                self._newest[event.type, whose] = (self._version, to_json(event))
-                self._follow(event)
+            self._show(event)
+        then()
         self.wake()
+
+    def look(self) -> None:
+        """Take in what another server has written since."""
+        if self.journal.look():
+            with self._lock:
+                self._newest.clear()
+                self._heard.clear()
+            self.wake()
+
+    def _said(self, event: Commit | Close | TargetState | End, then: Callable[[], None]) -> None:
+        """Tell an event that is written."""
+        with self._lock:
+            self._forget(event)
+            self._follow(event)
+        self._put_off(event, -1)
+        if isinstance(event, Commit):
+            self.audience.read(event)
+        then()
+        self.wake()
+
+    def _put_off(self, event: Event, way: int) -> None:
+        """Note text that is not written yet, or (``way`` -1) that it is."""
+        if isinstance(event, Commit):
+            with self._lock:
+                before = self._unwritten.get(event.to, "")
+                after = before + event.text if way > 0 else before[len(event.text) :]
+                self._unwritten[event.to] = after
+
+    def _show(self, event: Source | Preview | Trace) -> None:
+        """Replace the newest of its kind."""
+        if isinstance(event, Preview) and (before := self._unwritten.get(event.to)):
+            event = replace(event, text=before + event.text)
+        with self._lock:
+            self._version += 1
+            whose = "" if isinstance(event, Source) else event.to
+            if isinstance(event, Source):
+                self._teller = event.to
+            self._newest[event.type, whose] = (self._version, to_json(event))
+            self._follow(event)
 
     def _forget(self, event: Commit | Close | TargetState | End) -> None:
         """Forget what an event replaces: what its target holds, and after a close what it heard."""
@@ -153,13 +191,14 @@ class Listener:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._changed.set)
 
-    async def wait(self, seconds: float) -> None:
-        """Wait until there may be something new, but no longer than this."""
+    async def wait(self, seconds: float) -> bool:
+        """Wait until there may be something new; return whether it took longer than this."""
         try:
             await asyncio.wait_for(self._changed.wait(), seconds)
         except TimeoutError:
-            return
+            return True
         self._changed.clear()
+        return False
 
     async def fresh(self) -> AsyncIterator[str]:
         """Yield what is new as JSON: notices, source, numbered events in order, what is held.

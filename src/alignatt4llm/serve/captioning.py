@@ -11,7 +11,7 @@ from alignatt4llm.outputs.sinks.each import EachTarget
 from alignatt4llm.outputs.sinks.output import CaptionSinks
 from alignatt4llm.outputs.sinks.table import Destination
 from alignatt4llm.outputs.style import Style
-from alignatt4llm.serve.journal import remove_older
+from alignatt4llm.serve.journals.folder import remove_older
 from alignatt4llm.text.languages import LANGUAGES, Language, Pair
 
 _PATIENCE = Patience(whole=15.0)

@@ -8,7 +8,7 @@ from starlette.responses import Response, StreamingResponse
 
 from alignatt4llm.events import Source
 from alignatt4llm.serve.broadcast import Broadcast
-from alignatt4llm.serve.errors import Busy
+from alignatt4llm.serve.errors import Busy, Unkept
 from alignatt4llm.serve.pages import page
 from alignatt4llm.serve.registry import Registry
 from alignatt4llm.serve.transcripts import asked
@@ -19,6 +19,8 @@ _BACK = 5000
 """Milliseconds after which a viewer whose feed ended asks again: its session may be resumed."""
 _ALIVE = 15.0
 """Seconds after which a comment shows proxies and viewers that the feed is alive."""
+_LINGER = 3.0
+"""Seconds after which a feed ends to which nobody here adds anything, nor another server."""
 
 
 class Captions:
@@ -53,6 +55,7 @@ class Captions:
         try:
             with broadcast.listener(seq, trace=False) as listener:
                 yield f"retry: {_BACK}\n\n"
+                waited = False
                 while True:
                     running = self._registry.is_running(broadcast)
                     sent = False
@@ -60,13 +63,21 @@ class Captions:
                         if frame := _frame(line, to):
                             sent = True
                             yield frame
-                    if not running or self._registry.closing:
+                    if not (running or self._goes_on(broadcast, sent or not waited)):
+                        return
+                    if self._registry.closing:
                         return
                     if not sent:
                         yield ": alive\n\n"
-                    await listener.wait(_ALIVE)
+                    waited = await listener.wait(_ALIVE if running else _LINGER)
+        except Unkept:
+            return  # the viewer asks again
         finally:
             self._viewers -= 1
+
+    def _goes_on(self, broadcast: Broadcast, moving: bool) -> bool:
+        """Whether another server may be adding to what does not run here."""
+        return moving and self._registry.is_current(broadcast) and not broadcast.journal.ended
 
 
 def _seen(request: Request, last: int) -> int:

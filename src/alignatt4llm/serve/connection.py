@@ -33,7 +33,8 @@ from alignatt4llm.serve.messages import (
     State,
     parse,
 )
-from alignatt4llm.serve.registry import Ended, Registry
+from alignatt4llm.serve.registry import Registry
+from alignatt4llm.serve.resuming import Ended
 from alignatt4llm.serve.sessions import BYTES_PER_SECOND, LiveSession
 from alignatt4llm.serve.tasks import first
 

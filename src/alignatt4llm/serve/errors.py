@@ -14,8 +14,9 @@ ServeError
     ├── WrongVersion      a session of another version of the protocol
     ├── Unsupported       no head set for this pair
     ├── Busy              every place is taken
+    ├── Unkept            what is said cannot be kept now; resume in a moment
     ├── Draining          the server is being stopped; resume when it is back
-    ├── Replaced          another connection has taken the session over
+    ├── Replaced          another connection, or server, has taken the session over
     ├── Idle              no audio for too long; the session was ended
     ├── TooLong           the session is as long as sessions may be; it was ended
     ├── TooManyErrors     one bad message after another
@@ -144,6 +145,24 @@ class Busy(Farewell):
     status = 503
 
 
+class Unkept(Farewell):
+    """What is said cannot be kept now: the store is away, or full.
+
+    Parameters
+    ----------
+    reason
+        Why, in a few words.
+    """
+
+    code = "unkept"
+    close = 1013
+    status = 503
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"What is said cannot be kept now ({reason}); connect again in a moment.")
+        self.reason = reason
+
+
 class Draining(Farewell):
     """The server is being stopped."""
 
@@ -153,7 +172,7 @@ class Draining(Farewell):
 
 
 class Replaced(Farewell):
-    """Another connection has taken the session over."""
+    """Another connection, or another server, has taken the session over."""
 
     code = "replaced"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from alignatt4llm.events import Close, Commit, Source
 from alignatt4llm.outputs.lines import joins, parts
-from alignatt4llm.serve.journal import Journal
+from alignatt4llm.serve.journals.journal import Journal
 from alignatt4llm.text.languages import Language
 from alignatt4llm.text.printable import json_line
 

@@ -6,12 +6,9 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from weakref import WeakValueDictionary
 
-from alignatt4llm.audio.samples import SAMPLE_RATE
 from alignatt4llm.events import Notice
 from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.serve.broadcast import Broadcast
@@ -24,11 +21,13 @@ from alignatt4llm.serve.errors import (
     Farewell,
     Idle,
     Refused,
-    TooLong,
+    Unkept,
     Unsupported,
-    WrongVersion,
 )
-from alignatt4llm.serve.keys import check_key, digest
+from alignatt4llm.serve.journals.shelf import Shelf
+from alignatt4llm.serve.journals.stores import store_at
+from alignatt4llm.serve.keeping import keep
+from alignatt4llm.serve.keys import digest
 from alignatt4llm.serve.lifecycle import State
 from alignatt4llm.serve.limits import Limits
 from alignatt4llm.serve.messages import (
@@ -42,8 +41,9 @@ from alignatt4llm.serve.messages import (
 )
 from alignatt4llm.serve.metrics import Metrics
 from alignatt4llm.serve.pasts import Pasts
-from alignatt4llm.serve.sessions import BYTES_PER_SECOND, LiveSession
-from alignatt4llm.serve.shelf import Shelf
+from alignatt4llm.serve.readings import Readings
+from alignatt4llm.serve.resuming import Ended, check_wish, start_of
+from alignatt4llm.serve.sessions import LiveSession
 from alignatt4llm.serve.steps import Steps
 from alignatt4llm.settings.fitting import as_known, crowded
 from alignatt4llm.settings.latency import LATENCIES
@@ -52,15 +52,6 @@ from alignatt4llm.text.languages import Pair
 _CLEANING = 3600.0
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """A session that is over and only to be read."""
-
-    broadcast: Broadcast
-    header: dict[str, Any]
-    codes: tuple[str, ...]
 
 
 class Registry:
@@ -74,8 +65,8 @@ class Registry:
         Opens sessions; it calibrates no head set from now on.
     limits
         How many, how long.
-    folder
-        Where journals are kept.
+    transcripts
+        Where journals are kept: a folder, or the address of a Redis database.
     metrics
         Counts.
     defaults
@@ -99,7 +90,7 @@ class Registry:
         self,
         interpreter: Interpreter,
         limits: Limits,
-        folder: Path,
+        transcripts: Path | str,
         metrics: Metrics,
         defaults: Defaults = Defaults(),
         captioning: Captioning | None = None,
@@ -114,9 +105,9 @@ class Registry:
         self.stuck = asyncio.Event()
         self.steps = Steps()
         self._captioning = captioning or Captioning()
-        self._shelf = Shelf(folder)
+        self._shelf = Shelf(store_at(transcripts, limits.keep))
         self._sessions: dict[str, LiveSession] = {}
-        self._read: WeakValueDictionary[str, Broadcast] = WeakValueDictionary()
+        self._readings = Readings(self._shelf, self.is_running)
         self._others = 0
         self._cleaned = -_CLEANING
 
@@ -240,44 +231,25 @@ class Registry:
         """
         running = self._running(wish.session)
         header = running.header if running else await self._shelf.header(wish.session)
-        check_key(header, wish.key)
-        if wish.version != header["version"]:
-            begun = f"This session was begun with version {header['version']} of the protocol"
-            raise WrongVersion(f"{begun}; resume it with that.")
-        if header["audio"] == "s16le" and wish.position > self.limits.session * BYTES_PER_SECOND:
-            raise TooLong("'position' lies beyond the longest session.")
-        if found := self._running(wish.session):
+        check_wish(header, wish, self.limits)
+        if found := await self._ours(wish.session):
             return found
         async with self._shelf.turn:
-            if found := self._running(wish.session):  # somebody else has just resumed it
+            if found := await self._ours(wish.session):  # somebody else has just resumed it
                 return found
-            journal, past = await self._shelf.past(wish.session)
-            if past.ended:
-                return Ended(Broadcast(journal), header, tuple(past.targets))
-            return self._go_on(Broadcast(journal), past, wish)
+            return await self._take_over(wish)
 
     async def broadcast(self, session: str) -> Broadcast:
         """Return what a session says or has said, for reading only."""
-        if found := self._known(session):
-            return found
-        async with self._shelf.turn:
-            if found := self._known(session):  # somebody else has just read it
-                return found
-            broadcast = Broadcast(await self._shelf.journal(session))
-            return self._read.setdefault(session, broadcast)
+        return await self._readings.get(session)
 
     async def check(self, session: str) -> None:
         """Raise UnknownSession if there is none under this name."""
-        if self._known(session) is None:
-            await self._shelf.header(session)
+        await self._readings.check(session)
 
     def is_current(self, broadcast: Broadcast) -> bool:
         """Whether a broadcast is still the one of its session, running or not."""
-        return self._known(broadcast.journal.header["session"]) is broadcast
-
-    def _known(self, session: str) -> Broadcast | None:
-        """Return what somebody is reading or writing; a resumed session has a new one."""
-        return self._read.get(session)
+        return self._readings.is_current(broadcast)
 
     def is_running(self, broadcast: Broadcast) -> bool:
         """Whether more can come from a broadcast; a session resumed from disk has a new one."""
@@ -294,7 +266,12 @@ class Registry:
             session.life.go(client)
 
     async def watch(self) -> None:
-        """Look after the sessions until cancelled."""
+        """Look after the sessions, and follow those of other servers, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for work in (self._look_after(), keep(self._sessions.values), self._readings.follow()):
+                group.create_task(work)
+
+    async def _look_after(self) -> None:
         limits = self.limits
         while True:
             try:
@@ -311,7 +288,7 @@ class Registry:
         for session in list(self._sessions.values()):
             session.check_length()
             if session.life.overdue(self.limits):
-                session.finish(self._farewell(session))
+                session.leave(self._farewell(session))
         states = [session.life.state for session in self._sessions.values()]
         self.metrics.sessions.labels("gone").set(states.count(State.WAITING))
         self.metrics.sessions.labels("connected").set(states.count(State.ATTACHED))
@@ -320,7 +297,7 @@ class Registry:
         """Delete old transcripts, and captions that were not delivered, once in a while."""
         if now - self._cleaned > _CLEANING:
             self._cleaned = now
-            await self._shelf.tidy(self.limits.keep)
+            await self._shelf.tidy()
             await asyncio.to_thread(self._captioning.tidy, self.limits.keep)
 
     def give_up(self) -> None:
@@ -348,16 +325,33 @@ class Registry:
         found = self._sessions.get(session)
         return None if found is None or found.over else found
 
-    def _go_on(self, broadcast: Broadcast, past: Pasts, wish: Resume) -> LiveSession:
-        """Continue a session from disk where its client can."""
-        header = broadcast.journal.header
-        for to in past.open:
-            self.directions.require(Pair.parse(f"{header['from']}-{to}"))
-        raw = header["audio"] == "s16le"
-        start = max(past.settled, (wish.position + 1) // 2) if raw else past.settled
-        if start > self.limits.session * SAMPLE_RATE:
-            raise TooLong("This session is longer than sessions may be.")
-        return self._open(broadcast, past, start)
+    async def _ours(self, session: str) -> LiveSession | None:
+        """Return a session that runs here, unless another server has taken it over.
+
+        Raises
+        ------
+        Unkept
+            If that cannot be known now.
+        """
+        if found := self._running(session):
+            await asyncio.to_thread(found.keep)
+            if trouble := found.broadcast.journal.trouble:
+                raise Unkept(trouble)
+        return self._running(session)
+
+    async def _take_over(self, wish: Resume) -> LiveSession | Ended:
+        """Continue a session from its journal where its client can, whoever wrote that before."""
+        journal, past = await self._shelf.past(wish.session)
+        if not past.ended:
+            start_of(journal.header, past, wish, self.limits)
+            for to in past.open:
+                self.directions.require(Pair.parse(f"{journal.header['from']}-{to}"))
+            with self.place(len(past.open)):
+                await asyncio.to_thread(journal.take)
+        broadcast = Broadcast(journal)
+        if past.ended:
+            return Ended(broadcast, journal.header, tuple(past.targets))
+        return self._open(broadcast, past, start_of(journal.header, past, wish, self.limits))
 
     def _open(self, broadcast: Broadcast, past: Pasts, start: int) -> LiveSession:
         """Begin a session in a place of its own; nothing is awaited between the two."""
@@ -380,7 +374,7 @@ class Registry:
 
         session.start(over)
         self._sessions[session.id] = session
-        self._read[session.id] = broadcast
+        self._readings.put(session.id, broadcast)
         return session
 
     def _forget(self, session: LiveSession) -> None:

@@ -36,8 +36,8 @@ class Settings:
 
     Attributes
     ----------
-    folder
-        Where transcripts are kept.
+    transcripts
+        Where transcripts are kept: a folder, or the address of a Redis database.
     host, port
         Where it listens; beyond loopback only with a token. Port 0 takes a free one.
     token
@@ -54,7 +54,7 @@ class Settings:
         Where captions go.
     """
 
-    folder: Path
+    transcripts: Path | str
     host: str = "127.0.0.1"
     port: int = 8765
     token: str | None = None
@@ -117,7 +117,7 @@ class Server(uvicorn.Server):
         origins = Origins(settings.origins, guarded=bool(settings.token))
         app = create_app(
             interpreter,
-            settings.folder,
+            settings.transcripts,
             settings.limits,
             settings.token,
             origins,

@@ -4,29 +4,26 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from threading import Thread
 from typing import Any
 
 from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.delays import peak_memory_mb
 from alignatt4llm.errors import AlignattError
-from alignatt4llm.events import (
-    JOINED,
-    Close,
-    Commit,
-    End,
-    Event,
-    Notice,
-    Source,
-    TargetState,
-)
+from alignatt4llm.events import Close, Commit, End, Event, Notice, Source, TargetState
 from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.schedule.feeder import Feeder, run
 from alignatt4llm.schedule.watch import Watch
 from alignatt4llm.serve.broadcast import Broadcast
 from alignatt4llm.serve.captioning import Captioning
-from alignatt4llm.serve.errors import BadAudio, EngineFailed, Farewell, Refused, TooLong
+from alignatt4llm.serve.errors import (
+    BadAudio,
+    EngineFailed,
+    Farewell,
+    Refused,
+    TooLong,
+    Unkept,
+)
 from alignatt4llm.serve.incoming import Container, Incoming, Raw
 from alignatt4llm.serve.lifecycle import Life, State
 from alignatt4llm.serve.limits import Limits
@@ -36,6 +33,7 @@ from alignatt4llm.serve.pipe import Pipe
 from alignatt4llm.serve.spoken import Spoken
 from alignatt4llm.serve.steps import Busy, Steps, Watched
 from alignatt4llm.serve.targets import Targets
+from alignatt4llm.serve.telling import Telling
 from alignatt4llm.session import Session
 from alignatt4llm.settings.latency import LATENCIES
 from alignatt4llm.stream import Stream
@@ -102,13 +100,13 @@ class LiveSession:
         self._past = past
         self._start = self._taken = self._heard = start
         self._spoken = Spoken(broadcast.journal, past.words, start)
-        self._catching_up = past.behind  # what these begin with was heard long before
         self._limits = limits
         self._metrics = metrics
         self._steps = steps
         name = f"{self.id}-{start}" if start else self.id  # numbers begin anew
         began = time.time() - start / SAMPLE_RATE
         self._captions = (captioning or Captioning()).stream(name, self._source, began)
+        self._telling = Telling(broadcast, self._captions, self._alone, past.behind)
         self._pipe = Pipe(int(limits.backlog * BYTES_PER_SECOND))
         self._busy, self._counted = Busy(), 0.0
         self._timeline: Watched | None = None
@@ -176,6 +174,17 @@ class LiveSession:
             return 0
         return (position + 1) // 2 * 2 - self.received
 
+    def keep(self) -> None:
+        """See to what waits to be written; be over if another server goes on with the session."""
+        self._telling.keep()
+        if problem := self.broadcast.journal.problem:
+            self.stop(problem)
+
+    def leave(self, why: Farewell | None = None) -> None:
+        """Finish, since the client is gone or silent; but while it could not come back, suspend."""
+        trouble = self.broadcast.journal.trouble
+        self.suspend(Unkept(trouble)) if trouble else self.finish(why)
+
     def check_length(self) -> None:
         """End the session if it has become too long."""
         if self._heard > self._limits.session * SAMPLE_RATE:
@@ -228,11 +237,14 @@ class LiveSession:
         try:
             with closing(self._open()) as stream:
                 self._translate(stream)
+            self.broadcast.journal.settle(self._limits.resume)
             problem = None
         except Abandoned:
             log.warning("session %s was over before its engine came back", self.id)
         except BadAudio as bad:  # unless its container was cut because the server is stopped
             problem = None if self.life.state is State.PAUSING else bad
+        except Farewell as farewell:
+            problem = farewell
         except Exception as failure:
             log.exception("session %s failed", self.id)
             problem = EngineFailed(f"The session ended with an error. {_reason(failure)}")
@@ -330,8 +342,10 @@ class LiveSession:
                     self._part(event.to, event.audio_s)
                 return
             self._note(event)
-            self._say(event)
+            self._telling.say(event)
         self._metrics.count(event)
+        if problem := self.broadcast.journal.problem:
+            raise problem
 
     def _part(self, to: str, clock: float) -> None:
         """Note that a language has ended; the session ends with the last of them."""
@@ -345,34 +359,14 @@ class LiveSession:
         clock = self._heard / SAMPLE_RATE
         with self.life.lock:
             if not self.over:
-                self._say(Notice("unopened", said, clock))
+                self._telling.say(Notice("unopened", said, clock))
                 self._part(to, clock)
 
     def _tell(self, turn: TargetState) -> None:
         """Publish what happens to a target."""
         if not self.over:
             self._note(turn)
-            self._say(turn)
-
-    def _say(self, event: Event) -> None:
-        """Publish an event as clients of its version know it, and hand captions on."""
-        self._captions.write(event)
-        if self._alone and isinstance(event, Source):
-            event = replace(event, to="", first=0)
-        elif self._alone and not isinstance(event, Notice | TargetState):
-            event = replace(event, to="")
-        unknown = self._alone and isinstance(event, TargetState)
-        if not (unknown or self._repeats(event)):
-            self.broadcast.publish(event)
-
-    def _repeats(self, event: Event) -> bool:
-        """Whether it only tells, at length, what a target that catches up begins with."""
-        if isinstance(event, TargetState) and event.state == JOINED and event.from_start:
-            self._catching_up.add(event.to)
-        elif isinstance(event, Source) and event.to in self._catching_up:
-            self._catching_up.remove(event.to)
-            return True
-        return False
+            self._telling.say(turn)
 
     def _changed(self) -> None:
         if self._timeline:

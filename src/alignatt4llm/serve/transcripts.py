@@ -10,7 +10,7 @@ from alignatt4llm.outputs.only import Only
 from alignatt4llm.outputs.style import Style
 from alignatt4llm.outputs.table import OUTPUTS, OutputKind
 from alignatt4llm.serve.errors import UnknownFile
-from alignatt4llm.serve.journal import Journal, events_of
+from alignatt4llm.serve.journals.journal import Journal, events_of
 from alignatt4llm.serve.messages import language_of
 from alignatt4llm.serve.once import Once
 from alignatt4llm.serve.registry import Registry

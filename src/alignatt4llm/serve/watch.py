@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from alignatt4llm.serve.access import LINKED
 from alignatt4llm.serve.broadcast import Broadcast
-from alignatt4llm.serve.errors import Busy, UnknownFile, UnknownSession
+from alignatt4llm.serve.errors import Busy, Unkept, UnknownFile, UnknownSession
 from alignatt4llm.serve.failures import Failures
 from alignatt4llm.serve.feed import Feed, Place
 from alignatt4llm.serve.frames import frame
@@ -112,6 +112,11 @@ class Watch:
             return _Held(held.pop_all(), self._stream(feed, place), headers)
 
     async def _stream(self, feed: Feed, place: Place) -> AsyncIterator[bytes]:
+        with suppress(Unkept):  # the listener asks again
+            async for data in self._news(feed, place):
+                yield data
+
+    async def _news(self, feed: Feed, place: Place) -> AsyncIterator[bytes]:
         clock, broadcast = asyncio.get_running_loop().time, feed.broadcast
         yield f"retry: {random.randint(*_BACK)}\n\n".encode()
         while True:
