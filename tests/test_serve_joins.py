@@ -62,9 +62,9 @@ class Kept:
         publish, self.broadcast.publish = self.broadcast.publish, self._publish
         self._pass_on = publish
 
-    def _publish(self, event):
+    def _publish(self, event, *then):
         self.published.append(event)
-        self._pass_on(event)
+        self._pass_on(event, *then)
 
     def add(self, to, begins):
         self.live.targets.codes.append(to)

@@ -23,6 +23,7 @@ from alignatt4llm.events import (
 from alignatt4llm.outputs.only import Only
 from alignatt4llm.serve.audience import Audience
 from alignatt4llm.serve.journals.journal import Journal
+from alignatt4llm.text.languages import LANGUAGES
 
 
 class Broadcast:
@@ -67,6 +68,9 @@ class Broadcast:
                 event = replace(event, units=(), delays=(), elapsed=())
             self._put_off(event, 1)
             self.journal.append(event, lambda: self._said(event, then))
+            if isinstance(event, Commit) and self.journal.waiting:
+                self._show(Preview("", event.utterance, "unkept", event.to))
+                self.wake()
             return
         if isinstance(event, Notice):
             with self._lock:
@@ -105,8 +109,9 @@ class Broadcast:
 
     def _show(self, event: Source | Preview | Trace) -> None:
         """Replace the newest of its kind."""
-        if isinstance(event, Preview) and (before := self._unwritten.get(event.to)):
-            event = replace(event, text=before + event.text)
+        if isinstance(event, Preview) and (before := self._unwritten.get(event.to, "").strip()):
+            target = LANGUAGES[event.to] if event.to else self.journal.targets[0]
+            event = replace(event, text=f"{before}{target.separator}{event.text}".rstrip())
         with self._lock:
             self._version += 1
             whose = "" if isinstance(event, Source) else event.to

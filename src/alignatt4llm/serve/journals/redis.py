@@ -5,10 +5,13 @@ and 1, 2, … So Redis itself takes no event twice, and finds each by its number
 """
 
 import os
+import re
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from redis import ConnectionError as NoConnection
 from redis import Redis, RedisError
@@ -29,11 +32,14 @@ from alignatt4llm.serve.journals.records import (
 PASSWORD = "ALIGNATT_REDIS_PASSWORD"
 """The environment variable with the password, unless the address has one."""
 _AT_ONCE = 512
-"""Lines read at once."""
+"""Lines read at once, and lines kept at hand: a Redis that was killed may have lost the last."""
 _PATIENCE = 1.0
 """Seconds in which Redis must answer."""
 _REST = 0.2
 """Seconds after a failure in which nobody asks again."""
+
+_Id = tuple[int, int]
+_Line = tuple[_Id, str]
 
 _CREATE = """
 redis.call('HSETNX', KEYS[1], 'header', ARGV[1])
@@ -46,6 +52,11 @@ if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 return redis.call('HINCRBY', KEYS[1], 'epoch', 1)
 """
 
+_RESTORE = """
+redis.call('HSETNX', KEYS[1], 'header', ARGV[1])
+redis.call('HSETNX', KEYS[1], 'epoch', ARGV[2])
+"""
+
 _WRITE = """
 local function before(one, other)
   local a, b = one:match('(%d+)-(%d+)')
@@ -54,11 +65,10 @@ local function before(one, other)
   return a < c or (a == c and b < d)
 end
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
-if not epoch then return 'lost' end
-if epoch ~= ARGV[1] then return 'replaced' end
+if epoch and epoch ~= ARGV[1] then return 'replaced' end
 local newest = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
 local last = newest and newest[1] or '0-0'
-if before(last, ARGV[2]) then return 'lost' end
+if not epoch or before(last, ARGV[2]) then return last end
 for i = 4, #ARGV, 2 do
   if before(last, ARGV[i]) then
     redis.call('XADD', KEYS[2], ARGV[i], 'line', ARGV[i + 1])
@@ -97,7 +107,7 @@ class RedisStore:
         known = self._redis.connection_pool.connection_kwargs
         self._name = f"redis://{known.get('host')}:{known.get('port')}/{known.get('db') or 0}"
         self._scripts = {
-            text: self._redis.register_script(text) for text in (_CREATE, _TAKE, _WRITE)
+            text: self._redis.register_script(text) for text in (_CREATE, _TAKE, _RESTORE, _WRITE)
         }
         self._rests, self._reason = 0.0, ""
 
@@ -178,14 +188,18 @@ class RedisLog:
     ) -> None:
         self.header = header
         self._store, self._session, self._epoch = store, session, epoch
-        self._at = 0, 0
+        self._known = deque([((0, 0), "")], maxlen=_AT_ONCE)
+
+    @property
+    def _at(self) -> _Id:
+        """The id of the last line that is known."""
+        return self._known[-1][0]
 
     def more(self) -> Iterator[str]:
         """Yield lines; see `Log`."""
         while found := self._store.read(self._session, _id(self._at)):
             for name, fields in found:
-                number, place = name.split("-")
-                self._at = int(number), int(place)
+                self._known.append((_read(name), fields["line"]))
                 yield fields["line"]
 
     def since(self, seq: int, most: int) -> list[str]:
@@ -207,18 +221,29 @@ class RedisLog:
 
     def write(self, lines: Sequence[str]) -> None:
         """Write lines; see `Log`."""
-        at = self._at
-        new: list[str] = []
+        at, new = self._at, list[_Line]()
         for line in lines:
             at = (at[0] + 1, 0) if is_event(line) else (at[0], at[1] + 1)
-            new += [_id(at), line]
-        known = self._epoch, _id(self._at), self._store.keep
-        answer = self._store.call(_WRITE, self._session, *known, *new)
+            new.append((at, line))
+        if last := self._write(self._at, new):
+            self._repair(_read(last), new)
+        self._known += new
+
+    def _write(self, after: _Id, lines: Sequence[_Line]) -> str:
+        """Write lines behind others; where those are not there, return the last that is."""
+        values = [value for at, line in lines for value in (_id(at), line)]
+        known = self._epoch, _id(after), self._store.keep
+        answer = str(self._store.call(_WRITE, self._session, *known, *values))
         if answer == "replaced":
             raise Replaced("Another server goes on with this session.")
-        if answer == "lost":
+        return "" if answer == "kept" else answer
+
+    def _repair(self, last: _Id, new: Sequence[_Line]) -> None:
+        """Write again what Redis has lost behind a line, if all of it is at hand."""
+        self._store.call(_RESTORE, self._session, header_line(self.header), self._epoch)
+        lost = [(at, line) for at, line in self._known if at > last]
+        if last < self._known[0][0] or self._write(last, [*lost, *new]):
             raise UnknownSession("What was said in this session is lost; begin a new one.")
-        self._at = at
 
     def close(self) -> None:
         """Do nothing: there is nothing to be closed."""
@@ -226,9 +251,12 @@ class RedisLog:
 
 def _client(address: str) -> "Redis":
     """Return a client; it connects when it is first used."""
+    scheme, _, rest = address.partition("://")
     try:
-        return Redis.from_url(
-            address,
+        if not re.fullmatch(r"[0-9]*", urlsplit(address).path.strip("/")):
+            raise ValueError("the database is no number")
+        client = Redis.from_url(
+            f"{scheme.lower()}://{rest}",
             password=os.environ.get(PASSWORD) or None,
             decode_responses=True,
             socket_timeout=_PATIENCE,
@@ -236,11 +264,13 @@ def _client(address: str) -> "Redis":
             # a connection that a restart has cut is made anew
             retry=Retry(NoBackoff(), 1, supported_errors=(NoConnection,)),
         )
+        client.connection_pool.make_connection()  # tells what is wrong with its options
     except (ValueError, TypeError) as problem:
         raise UsageError(
             "--transcripts takes a folder, or an address such as redis://host:6379/0 or "
             f"rediss://host:6379/0; this is none ({problem})."
         ) from problem
+    return client
 
 
 def _keys(session: str) -> tuple[str, str]:
@@ -248,5 +278,10 @@ def _keys(session: str) -> tuple[str, str]:
     return key, f"{key}:lines"
 
 
-def _id(at: tuple[int, int]) -> str:
+def _id(at: _Id) -> str:
     return f"{at[0]}-{at[1]}"
+
+
+def _read(name: str) -> _Id:
+    number, place = name.split("-")
+    return int(number), int(place)
