@@ -19,6 +19,7 @@ from alignatt4llm.events import Commit, SourceWord
 from alignatt4llm.serve.errors import Replaced, Unkept, UnknownSession
 from alignatt4llm.serve.journals import journal as journals
 from alignatt4llm.serve.journals.journal import Journal, events_of
+from alignatt4llm.serve.lifecycle import State
 from alignatt4llm.serve.past import Settled
 from alignatt4llm.serve.pasts import Pasts
 
@@ -287,6 +288,26 @@ def test_a_client_that_goes_to_and_fro_misses_nothing_and_hears_nothing_twice(tw
     assert run(talk()) == EVERYTHING
 
 
+def test_a_client_that_comes_straight_back_is_not_given_what_another_server_took(two):
+    async def talk():
+        client = await Client(two[0]).open()
+        await client.play(speech(), upto=150_000)
+        for _ in range(3):  # all that was sent is said, so that nothing is written meanwhile
+            await client.until("status")
+        await at(client, two[1]).resume()
+        await client.play(speech(), upto=200_000)
+        for _ in range(2):
+            await client.until("status")
+        stale = two[0].registry._sessions.get(client.hello["session"])
+        await at(client, two[0]).resume()
+        assert two[0].registry._sessions[client.hello["session"]] is not stale
+        await client.play(speech())
+        return await client.finish()
+
+    with patch("alignatt4llm.serve.keeping._SELDOM", 3600.0):
+        assert run(talk()) == EVERYTHING
+
+
 def test_an_ended_session_is_told_at_the_other_server(two):
     async def talk():
         client = await Client(two[0]).open()
@@ -471,6 +492,29 @@ def test_what_could_not_be_kept_is_said_again_when_the_client_resumes(place, mon
         return await client.finish()
 
     with serving(place.address, **limits) as server:
+        assert run(talk()) == EVERYTHING
+
+
+def test_a_session_whose_client_could_not_come_back_is_not_ended(place):
+    async def talk():
+        client = await Client(server).open()
+        await client.play(speech(), upto=100_000)
+        await client.until("commit")
+        place.fail()
+        await client.play(speech(), upto=150_000)
+        await until_notice(client, "unkept")
+        client.socket.transport.abort()
+        [session] = server.registry._sessions.values()
+        while session.life.state in (State.WAITING, State.ATTACHED):
+            await asyncio.sleep(0.02)
+        place.mend()
+        while server.registry._sessions:
+            await asyncio.sleep(0.02)
+        await client.resume()
+        await client.play(speech())
+        return await client.finish()
+
+    with serving(place.address, resume=3.0) as server:
         assert run(talk()) == EVERYTHING
 
 

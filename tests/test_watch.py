@@ -351,7 +351,7 @@ def test_one_session_leaves_places_for_the_listeners_of_others(tmp_path, places,
             for port in held:
                 port.close()
             for client in clients:
-                broadcast = server.registry._read[client.hello["session"]]
+                broadcast = server.registry._readings._known[client.hello["session"]]
                 while broadcast.audience.told(0)["listeners"]:
                     threading.Event().wait(0.01)
 

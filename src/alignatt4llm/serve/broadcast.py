@@ -25,6 +25,9 @@ from alignatt4llm.serve.audience import Audience
 from alignatt4llm.serve.journals.journal import Journal
 from alignatt4llm.text.languages import LANGUAGES
 
+_SHOWN = 2000
+"""Characters of what is not written yet that are shown as held at most, the newest."""
+
 
 class Broadcast:
     """The journal, the notices, and the newest of the events that may be forgotten.
@@ -111,7 +114,8 @@ class Broadcast:
         """Replace the newest of its kind."""
         if isinstance(event, Preview) and (before := self._unwritten.get(event.to, "").strip()):
             target = LANGUAGES[event.to] if event.to else self.journal.targets[0]
-            event = replace(event, text=f"{before}{target.separator}{event.text}".rstrip())
+            text = f"{before[-_SHOWN:]}{target.separator}{event.text}".rstrip()
+            event = replace(event, text=text)
         with self._lock:
             self._version += 1
             whose = "" if isinstance(event, Source) else event.to

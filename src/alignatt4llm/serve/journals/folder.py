@@ -119,7 +119,7 @@ class FileLog:
     def close(self) -> None:
         """End writing."""
         if self._writer is not None:
-            os.close(self._writer)
+            self._parting()
             self._writer = None
 
     @contextmanager
@@ -130,9 +130,10 @@ class FileLog:
 
     def _own(self) -> None:
         try:
-            self._writer = self._writer or os.open(self.path, os.O_WRONLY | os.O_APPEND)
+            self._writer = os.open(self.path, os.O_WRONLY | os.O_APPEND)
         except FileNotFoundError:
             raise missing() from None
+        self._parting = weakref.finalize(self, os.close, self._writer)
 
     def _added(self) -> bytes:
         """Return what stands behind our last line: at most one that could not be written whole."""
