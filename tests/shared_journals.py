@@ -393,6 +393,26 @@ def test_a_transcript_is_the_same_at_every_server_and_grows(two):
     assert " ".join(after.split()) == EVERYTHING
 
 
+def test_whoever_asks_is_told_what_is_written_by_then(two):
+    one, other = two
+
+    async def asked(session):
+        work = other.registry.broadcast(session)
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, other.loop))
+
+    async def talk():
+        client = await Client(one).open()
+        await client.play(speech(), upto=150_000)
+        await client.until("commit")
+        first = await asked(client.hello["session"])
+        await client.play(speech())
+        await client.finish()
+        second = await asked(client.hello["session"])
+        assert second is first and (second.journal.last, second.journal.ended) == (client.seq, True)
+
+    run(talk())
+
+
 # Faults
 
 

@@ -225,7 +225,7 @@ def test_five_listeners_of_three_languages_end_with_what_the_journal_holds(
         "audio": "s16le",
     }
     broadcast = Broadcast(created(tmp_path / "three-languages-at-once.jsonl", header))
-    server.registry._read["three-languages-at-once"] = broadcast
+    server.registry._readings.put("three-languages-at-once", broadcast)
     link = f"http://127.0.0.1:{server.port}/watch/three-languages-at-once"
     pages = [opened(f"{link}?to={code}", 390, 700) for code in ("de", "ar", "ko", "de", "ar")]
     for page in pages:

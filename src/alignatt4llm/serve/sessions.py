@@ -237,7 +237,7 @@ class LiveSession:
         try:
             with closing(self._open()) as stream:
                 self._translate(stream)
-            self.broadcast.journal.settle(self._limits.resume)
+            self.broadcast.journal.settle(self._patience)
             problem = None
         except Abandoned:
             log.warning("session %s was over before its engine came back", self.id)
@@ -251,6 +251,12 @@ class LiveSession:
         finally:
             self.targets.close()
             self.stop(problem)
+
+    @property
+    def _patience(self) -> float:
+        """Seconds in which all that was said must be kept at the end."""
+        pausing = self.life.state is State.PAUSING  # then its client can have it said again
+        return self._limits.drain / 2 if pausing else self._limits.resume
 
     def _open(self) -> Stream:
         with self._steps.step():

@@ -206,7 +206,7 @@ class Journal:
             self.ended = True
 
     def _put(self, line: str, then: Callable[[], None]) -> None:
-        if self.problem:
+        if self.problem or not self._owned:
             return
         if len(self._waiting) >= MOST_WAITING:
             self.problem = Unkept(self.trouble)
