@@ -288,6 +288,27 @@ def test_a_client_that_goes_to_and_fro_misses_nothing_and_hears_nothing_twice(tw
     assert run(talk()) == EVERYTHING
 
 
+@pytest.mark.parametrize("languages", [["de", "it"], ["it", "zh", "de"]])
+def test_all_languages_of_a_session_go_on_at_another_server(two, languages):
+    def texts_of(client):
+        commits = [event for event in client.events if event["type"] == "commit"]
+        said_in = {to: "".join(e["text"] for e in commits if e["to"] == to) for to in languages}
+        return {to: "".join(text.split()) for to, text in said_in.items()}
+
+    async def talk(moves):
+        client = await Client(two[0]).open(version=2, to=languages)
+        for number in range(moves):
+            await client.play(speech(), upto=70_000 * (number + 1))
+            await client.until("commit")
+            await at(client, two[(number + 1) % 2]).resume(version=2)
+        await client.play(speech())
+        await client.finish()
+        return texts_of(client)
+
+    undisturbed = run(talk(0))
+    assert run(talk(3)) == undisturbed and all(undisturbed.values())
+
+
 def test_a_client_that_comes_straight_back_is_not_given_what_another_server_took(two):
     async def talk():
         client = await Client(two[0]).open()
