@@ -23,7 +23,8 @@ from urllib.request import urlopen
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from alignatt4llm.events import Close, Commit, End
-from alignatt4llm.serve.journal import Journal
+from alignatt4llm.serve.journals.folder import FileLog
+from alignatt4llm.serve.journals.journal import Journal
 
 PICTURES = Path(__file__).parent.parent / "docs" / "images"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -172,7 +173,8 @@ def written(folder: Path) -> str:
     """Write down a session that is over and return its name."""
     name = "written-by-hand-ar"
     header = {"session": name, "pair": "en-ar", "from": "en", "to": ["ar"]}
-    journal = Journal.create(folder / f"{name}.jsonl", {**header, "audio": "s16le", "version": 1})
+    log = FileLog.create(folder / f"{name}.jsonl", {**header, "audio": "s16le", "version": 1})
+    journal = Journal(log, owned=True)
     for number, (target, source) in enumerate(ARABIC):
         text = target if number == 0 else f" {target}"
         times = (number, number + 1.0, number + 1.0)
