@@ -80,14 +80,39 @@ def test_every_combination_has_a_folder_and_offline_only_one(data):
         for system in (
             "alignatt.low",
             "alignatt.high",
-            "wait-k-3.low",
-            "wait-k-3.high",
+            "wait-k-3.low.own",
+            "wait-k-3.high.own",
             "offline.low",
         )
     ]
     offline = found[4].manifest
     assert offline["latency"] is None
     assert "settings" not in offline
+
+
+def test_rivals_with_closings_of_their_own_and_lent_those_of_the_heads(data):
+    options = ["--policy", "alignatt", "wait-k:3", "pause-wait-k:2", "offline"]
+    found = planned(data, "--pair", "en-de", *options, "--closings", "own", "heads")
+    assert names(found) == [
+        "runs/en-de.alignatt.medium",
+        "runs/en-de.wait-k-3.medium.own",
+        "runs/en-de.wait-k-3.medium.heads",
+        "runs/en-de.pause-wait-k-2.medium",
+        "runs/en-de.offline.medium",
+    ]
+    told = [(plan.manifest["closings"], plan.manifest.get("settings")) for plan in found]
+    assert [name for name, _ in told] == ["own", "own", "heads", "own", None]
+    unread = [settings["session"]["unread"] for _, settings in told[:4]]
+    assert unread == [3, None, 3, None]
+    assert told[3][1]["session"]["source"]["gap"] == 0.5
+
+
+def test_a_setting_wins_over_the_closings(data):
+    changes = ["--set", "unread=5", "gap=0.8", "stops=true"]
+    [plan] = planned(data, "--pair", "en-de", "--policy", "pause-wait-k", *changes)
+    session = plan.manifest["settings"]["session"]
+    assert (session["unread"], session["source"]["gap"]) == (5, 0.8)
+    assert session["source"]["stops"] is True
 
 
 def test_changes_are_multiplied_and_named(data):

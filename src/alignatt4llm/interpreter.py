@@ -13,7 +13,8 @@ from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.machine.device import free_memory
 from alignatt4llm.machine.threads import beside
 from alignatt4llm.policy.base import Policy
-from alignatt4llm.policy.table import make_policy
+from alignatt4llm.policy.closings import BY_HEADS
+from alignatt4llm.policy.table import kind_of, make_policy
 from alignatt4llm.prompts.context import Context
 from alignatt4llm.prompts.prompt import PromptForm
 from alignatt4llm.recognizers.base import Recognizer, RecognizerEngine
@@ -124,7 +125,8 @@ class Interpreter:
         context
             What the model should know besides the speech; by default the system's.
         policy
-            The system's over the head set by default.
+            The system's over the head set by default; its utterances then close as is usual for
+            that policy.
         recognizer
             One on the interpreter's model by default.
         settings
@@ -147,7 +149,7 @@ class Interpreter:
         ...         print(event)
         """
         pair = Pair.parse(pair) if isinstance(pair, str) else pair
-        chosen = chosen_latency(latency)
+        chosen = self._chosen(latency, policy)
         found = heads or self.heads(pair)
         if isinstance(self.translator, Forcing):
             check(found, self.translator.layout)
@@ -206,7 +208,7 @@ class Interpreter:
         ...     for event in session.stream("talk.mp4"):
         ...         print(event)
         """
-        chosen = chosen_latency(latency)
+        chosen = self._chosen(latency)
         spoken = _known(source)
         ears = self.hear(spoken, chosen)
         stream = Stream(ears, spoken, chosen.session.source, now, chosen.chunk)
@@ -280,6 +282,12 @@ class Interpreter:
         wanted = (prompt, self.system.prompt, *cards)
         name = next((name for name in wanted if name != "auto"), "auto")
         return self.translator.prompt_form(pair, name)
+
+    def _chosen(self, latency: str | Latency, policy: Policy | None = None) -> Latency:
+        """Return settings of the dial, with the closings of the system's policy if it is that."""
+        chosen = chosen_latency(latency)
+        closings = kind_of(self.system.policy).closings
+        return chosen if policy or closings == BY_HEADS else chosen.closing(closings)
 
     def _calibrate_elsewhere(self, pairs: Sequence[Pair]) -> None:
         """Calibrate in another engine what this one cannot, which must know its heads to start."""

@@ -52,13 +52,13 @@ class SessionSettings:
         Most tokens drafted per chunk while the utterance is open.
     unread
         Words left unread at which an utterance closes before them once the model has ended its
-        translation: the target makes the full stop that the source does not.
+        translation: the target makes the full stop that the source does not. None for never.
     """
 
     source: SourceSettings = SourceSettings()
     history: int = 0
     budget: int = 24
-    unread: int = 3
+    unread: int | None = 3
 
     def __post_init__(self) -> None:
         if not 0 <= self.history <= MOST_HISTORY:
@@ -67,7 +67,7 @@ class SessionSettings:
             )
         if self.budget < 1:
             raise UsageError(f"budget is {self.budget}; it counts tokens, 1 or more.")
-        if self.unread < 1:
+        if self.unread is not None and self.unread < 1:
             raise UsageError(f"unread is {self.unread}; it counts words, 1 or more.")
 
 
@@ -341,9 +341,10 @@ class Session(Streaming):
 
     def _ends_early(self, rest: Draft, words: int) -> bool:
         """Whether the model has nothing to add although many of so many words are unread."""
-        unread = words - 1 - self.target.covered
-        is_over = rest.ended and not without_full_stop(rest.text, self.target.language).strip()
-        return is_over and self.target.covered >= 0 and unread >= self._settings.unread
+        least = self._settings.unread
+        if least is None or self.target.covered < 0 or words - 1 - self.target.covered < least:
+            return False
+        return rest.ended and not without_full_stop(rest.text, self.target.language).strip()
 
     def _ask(self, view: View, budget: int, judge: Judge | None = None) -> Draft:
         """Draft, forgetting the oldest history as long as the prompt is too long.

@@ -67,8 +67,14 @@ class SourceSettings:
     trust
         Seconds after its end from which a word of the tail is accessible although the recogniser
         may still change it; None for never.
+    stops
+        Whether full stops of what is said close the utterance.
     pause
         Seconds of silence after a committed word that close the utterance.
+    gap
+        Seconds from a committed word to the next visible one that close the utterance; None for
+        no such rule. At the live edge, where a silence may be a word that is not heard yet,
+        ``pause`` decides.
     max_words
         Committed words after which the utterance is closed at the best place found, so that a
         speaker without pauses and a recogniser without punctuation cannot grow it for ever. From
@@ -77,7 +83,9 @@ class SourceSettings:
 
     margin: int = 1
     trust: float | None = None
+    stops: bool = True
     pause: float = 1.2
+    gap: float | None = None
     max_words: int = 40
 
     def __post_init__(self) -> None:
@@ -87,6 +95,8 @@ class SourceSettings:
             raise UsageError(f"trust is {self.trust}; it must be 0 seconds or more.")
         if self.pause <= 0:
             raise UsageError(f"pause is {self.pause}; it must be above 0 seconds.")
+        if self.gap is not None and self.gap <= 0:
+            raise UsageError(f"gap is {self.gap}; it must be above 0 seconds.")
         if self.max_words < 2:
             raise UsageError(f"max_words is {self.max_words}; it must be 2 or more.")
 
@@ -160,9 +170,9 @@ class Transcript:
             that the target of everything before the close can still be completed.
         """
         for count in range(1, len(self.committed) + 1):
-            if self._sentence_ends_after(count):
+            if self.settings.stops and self._sentence_ends_after(count):
                 return count
-            if self._silence_after(count) >= self.settings.pause:
+            if self._silence_after(count) >= self._pause_after(count):
                 return count
         if self.ended and len(self.committed) <= self.settings.max_words:
             return len(self.committed)
@@ -188,6 +198,11 @@ class Transcript:
         visible = self.visible
         until = visible[count].start if count < len(visible) else self.clock
         return until - visible[count - 1].end
+
+    def _pause_after(self, count: int) -> float:
+        """Return how long a silence closes the utterance there."""
+        gap, pause = self.settings.gap, self.settings.pause
+        return min(pause, gap) if gap and count < len(self.visible) else pause
 
     def _cut_for_length(self, covered: int) -> int:
         """The last clause boundary of a long utterance; of too long a one the longest pause."""

@@ -12,7 +12,7 @@ from alignatt4llm.cli import cluster_options, system
 from alignatt4llm.cli.files import Draws, Writes, WritesInto, check_files
 from alignatt4llm.cli.report import tell
 from alignatt4llm.errors import UsageError, extra
-from alignatt4llm.evaluate.names import measurable
+from alignatt4llm.evaluate.names import CLOSINGS, OWN, measurable
 from alignatt4llm.files.writing import write_whole
 from alignatt4llm.settings.latency import LATENCIES
 from alignatt4llm.text.languages import Pair, language
@@ -79,6 +79,10 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         default=["medium"],
         help="default: medium; several are all measured",
     )
+    parser.add_argument(
+        "--closings", nargs="+", choices=CLOSINGS, default=[OWN],
+        help="where utterances close: as is usual for a policy, or where the heads say so too",
+    )  # fmt: skip
     parser.add_argument(
         "--set",
         nargs="+",

@@ -8,8 +8,10 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from alignatt4llm.evaluate.names import HEADS
 from alignatt4llm.files.pictures import plain_label, save_picture
 
+LENT = " (closings of the heads)"
 COLUMNS = {
     "LongYAAL CU (ms)": ("longyaal_cu_ms", 0),
     "LongYAAL CA (ms)": ("longyaal_ca_ms", 0),
@@ -22,12 +24,34 @@ COLUMNS = {
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One scored run; ``result`` is what `score.score_run` returns."""
+    """One scored run.
+
+    Attributes
+    ----------
+    pair, policy, latency
+        As in its manifest, the changes of ``--set`` with the latency.
+    result
+        What `score.score_run` returns.
+    lent
+        Whether it is a rival that is lent the closings of the heads.
+    """
 
     pair: str
     policy: str
     latency: str
     result: dict[str, Any]
+    lent: bool = False
+
+    @property
+    def shown(self) -> str:
+        """Its policy, and whose closings it has if they are not its own."""
+        return f"{self.policy}{LENT}" if self.lent else self.policy
+
+    @property
+    def line(self) -> str:
+        """What its line in a plot is called: every number of a policy is on one."""
+        policy = self.policy.partition(":")[0]
+        return f"{self.pair} {policy}{LENT if self.lent else ''}"
 
     def value(self, measure: str) -> float | None:
         """Return a figure, or None where it could not be measured."""
@@ -38,7 +62,10 @@ class Point:
 def point(result: dict[str, Any]) -> Point:
     """Describe a scored run by its manifest."""
     run = result["run"]
-    return Point(run["pair"], run["policy"], run.get("latency") or "", result)
+    changes = [f"{name}={value}" for name, value in run.get("changes", {}).items()]
+    latency = ", ".join([run.get("latency") or "", *changes])
+    lent = run.get("closings") == HEADS
+    return Point(run["pair"], run["policy"], latency, result, lent)
 
 
 def table(points: Sequence[Point]) -> str:
@@ -47,7 +74,7 @@ def table(points: Sequence[Point]) -> str:
     lines = [titles, ["---"] * 3 + ["---:"] * len(COLUMNS)]
     for one in points:
         figures = [_figure(one.result[measure], digits) for measure, digits in COLUMNS.values()]
-        lines.append([one.pair, one.policy, one.latency, *figures])
+        lines.append([one.pair, one.shown, one.latency, *figures])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -63,17 +90,15 @@ def plot(points: Sequence[Point], path: Path) -> None:
     """
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.add_subplot(xlabel="LongYAAL CU (s)", ylabel="chrF")
-    lines: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
+    lines: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for one in points:
         quality, latency = one.value("chrf"), one.value("longyaal_cu_ms")
         if quality is not None and one.policy == "offline":
             axes.axhline(quality, linestyle=":", color="grey", label=f"{one.pair} offline")
         elif quality is not None and latency is not None:
-            lines[one.pair, one.policy.partition(":")[0]].append((latency / 1000, quality))
-    for (pair, policy), line in lines.items():
-        axes.plot(
-            *zip(*sorted(line), strict=True), marker="o", label=plain_label(f"{pair} {policy}")
-        )
+            lines[one.line].append((latency / 1000, quality))
+    for label, line in lines.items():
+        axes.plot(*zip(*sorted(line), strict=True), marker="o", label=plain_label(label))
     axes.grid(alpha=0.3)
     if axes.get_legend_handles_labels()[1]:
         figure.legend(loc="outside right upper")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from alignatt4llm.errors import Tell, UsageError, silent
 from alignatt4llm.evaluate.corpus import Recording, read_corpus
-from alignatt4llm.evaluate.names import OFFLINE
+from alignatt4llm.evaluate.names import OFFLINE, closings, distinct, run_name
 from alignatt4llm.evaluate.policies import Setup
 from alignatt4llm.evaluate.runs import Plan
 from alignatt4llm.interpreter import Interpreter
@@ -26,23 +26,41 @@ class _Choice:
     pair: Pair
     policy: str
     latency: str
+    closes: str
     changes: Changes
 
     @property
     def name(self) -> str:
         changes = [f"{name}={value}" for name, value in self.changes]
-        return ".".join([str(self.pair), self.policy.replace(":", "-"), self.latency, *changes])
+        return run_name(str(self.pair), self.policy, self.latency, self.closes, changes)
 
     @property
     def settings(self) -> Latency:
-        settings = LATENCIES[self.latency]
-        for name, value in self.changes:
-            settings = changed(settings, name, value)
-        return settings
+        return settings(self.policy, self.latency, self.closes, self.changes)
+
+
+def settings(policy: str, latency: str, closes: str, changes: Changes = ()) -> Latency:
+    """Return what a policy is measured with.
+
+    Parameters
+    ----------
+    policy, latency
+        Their names.
+    closes
+        One of `names.CLOSINGS`.
+    changes
+        Names and values that are set otherwise.
+    """
+    found = LATENCIES[latency]
+    if policy != OFFLINE:
+        found = found.closing(closings(policy, closes))
+    for name, value in changes:
+        found = changed(found, name, value)
+    return found
 
 
 def plans(args: argparse.Namespace, interpreter: Interpreter, tell: Tell = silent) -> list[Plan]:
-    """Return a plan for each pair, policy, latency and change.
+    """Return a plan for each pair, policy, latency, kind of closings and change.
 
     A single one is written to ``args.out`` itself, several to folders inside it. What a corpus
     leaves out is told once.
@@ -74,8 +92,10 @@ def _choices(args: argparse.Namespace) -> Iterator[_Choice]:
     """Yield every combination; offline translation has no latency and no changes."""
     settings = list(product(args.latency, product(*map(_change, args.set))))
     for pair, policy in product(map(Pair.parse, args.pair), args.policy):
-        for latency, changes in settings if policy != OFFLINE else settings[:1]:
-            yield _Choice(pair, policy, latency, changes if policy != OFFLINE else ())
+        is_offline = policy == OFFLINE
+        for latency, changes in settings[:1] if is_offline else settings:
+            for closes in distinct(policy, args.closings):
+                yield _Choice(pair, policy, latency, closes, () if is_offline else changes)
 
 
 def _change(text: str) -> Sequence[tuple[str, str]]:
@@ -105,6 +125,7 @@ def _plan(
     manifest = {
         **setup.described(),
         "latency": choice.latency if choice.policy != OFFLINE else None,
+        "closings": choice.closes if choice.policy != OFFLINE else None,
         "changes": dict(choice.changes),
         "model": system.model,
         "recognizer": system.recognizer,

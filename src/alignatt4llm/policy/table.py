@@ -10,6 +10,7 @@ from alignatt4llm.errors import UsageError
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.policy.alignatt import AlignAtt, AlignAttSettings
 from alignatt4llm.policy.base import Policy
+from alignatt4llm.policy.closings import BY_HEADS, BY_PAUSES, BY_SOURCE, Closings
 from alignatt4llm.policy.published import PublishedAlignAtt
 from alignatt4llm.policy.rivals import Confidence, FixedCut, LocalAgreement, Sentence, WaitK
 from alignatt4llm.text.languages import Language
@@ -49,20 +50,36 @@ class PolicyKind:
         Makes one for a stream; it may raise ValueError at the number.
     number
         The number it has by default; empty if it takes none.
+    closings
+        Where utterances close under it.
     """
 
     help: str
     make: Callable[[Given], Policy]
     number: str = ""
+    closings: Closings = BY_SOURCE
+
+    @property
+    def may_be_lent(self) -> bool:
+        """Whether it may be lent the closings of the heads: it has neither these nor others."""
+        return self.closings == BY_SOURCE
 
 
 POLICIES: dict[str, PolicyKind] = {
-    "alignatt": PolicyKind("AlignAtt", lambda given: AlignAtt(given.heads, given.settings)),
+    "alignatt": PolicyKind(
+        "AlignAtt", lambda given: AlignAtt(given.heads, given.settings), closings=BY_HEADS
+    ),
     "published": PolicyKind("AlignAtt as published", lambda given: PublishedAlignAtt(given.heads)),
     "wait-k": PolicyKind(
         "k source words behind",
         lambda given: WaitK(given.heads, given.target, int(given.number)),
         "5",
+    ),
+    "pause-wait-k": PolicyKind(
+        "wait-k in speech that is cut at pauses",
+        lambda given: WaitK(given.heads, given.target, int(given.number)),
+        "3",
+        BY_PAUSES,
     ),
     "local-agreement": PolicyKind(
         "what n drafts agree on",
@@ -87,6 +104,20 @@ def spellings() -> list[str]:
     return [f"{name}:{kind.number}" if kind.number else name for name, kind in POLICIES.items()]
 
 
+def kind_of(spelled: str) -> PolicyKind:
+    """Return the kind of a policy by its name, with a number or without.
+
+    Raises
+    ------
+    UsageError
+        If there is no such policy.
+    """
+    name = spelled.partition(":")[0]
+    if name not in POLICIES:
+        raise UsageError(f"There is no policy '{name}'. There are: {', '.join(spellings())}.")
+    return POLICIES[name]
+
+
 def make_policy(
     spelled: str, heads: HeadSet, settings: AlignAttSettings, target: Language
 ) -> Policy:
@@ -104,10 +135,8 @@ def make_policy(
     UsageError
         If there is no such policy, or its number is none.
     """
+    kind = kind_of(spelled)
     name, colon, number = spelled.partition(":")
-    if name not in POLICIES:
-        raise UsageError(f"There is no policy '{name}'. There are: {', '.join(spellings())}.")
-    kind = POLICIES[name]
     if colon and not kind.number:
         raise UsageError(f"'{spelled}': {name} takes no number.")
     try:

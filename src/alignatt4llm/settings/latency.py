@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from alignatt4llm.errors import UsageError
 from alignatt4llm.policy.alignatt import AlignAttSettings
+from alignatt4llm.policy.closings import Closings
 from alignatt4llm.recognizers.agreement import HOLD_BACK
 from alignatt4llm.session import SessionSettings
 from alignatt4llm.transcript import SourceSettings
@@ -36,6 +37,13 @@ class Latency:
             raise UsageError(f"chunk is {self.chunk}; it must be above 0 seconds.")
         if self.hold_back < 0:
             raise UsageError(f"hold_back is {self.hold_back}; it must be 0 seconds or more.")
+
+    def closing(self, closings: Closings) -> "Latency":
+        """Return the same setting with utterances that close as said."""
+        session = self.session
+        source = replace(session.source, stops=closings.stops, gap=closings.gap)
+        unread = session.unread if closings.heads else None
+        return replace(self, session=replace(session, source=source, unread=unread))
 
 
 LATENCIES = {
@@ -88,11 +96,18 @@ def _replaced(settings: T, name: str, text: str) -> T | None:
                 return replace(settings, **{key: inner})  # type: ignore[type-var]
         elif key == name:
             try:
-                kind = float if value is None else type(value)
-                return replace(settings, **{key: kind(text)})  # type: ignore[type-var]
+                return replace(settings, **{key: _read(text, value)})  # type: ignore[type-var]
             except ValueError as problem:
                 raise UsageError(f"'{text}' is no value for {name}.") from problem
     return None
+
+
+def _read(text: str, before: Any) -> Any:
+    """Read a value of the kind that there was before."""
+    if isinstance(before, bool):
+        return bool(("false", "true").index(text.lower()))
+    kind = float if before is None else type(before)
+    return kind(text)
 
 
 def _names(settings: object) -> set[str]:
