@@ -58,25 +58,46 @@ class Difference:
 def score(measure: Measure) -> Score:
     """Return the figure and its percentile bootstrap interval."""
     value = measure.value(measure.statistics.sum(0))
-    low, high = _interval(_resampled(measure))
+    low, high = _interval(resampled(measure))
     return Score(_known(value), low, high, _signed(measure))
 
 
 def compare(one: Measure, other: Measure) -> Difference:
     """Return the paired bootstrap of two systems over the same units."""
-    difference = one.value(one.statistics.sum(0)) - other.value(other.statistics.sum(0))
-    differences = _resampled(one) - _resampled(other)
-    differences = differences[np.isfinite(differences)]
-    low, high = _interval(differences)
+    found = one.value(one.statistics.sum(0)) - other.value(other.statistics.sum(0))
+    return difference(found, resampled(one) - resampled(other), one, "paired")
+
+
+def difference(
+    found: float, samples: NDArray[np.float64], measure: Measure, how: str
+) -> Difference:
+    """Return a difference with its interval.
+
+    Parameters
+    ----------
+    found
+        The difference; NaN if it is not defined.
+    samples
+        The same on every sample.
+    measure
+        Of the figure that differs.
+    how
+        Ends the signature: what the figure is compared with.
+    """
+    samples = samples[np.isfinite(samples)]
+    low, high = _interval(samples)
     p = None
-    if low is not None and np.isfinite(difference):
-        extreme = np.abs(differences - differences.mean()) >= abs(difference)
-        p = float((extreme.sum() + 1) / (len(differences) + 1))
-    return Difference(_known(difference), low, high, p, f"{_signed(one)}|paired")
+    if low is not None and np.isfinite(found):
+        extreme = np.abs(samples - samples.mean()) >= abs(found)
+        p = float((extreme.sum() + 1) / (len(samples) + 1))
+    return Difference(_known(found), low, high, p, f"{_signed(measure)}|{how}")
 
 
-def _resampled(measure: Measure) -> NDArray[np.float64]:
-    """The figure on samples drawn with replacement; the same draws for the same number of units."""
+def resampled(measure: Measure) -> NDArray[np.float64]:
+    """Return the figure on samples drawn with replacement, shape [SAMPLES].
+
+    The draws are the same for the same number of units; empty where there are fewer than two.
+    """
     count = len(measure.statistics)
     if count < 2:
         return np.zeros(0)

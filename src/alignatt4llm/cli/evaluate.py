@@ -57,6 +57,12 @@ def add_parser(subparsers: Any) -> None:
         "--out", type=Path, action=Draws, required=True, metavar="FILE", help="SVG, PNG or PDF"
     )
     curve.set_defaults(run=run, action=_curve)
+    envelope = actions.add_parser("envelope", help="compare a run with all its rivals together")
+    envelope.add_argument("folder", type=Path, metavar="DIR", help="the --out of a run")
+    envelope.add_argument(
+        "--rivals", type=Path, nargs="+", required=True, metavar="DIR", help="runs of others"
+    )
+    envelope.set_defaults(run=run, action=_envelope)
     _add_tail(actions.add_parser("tail", help="how often a recogniser is wrong at the live edge"))
 
 
@@ -197,6 +203,17 @@ def _curve(args: argparse.Namespace) -> None:
     points = [point(score_run(read_run(folder))) for folder in args.folders]
     plot(points, args.out)
     print(table(points))
+
+
+def _envelope(args: argparse.Namespace) -> None:
+    with extra("evaluate", "Measuring"):
+        from alignatt4llm.evaluate.score import above_rivals
+    from alignatt4llm.evaluate.runs import read_run
+
+    rivals = [read_run(folder) for folder in args.rivals]
+    for name, difference in above_rivals(read_run(args.folder), rivals).items():
+        shown = _shown(asdict(difference), "difference")
+        print(f"{name:6} {shown}  {difference.signature}")
 
 
 def _tail(args: argparse.Namespace) -> None:

@@ -11,9 +11,10 @@ import numpy as np
 from omnisteval.scoring import LAALScorer, YAALScorer
 from sacrebleu.metrics import BLEU, CHRF
 
-from alignatt4llm.bootstrap import Measure, Score, Statistics, compare, score
+from alignatt4llm.bootstrap import Difference, Measure, Score, Statistics, compare, score
 from alignatt4llm.errors import UsageError
 from alignatt4llm.evaluate.comet import comet_scores
+from alignatt4llm.evaluate.envelope import Placed, above
 from alignatt4llm.evaluate.readability import READABILITY
 from alignatt4llm.evaluate.resegment import Resegmented, resegmented
 from alignatt4llm.evaluate.runs import Run
@@ -109,6 +110,30 @@ def measures(run: Run, offline: Run | None = None, comet: str | None = None) -> 
     if comet is not None:
         found["comet"] = _comet(run, cut, comet)
     return found
+
+
+QUALITY, LATENCY = ("chrf", "bleu"), "longyaal_cu_ms"
+"""What lies on a curve: quality, and over which latency."""
+
+
+def above_rivals(run: Run, rivals: Sequence[Run]) -> dict[str, Difference]:
+    """Return by how much each of `QUALITY` lies above the envelope of rivals; see `above`.
+
+    Raises
+    ------
+    UsageError
+        If they are over other recordings.
+    """
+    for rival in rivals:
+        _same_corpus(run, rival)
+    own, others = measures(run), [measures(rival) for rival in rivals]
+    return {
+        name: above(
+            Placed(own[LATENCY], own[name]), [Placed(one[LATENCY], one[name]) for one in others]
+        )
+        for name in QUALITY
+        if name in own
+    }
 
 
 def _scored(found: dict[str, Measure], name: str) -> Score:
