@@ -57,6 +57,7 @@ def add_parser(subparsers: Any) -> None:
         "--out", type=Path, action=Draws, required=True, metavar="FILE", help="SVG, PNG or PDF"
     )
     curve.set_defaults(run=run, action=_curve)
+    _add_join(actions.add_parser("join", help="join clips to long recordings"))
     envelope = actions.add_parser("envelope", help="compare a run with all its rivals together")
     envelope.add_argument("folder", type=Path, metavar="DIR", help="the --out of a run")
     envelope.add_argument(
@@ -118,6 +119,28 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     cluster_options.add_options(parser)
     parser.set_defaults(run=run, action=_run)
+
+
+def _add_join(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data", type=Path, required=True, metavar="DIR",
+        help="clips of one language with references.json",
+    )  # fmt: skip
+    parser.add_argument(
+        "--out", type=Path, action=WritesInto, required=True, metavar="DIR", help="a new folder"
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=3.0, metavar="N",
+        help="a recording ends with the clip that makes it so long; default: 3",
+    )  # fmt: skip
+    parser.add_argument(
+        "--pause", type=float, nargs=2, default=(0.5, 1.5), metavar=("MIN", "MAX"),
+        help="seconds between two clips, drawn evenly; default: 0.5 1.5",
+    )  # fmt: skip
+    parser.add_argument(
+        "--seed", type=int, default=13, metavar="N", help="of the order and the pauses; default: 13"
+    )
+    parser.set_defaults(run=run, action=_join)
 
 
 def _add_tail(parser: argparse.ArgumentParser) -> None:
@@ -203,6 +226,16 @@ def _curve(args: argparse.Namespace) -> None:
     points = [point(score_run(read_run(folder))) for folder in args.folders]
     plot(points, args.out)
     print(table(points))
+
+
+def _join(args: argparse.Namespace) -> None:
+    with extra("evaluate", "Measuring"):
+        from alignatt4llm.evaluate.join import Joining, join
+
+    shortest, longest = args.pause
+    joined = join(args.data, args.out, Joining(args.minutes, shortest, longest, args.seed))
+    count = sum(len(one.clips) for one in joined)
+    tell(f"'{args.out}': clips: {count}; recordings: {len(joined)}.")
 
 
 def _envelope(args: argparse.Namespace) -> None:

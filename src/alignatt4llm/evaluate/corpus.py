@@ -186,7 +186,7 @@ def _segmented(folder: Path, pair: Pair) -> list[Recording]:
     segments: list[tuple[str, Segment]] = []
     for (line, entry), source, reference in zip(entries, *texts, strict=True):
         where = f"'{path}', line {line}"
-        wav = _text(where, entry, "wav")
+        wav = read_text_of(where, entry, "wav")
         offset, duration = _number(where, entry, "offset"), _number(where, entry, "duration")
         segments.append((wav, Segment(offset, duration, source, reference)))
     for (line, _), (before, after) in zip(entries[1:], pairwise(segments), strict=False):
@@ -210,13 +210,13 @@ def _recording(folder: Path, wav: str, segments: tuple[Segment, ...]) -> Recordi
 def _clips(folder: Path, pair: Pair) -> list[Recording]:
     path = folder / CLIPS
     recordings = []
-    for index, entry in enumerate(_json_list(path), start=1):
+    for index, entry in enumerate(json_list(path), start=1):
         where = f"'{path}', entry {index}"
-        audio = folder / _text(where, entry, "audio")
+        audio = folder / read_text_of(where, entry, "audio")
         if not audio.is_file():
             raise UsageError(f"{where}: there is no file '{audio}'.")
         source, target = (
-            _text(where, entry, language.code) for language in (pair.source, pair.target)
+            read_text_of(where, entry, language.code) for language in (pair.source, pair.target)
         )
         duration = seconds(audio)
         whole = Segment(0.0, duration, source, target)
@@ -227,10 +227,10 @@ def _clips(folder: Path, pair: Pair) -> list[Recording]:
 
 def _long(audio: Path, transcript: Path) -> Recording:
     segments: list[Segment] = []
-    for index, entry in enumerate(_json_list(transcript), start=1):
+    for index, entry in enumerate(json_list(transcript), start=1):
         where = f"'{transcript}', entry {index}"
         offset, duration = _number(where, entry, "offset"), _number(where, entry, "duration")
-        segments.append(Segment(offset, duration, _text(where, entry, "text"), None))
+        segments.append(Segment(offset, duration, read_text_of(where, entry, "text"), None))
         if index > 1:
             _in_order(where, *segments[-2:])
     return Recording(audio.stem, seconds(audio), audio, tuple(segments))
@@ -269,7 +269,8 @@ def _yaml_list(path: Path) -> list[tuple[int, Any]]:
     ]
 
 
-def _json_list(path: Path) -> list[Any]:
+def json_list(path: Path) -> list[Any]:
+    """Read a list that is not empty; raise UsageError if there is none."""
     entries = read_json(path)
     if not isinstance(entries, list) or not entries:
         raise UsageError(f"'{path}' must hold a JSON list, not an empty one.")
@@ -294,7 +295,8 @@ def _lines(folder: Path, language: Language, count: int) -> list[str]:
     return lines
 
 
-def _text(where: str, entry: Any, key: str) -> str:
+def read_text_of(where: str, entry: Any, key: str) -> str:
+    """Return a text of an entry, on one line; raise UsageError if there is none."""
     value = entry.get(key) if isinstance(entry, dict) else None
     if not isinstance(value, str) or not value.strip():
         raise UsageError(f"{where}: '{key}' must be a text.")
