@@ -11,13 +11,17 @@ TORCH := torch==2.13.0
 INSTALL := $(BIN)/python -m pip install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-core test-all test-browser test-vllm test-cluster test-wheel check docs coverage audit lock dist clean
+.PHONY: help demo results test test-core test-all test-browser test-vllm test-cluster test-wheel check docs coverage audit lock dist clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: $(DEMO) ## Translate a recording as if it were live (INPUT=file TO=language)
 	$(BIN)/alignatt $(if $(INPUT),translate "$(INPUT)" --realtime,demo) --to $(TO)
+
+results: $(STAMP) ## Make the tables and curves of docs/results.md (DATA=folder ARGS=options)
+	@test -n "$(DATA)" || { echo "name the folder of the recordings: make results DATA=folder"; exit 2; }
+	$(BIN)/python scripts/reproduce.py --data "$(DATA)" $(ARGS)
 
 test: $(STAMP) ## Run the tests, except those that take minutes
 	$(BIN)/python -m pytest -m "not slow"

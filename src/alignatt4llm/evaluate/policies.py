@@ -28,13 +28,11 @@ _PACKAGES = ("alignatt4llm", "torch", "transformers", "xllamacpp", "faster-whisp
 
 
 @dataclass(frozen=True, slots=True)
-class Setup:
-    """One system: everything that its figures depend on, apart from the recordings.
+class Asked:
+    """What is asked of the models: what figures depend on, apart from these and the recordings.
 
     Attributes
     ----------
-    interpreter
-        The models.
     pair
         Direction.
     policy
@@ -49,7 +47,6 @@ class Setup:
         How a timed text is heard where there is no audio; None for perfectly.
     """
 
-    interpreter: Interpreter
     pair: Pair
     policy: str
     settings: Latency
@@ -65,41 +62,8 @@ class Setup:
         """Return the policy for one stream."""
         return make_policy(self.policy, self.heads, self.settings.policy, self.pair.target)
 
-    def system(self) -> System:
-        """Return what translates a recording."""
-        if self.policy == OFFLINE:
-            return self._offline()
-        return Live(self._session, self.settings.chunk, self.pair, time.monotonic)
-
-    def _session(self, recording: Recording, now: Callable[[], float]) -> Session:
-        return self.interpreter.open(
-            self.pair,
-            self.settings,
-            heads=self.heads,
-            prompt=self.prompt,
-            policy=self.make_policy(),
-            recognizer=None if recording.audio else self._timed(recording),
-            now=now,
-        )
-
-    def _timed(self, recording: Recording) -> Recognizer:
-        """Let timed text stand in for a recogniser."""
-        words = recording.words(self.pair.source)
-        if self.hearing is None:
-            return TimedTextRecognizer(words, self.settings.hold_back)
-        return HeardTextRecognizer(words, self.settings.hold_back, self.hearing)
-
-    def _offline(self) -> Offline:
-        translator = self.interpreter.translator
-        return Offline(
-            lambda: translator.open(self.pair, self.heads),
-            self.interpreter.prompt_form(self.pair, self.prompt),
-            self.pair,
-            time.monotonic,
-        )
-
     def described(self) -> dict[str, Any]:
-        """Describe the system for the manifest of a run."""
+        """Describe it for the manifest of a run."""
         described: dict[str, Any] = {
             "pair": str(self.pair),
             "policy": self.policy,
@@ -109,7 +73,53 @@ class Setup:
             heads = asdict(replace(self.heads, ranking=(), origin={}))
             described |= {"settings": asdict(self.settings), "heads": heads}
             described["hearing"] = asdict(self.hearing) if self.hearing else None
-        described["hardware"] = f"{platform.machine()}, {os.cpu_count()} CPUs"
+        return described
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """One system: the models, and what is asked of them."""
+
+    interpreter: Interpreter
+    asked: Asked
+
+    def system(self) -> System:
+        """Return what translates a recording."""
+        asked = self.asked
+        if asked.policy == OFFLINE:
+            return self._offline()
+        return Live(self._session, asked.settings.chunk, asked.pair, time.monotonic)
+
+    def _session(self, recording: Recording, now: Callable[[], float]) -> Session:
+        asked = self.asked
+        return self.interpreter.open(
+            asked.pair,
+            asked.settings,
+            heads=asked.heads,
+            prompt=asked.prompt,
+            policy=asked.make_policy(),
+            recognizer=None if recording.audio else self._timed(recording),
+            now=now,
+        )
+
+    def _timed(self, recording: Recording) -> Recognizer:
+        """Let timed text stand in for a recogniser."""
+        words, hearing = recording.words(self.asked.pair.source), self.asked.hearing
+        hold_back = self.asked.settings.hold_back
+        if hearing is None:
+            return TimedTextRecognizer(words, hold_back)
+        return HeardTextRecognizer(words, hold_back, hearing)
+
+    def _offline(self) -> Offline:
+        asked, translator = self.asked, self.interpreter.translator
+        form = self.interpreter.prompt_form(asked.pair, asked.prompt)
+        heads = asked.heads
+        return Offline(lambda: translator.open(asked.pair, heads), form, asked.pair, time.monotonic)
+
+    @property
+    def machine(self) -> dict[str, Any]:
+        """Describe for the manifest of a run where it is made."""
+        described: dict[str, Any] = {"hardware": f"{platform.machine()}, {os.cpu_count()} CPUs"}
         with suppress(ImportError):  # without torch there is but the CPU
             described["device"] = asdict(Device.best())
         described["threads"] = self.interpreter.threads

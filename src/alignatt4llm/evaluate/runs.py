@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from alignatt4llm.errors import AlignattError, Tell, UsageError
+from alignatt4llm.evaluate.commits import commit
 from alignatt4llm.evaluate.corpus import Recording, Segment
 from alignatt4llm.evaluate.hypothesis import Hypothesis, append_hypothesis, read_hypotheses
 from alignatt4llm.evaluate.simulstream_log import simulstream_log
@@ -24,7 +25,8 @@ FILES = ("manifest.json", "recordings.json", "hypothesis.jsonl", "simulstream.js
 """What a run's folder holds, besides its events."""
 
 Manifest = dict[str, Any]
-"""What was run: pair, policy, settings, model, versions; ``pair`` is always there."""
+"""What was run: pair, policy, settings, model, versions; ``pair`` is always there, and
+``commits`` says which states of the code made it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +154,55 @@ def style(plan: Plan) -> Style:
 def _missing(plan: Plan) -> list[Recording]:
     """Begin or take up a run; return the recordings that it lacks."""
     _begin(plan.folder, "manifest.json", plan.manifest)
-    described = [_described(recording) for recording in plan.recordings]
-    _begin(plan.folder, "recordings.json", described)
+    _begin(plan.folder, "recordings.json", described(plan.recordings))
     done = {said.source for said in _whole_lines(plan.folder / "hypothesis.jsonl")}
-    return [recording for recording in plan.recordings if recording.name not in done]
+    missing = [recording for recording in plan.recordings if recording.name not in done]
+    if missing:
+        _sign(plan.folder / "manifest.json")
+    return missing
+
+
+def _sign(path: Path) -> None:
+    """Note in a manifest which state of the code goes on with the run."""
+    manifest, now = _json(path), commit()
+    commits = manifest.get("commits", [])
+    if now and now not in commits:
+        manifest["commits"] = [*commits, now]
+        _write_whole(path, _shown(manifest))
+
+
+def described(recordings: Sequence[Recording]) -> list[dict[str, Any]]:
+    """Describe recordings as ``recordings.json`` does."""
+    return [_described(recording) for recording in recordings]
+
+
+def is_run_of(folder: Path, manifest: Manifest, recordings: Sequence[Recording]) -> bool:
+    """Whether a folder holds a run, finished or not, of just this.
+
+    Parameters
+    ----------
+    folder
+        May be missing.
+    manifest
+        What its manifest must say; it may say more, of the machine.
+    recordings
+        What it must be over.
+    """
+    if not (folder / "recordings.json").is_file():
+        return False
+    before = _known_now(_json(folder / "manifest.json"))
+    wanted = json.loads(json.dumps([manifest, described(recordings)]))
+    shared = {key: before.get(key) for key in manifest}
+    return bool([shared, _json(folder / "recordings.json")] == wanted)
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether a run's folder lacks no recording."""
+    try:
+        read_run(folder)
+    except AlignattError:
+        return False
+    return True
 
 
 def read_run(folder: Path) -> Run:
@@ -184,10 +231,11 @@ def _begin(folder: Path, name: str, content: Any) -> None:
     path = folder / name
     content = json.loads(json.dumps(content))
     if not path.exists():
-        text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-        _write_whole(path, text)
+        _write_whole(path, _shown(content))
         return
     before = _json(path)
+    if isinstance(before, dict):
+        before = {key: value for key, value in _known_now(before).items() if key != "commits"}
     if before == content:
         return
     where = "recordings"
@@ -197,6 +245,20 @@ def _begin(folder: Path, name: str, content: Any) -> None:
     raise UsageError(
         f"'{folder}' holds another run (different: {where}); give a new folder with --out."
     )
+
+
+def _shown(content: Any) -> str:
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def _known_now(manifest: Manifest) -> Manifest:
+    """Say in a manifest what was so before it could be otherwise."""
+    if "settings" not in manifest or "closings" in manifest:
+        return manifest
+    session = manifest["settings"]["session"]
+    source = {"stops": True, "gap": None, **session["source"]}
+    settings = {**manifest["settings"], "session": {**session, "source": source}}
+    return {**manifest, "settings": settings, "closings": "own"}
 
 
 def _whole_lines(path: Path) -> list[Hypothesis]:

@@ -1,7 +1,7 @@
 """What a command asks to measure, as one plan for each combination."""
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -9,14 +9,17 @@ from pathlib import Path
 from alignatt4llm.errors import Tell, UsageError, silent
 from alignatt4llm.evaluate.corpus import Recording, read_corpus
 from alignatt4llm.evaluate.names import OFFLINE, closings, distinct, run_name
-from alignatt4llm.evaluate.policies import Setup
-from alignatt4llm.evaluate.runs import Plan
+from alignatt4llm.evaluate.policies import Asked, Setup
+from alignatt4llm.evaluate.runs import Manifest, Plan
+from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.recognizers.heard import Hearing
 from alignatt4llm.settings.latency import LATENCIES, Latency, changed
+from alignatt4llm.settings.system import System
 from alignatt4llm.text.languages import Pair
 
 Changes = tuple[tuple[str, str], ...]
+Read = Callable[[Path, Pair], Sequence[Recording]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,18 +115,43 @@ def _plan(
     folder: Path,
     recordings: Sequence[Recording],
 ) -> Plan:
-    pair, system = choice.pair, interpreter.system
-    setup = Setup(
-        interpreter,
-        pair,
-        choice.policy,
-        choice.settings,
-        system.heads or interpreter.heads(pair),
-        system.prompt,
-        None if args.perfect else Hearing(),
-    )
-    manifest = {
-        **setup.described(),
+    system = interpreter.system
+    heads = system.heads or interpreter.heads(choice.pair)
+    asked = _asked(args, system, choice, heads)
+    setup = Setup(interpreter, asked)
+    manifest = {**_described(args, system, choice, asked), **setup.machine, "jobs": args.jobs}
+    return Plan(folder, manifest, _within(args, recordings), setup.system)
+
+
+def expected(
+    args: argparse.Namespace, system: System, read: Read = read_corpus
+) -> tuple[Manifest, Sequence[Recording]] | None:
+    """Return what a single run is, and its recordings, before a model is loaded.
+
+    What its manifest will say besides is of the machine. None if a head set would have to be
+    calibrated. ``read`` reads a folder of recordings.
+    """
+    [choice] = _choices(args)
+    chosen = system.chosen(choice.pair)
+    if chosen is None:
+        return None
+    described = _described(args, system, choice, _asked(args, system, choice, chosen.heads))
+    return described, _within(args, read(args.data, choice.pair))
+
+
+def _within(args: argparse.Namespace, recordings: Sequence[Recording]) -> Sequence[Recording]:
+    return recordings[args.skip :][: args.limit]
+
+
+def _asked(args: argparse.Namespace, system: System, choice: _Choice, heads: HeadSet) -> Asked:
+    hearing = None if args.perfect else Hearing()
+    return Asked(choice.pair, choice.policy, choice.settings, heads, system.prompt, hearing)
+
+
+def _described(args: argparse.Namespace, system: System, choice: _Choice, asked: Asked) -> Manifest:
+    """Describe a run for its manifest, apart from the machine."""
+    return {
+        **asked.described(),
         "latency": choice.latency if choice.policy != OFFLINE else None,
         "closings": choice.closes if choice.policy != OFFLINE else None,
         "changes": dict(choice.changes),
@@ -131,6 +159,4 @@ def _plan(
         "recognizer": system.recognizer,
         "engine": system.engine,
         "data": args.data.resolve().name,
-        "jobs": args.jobs,
     }
-    return Plan(folder, manifest, recordings[args.skip :][: args.limit], setup.system)

@@ -55,7 +55,7 @@ LATENCIES = {
     "medium": Latency(0.7, AlignAttSettings(max_inaccessible=0.3)),
     "high": Latency(1.4, AlignAttSettings(max_inaccessible=0.1)),
 }
-"""Chosen on talks; see docs/results.md."""
+"""Chosen on talks; see docs/log/settings.md."""
 
 
 def chosen_latency(latency: str | Latency) -> Latency:
