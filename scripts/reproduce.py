@@ -37,6 +37,7 @@ from alignatt4llm.evaluate.record import (
 )
 from alignatt4llm.evaluate.runs import is_finished, is_run_of
 from alignatt4llm.evaluate.sweep import expected
+from alignatt4llm.files.writing import write_whole
 
 ROOT = Path(__file__).parent.parent
 COMMAND = [sys.executable, "-m", "alignatt4llm.cli.main"]
@@ -139,6 +140,13 @@ class Reproduction:
         self._curves(record)
         self._pages(record)
 
+    def tell_left_out(self) -> None:
+        """Name finished runs that are not in the record."""
+        record = read_record(self.record_file)
+        for task in self.tasks:
+            if task.planned.name not in record and self.state(task) == "done":
+                tell(f"left out: {task.planned.name} (its manifest names no commit)")
+
     def _fields(self, wanted: set[tuple[str, ...]]) -> Iterator[Field]:
         for drawn in wanted:
             runs = [task.planned for task in self.tasks if task.drawn_with == drawn]
@@ -157,7 +165,7 @@ class Reproduction:
             tables.setdefault(one["page"], {})[one["name"]] = shown
         for page, blocks in tables.items():
             path = self.root / page
-            path.write_text(fill(path.read_text("utf-8"), blocks), "utf-8")
+            write_whole(path, fill(path.read_text("utf-8"), blocks))
 
     def _curves(self, record: dict[str, Entry]) -> None:
         for picture, points in self._drawn(record).items():
@@ -184,7 +192,6 @@ def _add(record: dict[str, Entry], one: Planned) -> None:
     manifest = one.folder / "manifest.json"
     commits = yaml.safe_load(manifest.read_text("utf-8")).get("commits", [])
     if not commits:
-        tell(f"left out: {one.name} (its manifest names no commit)")
         record.pop(one.name, None)
     elif one.name not in record or record[one.name]["commits"] != commits:
         record[one.name] = measured(one)
@@ -250,6 +257,7 @@ def main(arguments: list[str] | None = None) -> int:
         if not args.dry_run:
             failed = [] if args.tables else made.run(tasks)
             made.write(made.tasks)
+            made.tell_left_out()
         for name in failed:
             tell(f"failed: {name}")
     except AlignattError as error:

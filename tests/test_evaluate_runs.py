@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alignatt4llm.errors import AlignattError, UsageError
+from alignatt4llm.evaluate import runs
 from alignatt4llm.evaluate.hypothesis import append_hypothesis, read_hypotheses
-from alignatt4llm.evaluate.runs import Plan, read_run, run
+from alignatt4llm.evaluate.runs import Plan, is_finished, is_run_of, read_run, run
 from alignatt4llm.evaluate.systems import Live, Offline, StreamClock
 from alignatt4llm.events import Commit
 from alignatt4llm.heads.headset import HeadSet
@@ -231,6 +232,61 @@ def test_a_folder_of_another_run_is_refused(tmp_path):
     with pytest.raises(UsageError, match="different: recordings"):
         fewer = plan(tmp_path, recordings=TALKS[:1], policy="alignatt", chunk=1.0)
         run([fewer], 1, lambda message: None)
+
+
+SETTINGS = {"chunk": 1.0, "session": {"unread": 3, "source": {"margin": 1}}}
+SOURCE_NOW = {"margin": 1, "stops": True, "gap": None}
+SETTINGS_NOW = {"chunk": 1.0, "session": {"unread": 3, "source": SOURCE_NOW}}
+
+
+def test_a_run_from_before_policies_had_closings_goes_on(tmp_path):
+    run([plan(tmp_path, settings=SETTINGS)], 1, lambda message: None)
+    run([plan(tmp_path, settings=SETTINGS_NOW, closings="own")], 1, lambda message: None)
+    with pytest.raises(UsageError, match="different: closings"):
+        run([plan(tmp_path, settings=SETTINGS_NOW, closings="heads")], 1, lambda message: None)
+
+
+@pytest.mark.parametrize(
+    ("closings", "changes", "recordings", "same"),
+    [
+        ("own", {}, 3, True),
+        ("heads", {}, 3, False),
+        ("own", {"stops": False}, 3, False),
+        ("own", {"gap": 0.5}, 3, False),
+        ("own", {"margin": 2}, 3, False),
+        ("own", {}, 2, False),
+    ],
+)
+def test_whether_a_folder_holds_a_run_of_just_this(tmp_path, closings, changes, recordings, same):
+    run([plan(tmp_path, settings=SETTINGS, threads=4)], 1, lambda message: None)
+    source = SOURCE_NOW | changes
+    settings = {"chunk": 1.0, "session": {"unread": 3, "source": source}}
+    manifest = {"pair": "en-de", "settings": settings, "closings": closings}
+    assert is_run_of(tmp_path, manifest, TALKS[:recordings]) is same
+    assert not is_run_of(tmp_path / "elsewhere", manifest, TALKS)
+
+
+def test_a_run_is_finished_when_no_recording_is_missing(tmp_path):
+    assert not is_finished(tmp_path)
+    run([plan(tmp_path)], 1, lambda message: None)
+    assert is_finished(tmp_path)
+    file = tmp_path / "hypothesis.jsonl"
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:2]))
+    assert not is_finished(tmp_path)
+
+
+def test_a_manifest_names_the_commits_that_computed_something(tmp_path, monkeypatch):
+    def commits():
+        return json.loads((tmp_path / "manifest.json").read_text()).get("commits")
+
+    for commit, expected in [("a", ["a"]), ("b", ["a"])]:
+        monkeypatch.setattr(runs, "commit", lambda commit=commit: commit)
+        run([plan(tmp_path)], 1, lambda message: None)
+        assert commits() == expected
+    file = tmp_path / "hypothesis.jsonl"
+    file.write_text(file.read_text().splitlines(keepends=True)[0])
+    run([plan(tmp_path)], 1, lambda message: None)
+    assert commits() == ["a", "b"]
 
 
 def test_an_error_in_one_recording_ends_the_run_and_keeps_the_others(tmp_path):

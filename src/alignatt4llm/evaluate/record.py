@@ -89,7 +89,7 @@ def read_record(path: Path) -> dict[str, Entry]:
 def write_record(path: Path, record: Mapping[str, Entry]) -> None:
     """Write the file, one line a run."""
     lines = [f"{json.dumps(name)}: {json.dumps(record[name])}" for name in sorted(record)]
-    write_whole(path, "{\n" + ",\n".join(lines) + "\n}\n")
+    write_whole(path, "{" + ",".join(f"\n{line}" for line in lines) + "\n}\n")
 
 
 def dropped(record: Mapping[str, Entry], planned: Sequence[Planned]) -> list[str]:
