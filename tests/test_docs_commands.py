@@ -169,7 +169,8 @@ class Typist:
     def __init__(self, folder, scripted):
         self.scripted = scripted
         self.folder = folder / "here"
-        shutil.copytree(SAMPLES, self.folder / "talks")
+        for corpus in ("talks", "fleurs-de"):
+            shutil.copytree(SAMPLES, self.folder / corpus)
         (self.folder / "recordings").mkdir()
         for suffix in ("ogg", "json"):
             shutil.copy(SAMPLES / f"lj001.{suffix}", self.folder / "recordings")
