@@ -28,8 +28,8 @@ _PACKAGES = ("alignatt4llm", "torch", "transformers", "xllamacpp", "faster-whisp
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What is asked of the models: what figures depend on, apart from these and the recordings.
+class Wanted:
+    """What is wanted of the models: what figures depend on, apart from these and the recordings.
 
     Attributes
     ----------
@@ -78,43 +78,45 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """One system: the models, and what is asked of them."""
+    """One system: the models, and what is wanted of them."""
 
     interpreter: Interpreter
-    asked: Asked
+    wanted: Wanted
 
     def system(self) -> System:
         """Return what translates a recording."""
-        asked = self.asked
-        if asked.policy == OFFLINE:
+        wanted = self.wanted
+        if wanted.policy == OFFLINE:
             return self._offline()
-        return Live(self._session, asked.settings.chunk, asked.pair, time.monotonic)
+        return Live(self._session, wanted.settings.chunk, wanted.pair, time.monotonic)
 
     def _session(self, recording: Recording, now: Callable[[], float]) -> Session:
-        asked = self.asked
+        wanted = self.wanted
         return self.interpreter.open(
-            asked.pair,
-            asked.settings,
-            heads=asked.heads,
-            prompt=asked.prompt,
-            policy=asked.make_policy(),
+            wanted.pair,
+            wanted.settings,
+            heads=wanted.heads,
+            prompt=wanted.prompt,
+            policy=wanted.make_policy(),
             recognizer=None if recording.audio else self._timed(recording),
             now=now,
         )
 
     def _timed(self, recording: Recording) -> Recognizer:
         """Let timed text stand in for a recogniser."""
-        words, hearing = recording.words(self.asked.pair.source), self.asked.hearing
-        hold_back = self.asked.settings.hold_back
+        words, hearing = recording.words(self.wanted.pair.source), self.wanted.hearing
+        hold_back = self.wanted.settings.hold_back
         if hearing is None:
             return TimedTextRecognizer(words, hold_back)
         return HeardTextRecognizer(words, hold_back, hearing)
 
     def _offline(self) -> Offline:
-        asked, translator = self.asked, self.interpreter.translator
-        form = self.interpreter.prompt_form(asked.pair, asked.prompt)
-        heads = asked.heads
-        return Offline(lambda: translator.open(asked.pair, heads), form, asked.pair, time.monotonic)
+        wanted, translator = self.wanted, self.interpreter.translator
+        form = self.interpreter.prompt_form(wanted.pair, wanted.prompt)
+        heads = wanted.heads
+        return Offline(
+            lambda: translator.open(wanted.pair, heads), form, wanted.pair, time.monotonic
+        )
 
     @property
     def machine(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from alignatt4llm.errors import Tell, UsageError, silent
 from alignatt4llm.evaluate.corpus import Recording, read_corpus
 from alignatt4llm.evaluate.names import OFFLINE, closings, distinct, run_name
-from alignatt4llm.evaluate.policies import Asked, Setup
+from alignatt4llm.evaluate.policies import Setup, Wanted
 from alignatt4llm.evaluate.runs import Manifest, Plan
 from alignatt4llm.heads.headset import HeadSet
 from alignatt4llm.interpreter import Interpreter
@@ -117,9 +117,9 @@ def _plan(
 ) -> Plan:
     system = interpreter.system
     heads = system.heads or interpreter.heads(choice.pair)
-    asked = _asked(args, system, choice, heads)
-    setup = Setup(interpreter, asked)
-    manifest = {**_described(args, system, choice, asked), **setup.machine, "jobs": args.jobs}
+    wanted = _wanted(args, system, choice, heads)
+    setup = Setup(interpreter, wanted)
+    manifest = {**_described(args, system, choice, wanted), **setup.machine, "jobs": args.jobs}
     return Plan(folder, manifest, _within(args, recordings), setup.system)
 
 
@@ -135,7 +135,7 @@ def expected(
     chosen = system.chosen(choice.pair)
     if chosen is None:
         return None
-    described = _described(args, system, choice, _asked(args, system, choice, chosen.heads))
+    described = _described(args, system, choice, _wanted(args, system, choice, chosen.heads))
     return described, _within(args, read(args.data, choice.pair))
 
 
@@ -143,15 +143,17 @@ def _within(args: argparse.Namespace, recordings: Sequence[Recording]) -> Sequen
     return recordings[args.skip :][: args.limit]
 
 
-def _asked(args: argparse.Namespace, system: System, choice: _Choice, heads: HeadSet) -> Asked:
+def _wanted(args: argparse.Namespace, system: System, choice: _Choice, heads: HeadSet) -> Wanted:
     hearing = None if args.perfect else Hearing()
-    return Asked(choice.pair, choice.policy, choice.settings, heads, system.prompt, hearing)
+    return Wanted(choice.pair, choice.policy, choice.settings, heads, system.prompt, hearing)
 
 
-def _described(args: argparse.Namespace, system: System, choice: _Choice, asked: Asked) -> Manifest:
+def _described(
+    args: argparse.Namespace, system: System, choice: _Choice, wanted: Wanted
+) -> Manifest:
     """Describe a run for its manifest, apart from the machine."""
     return {
-        **asked.described(),
+        **wanted.described(),
         "latency": choice.latency if choice.policy != OFFLINE else None,
         "closings": choice.closes if choice.policy != OFFLINE else None,
         "changes": dict(choice.changes),
