@@ -189,7 +189,10 @@ def _run(args: argparse.Namespace) -> None:
 def _run_spread(args: argparse.Namespace) -> None:
     """Run on the actors of a cluster, each of which reads the recordings where they lie."""
     asked = system.models(args)
-    names = ("data", "pair", "policy", "latency", "set", "perfect", "skip", "limit", "jobs", "out")
+    names = (
+        *("data", "pair", "policy", "latency", "closings", "set"),
+        *("perfect", "skip", "limit", "jobs", "out"),
+    )
     plain = {name: getattr(args, name) for name in names}
     plain |= {name: plain[name].absolute() for name in ("data", "out")}
     with cluster_options.connection(args) as actors:
