@@ -109,6 +109,40 @@ def test_a_file_is_resampled_and_every_word_of_it_is_said(page, tmp_path):
     assert page.evaluate("window.changes") == []
 
 
+AHEAD = 30 * 32_000
+
+
+@pytest.mark.parametrize("received", [0, 32_000, AHEAD, 5 * AHEAD])
+def test_no_more_is_sent_than_the_session_has_room_for(page, received):
+    """A proxy between would hold it, whatever that is."""
+    sent = page.evaluate(
+        """async (received) => {
+            const { Link } = await import("./page/link.js");
+            const real = window.WebSocket;
+            window.WebSocket = class {
+                static OPEN = 1;
+                readyState = 1;
+                bufferedAmount = 0;
+                sent = 0;
+                send(data) { this.sent += data.byteLength ?? 0; }
+                close() {}
+            };
+            const link = new Link({ from: "en", to: ["de"], latency: "medium" });
+            window.WebSocket = real;
+            for (let second = 0; second < 100; second++) link.push(new Uint8Array(32000));
+            link.receive({ type: "started", session: "s", key: "k", position: 0 });
+            const first = link.socket.sent;
+            link.receive({ type: "status", received, settled: 0 });
+            link.pump();
+            const second = link.socket.sent;
+            link.stop("ended", "");
+            return [first, second];
+        }""",
+        received,
+    )
+    assert sent == [AHEAD, min(AHEAD + received, 100 * 32_000)]
+
+
 def drop_connections(page, server, state):
     for connection in list(server.server_state.connections):
         connection.loop.call_soon_threadsafe(connection.transport.abort)

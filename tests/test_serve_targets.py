@@ -510,7 +510,7 @@ def test_sessions_are_counted_and_not_their_languages(server, to, gone):
         for client in clients[:gone]:
             await client.socket.close()
             await till(lambda one=client: session_of(server, one).life.state is State.WAITING)
-        with server.registry.place():  # other work is no session
+        with server.registry.places.counted(1):  # other work is no session
             server.registry.look_after()
         return server.registry.metrics.text().decode()
 

@@ -42,7 +42,7 @@ class TokenEvidence:
 
 Judge = Callable[[Rows, NDArray[np.int64]], Sequence[TokenEvidence]]
 """Given the rows of successive tokens [T, H, S] and the source word of each column [S]: where each
-token looks, and why it must be held, if it must."""
+token looks, and why it must be held, if it must. It can be pickled, to judge elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from alignatt4llm.settings.latency import Latency, chosen_latency
 from alignatt4llm.settings.system import System
 from alignatt4llm.stream import Stream
 from alignatt4llm.text.languages import Language, Pair, language
-from alignatt4llm.translators.base import Asked, Forcing
+from alignatt4llm.translators.base import Asked, Forcing, Loaded
 from alignatt4llm.translators.table import find_engine, load_translator
 from alignatt4llm.weights.cards import TRANSLATORS
 
@@ -48,6 +48,8 @@ class Interpreter:
         Directions that will be translated: where there is no head set for one, it is calibrated
         now. Others are calibrated when a session is opened, by engines that can, until
         `refuse_calibration`.
+    load
+        Loads the LLM into its engine.
 
     Attributes
     ----------
@@ -75,6 +77,7 @@ class Interpreter:
         *,
         streams: int = 1,
         pairs: Sequence[Pair] = (),
+        load: Callable[[str, Asked], Loaded] = load_translator,
     ) -> None:
         self.system = system = fitted(system, pairs=list(map(str, pairs)), tell=tell)
         self._tell = tell
@@ -87,7 +90,7 @@ class Interpreter:
             gpu_layers=system.gpu_layers,
             tell=tell,
         )
-        self._loaded = load_translator(system.engine, asked)
+        self._loaded = load(system.engine, asked)
         self.translator = self._loaded.translator
         self._sets = HeadSets(
             self._loaded, self.prompt_form, system.heads, system.calibration, tell
@@ -153,7 +156,7 @@ class Interpreter:
         found = heads or self.heads(pair)
         if isinstance(self.translator, Forcing):
             check(found, self.translator.layout)
-        read = found.best(self.system.head_count)
+        read = found.best(self.system.head_count).bare
         form = self.prompt_form(pair, prompt)
         with ThreadPoolExecutor(1) as beside_it:  # what prompts begin with is read meanwhile
             opening = beside_it.submit(self.translator.open, pair, read, form(()).prefix)
@@ -249,6 +252,11 @@ class Interpreter:
     def pairs(self) -> tuple[str, ...]:
         """Directions for which there is a head set, as ``en-de``."""
         return self._sets.pairs
+
+    @property
+    def loaded(self) -> Loaded:
+        """The LLM in its engine, and what is known of it."""
+        return self._loaded
 
     @property
     def threads(self) -> int:

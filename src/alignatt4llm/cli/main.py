@@ -19,6 +19,7 @@ COMMANDS = (
     "subtitle",
     "serve",
     "serve_engine",
+    "cluster",
     "check",
     "resend",
     "evaluate",

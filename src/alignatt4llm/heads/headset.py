@@ -155,6 +155,11 @@ class HeadSet:
         return replace(self, heads=self.heads[:count], weights=self.weights[:count])
 
     @property
+    def bare(self) -> Self:
+        """What is read, without how it was found."""
+        return replace(self, ranking=(), origin={})
+
+    @property
     def combination(self) -> Combination:
         """How heads become one row."""
         return "log-linear" if self.weights else "mean"

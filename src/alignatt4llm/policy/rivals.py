@@ -6,6 +6,7 @@ when they close, and decides by something else.
 
 from collections import deque
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,12 +123,11 @@ class Sentence(Rival):
 
     def judge(self, view: View) -> Judge:
         """End every draft at once: nothing of it would be said."""
+        return partial(self._held, view=view)
 
-        def held(rows: Rows, words: NDArray[np.int64]) -> list[TokenEvidence]:
-            evidence = weigh(self.heads, rows, words, view)
-            return [replace(token, hold="sentence_open") for token in evidence]
-
-        return held
+    def _held(self, rows: Rows, words: NDArray[np.int64], view: View) -> list[TokenEvidence]:
+        evidence = weigh(self.heads, rows, words, view)
+        return [replace(token, hold="sentence_open") for token in evidence]
 
     def allowed(self, draft: Draft, view: View) -> tuple[int, str]:
         """Allow nothing."""

@@ -28,6 +28,7 @@ from alignatt4llm.serve.metrics import Metrics
 from alignatt4llm.serve.openai import openai_routes
 from alignatt4llm.serve.origins import Origins
 from alignatt4llm.serve.pages import asset, favicon, front, qr
+from alignatt4llm.serve.places import Alone, Sharing
 from alignatt4llm.serve.registry import Registry
 from alignatt4llm.serve.text import TextDoor
 from alignatt4llm.serve.transcripts import Transcripts
@@ -44,6 +45,7 @@ def create_app(
     origins: Origins = Origins(),
     defaults: Defaults = Defaults(),
     captioning: Captioning | None = None,
+    sharing: Sharing = Alone(),
 ) -> Starlette:
     """Build the server's application; ``app.state.registry`` holds its sessions.
 
@@ -63,10 +65,12 @@ def create_app(
         The languages that are meant where a client names none.
     captioning
         Where captions go.
+    sharing
+        The servers that share its places.
     """
     metrics = Metrics()
     failures = Failures(metrics)
-    registry = Registry(interpreter, limits, transcripts, metrics, defaults, captioning)
+    registry = Registry(interpreter, limits, transcripts, metrics, defaults, captioning, sharing)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -155,5 +159,5 @@ def _about(registry: Registry) -> dict[str, object]:
         "latencies": {name: {"chunk_s": latency.chunk} for name, latency in LATENCIES.items()},
         "transcripts": list(OUTPUTS),
         "places": registry.limits.sessions,
-        "free": max(0, registry.limits.sessions - registry.taken),
+        "free": registry.places.free,
     }

@@ -141,7 +141,7 @@ class Connection:
         """Add or drop a language; what cannot be is answered, and nothing changes."""
         try:
             if isinstance(wish, Add):
-                self._registry.add(session, wish)
+                await self._registry.add(session, wish)
             else:
                 self._registry.drop(session, wish)
         except Refused as problem:

@@ -8,8 +8,8 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import ExitStack, aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, aclosing
 
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
@@ -85,13 +85,13 @@ class Uploads:
         registry, limits, job = self._registry, self._registry.limits, self._job
         try:
             check_size(Headers(scope=scope), limits)
-            with ExitStack() as place:
-                place.enter_context(registry.place())
+            async with AsyncExitStack() as place:
+                await place.enter_async_context(registry.place())
                 upload = received(scope, receive, limits, registry.defaults, job.check)
                 async with upload as (wish, file):
                     recording = Recording(registry, job, wish, file)
                     pieces = in_thread(recording.pieces(), limits.step)
-                    async with aclosing(_until_over(pieces, place.close)) as pieces:
+                    async with aclosing(_until_over(pieces, place.aclose)) as pieces:
                         await self._answer(recording, pieces, scope, receive, send)
         except ClientDisconnect:
             log.info("the client of an upload went away")
@@ -141,7 +141,7 @@ def _in_time(send: Send, seconds: float) -> Send:
 
 
 async def _until_over(
-    pieces: AsyncGenerator[str, None], leave: Callable[[], None]
+    pieces: AsyncGenerator[str, None], leave: Callable[[], Awaitable[None]]
 ) -> AsyncGenerator[str, None]:
     """Yield pieces, then leave; whatever goes wrong is an error that a client is told."""
     async with aclosing(pieces):
@@ -154,7 +154,7 @@ async def _until_over(
             said = str(problem) if isinstance(problem, AlignattError) else "See the server's log."
             raise EngineFailed(f"The recording could not be done. {said}") from problem
         finally:
-            leave()
+            await leave()
 
 
 async def _whole(pieces: AsyncIterator[str], receive: Receive) -> str:

@@ -4,8 +4,8 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ from alignatt4llm.serve.broadcast import Broadcast
 from alignatt4llm.serve.captioning import Captioning
 from alignatt4llm.serve.directions import Directions
 from alignatt4llm.serve.errors import (
-    Busy,
     Draining,
     EngineStuck,
     Farewell,
@@ -41,6 +40,7 @@ from alignatt4llm.serve.messages import (
 )
 from alignatt4llm.serve.metrics import Metrics
 from alignatt4llm.serve.pasts import Pasts
+from alignatt4llm.serve.places import Alone, Places, Sharing
 from alignatt4llm.serve.readings import Readings
 from alignatt4llm.serve.resuming import Ended, check_wish, start_of
 from alignatt4llm.serve.sessions import LiveSession
@@ -73,6 +73,8 @@ class Registry:
         The languages that are meant where a client names none.
     captioning
         Where captions go.
+    sharing
+        The servers that share its places.
 
     Attributes
     ----------
@@ -84,6 +86,8 @@ class Registry:
         Set once an engine does not come back: the process must then end.
     steps
         What is inside an engine.
+    places
+        How many are taken.
     """
 
     def __init__(
@@ -94,6 +98,7 @@ class Registry:
         metrics: Metrics,
         defaults: Defaults = Defaults(),
         captioning: Captioning | None = None,
+        sharing: Sharing = Alone(),
     ) -> None:
         interpreter.refuse_calibration()  # it would block every session for minutes
         self.interpreter = interpreter
@@ -108,13 +113,13 @@ class Registry:
         self._shelf = Shelf(store_at(transcripts, limits.keep))
         self._sessions: dict[str, LiveSession] = {}
         self._readings = Readings(self._shelf, self.is_running)
-        self._others = 0
+        self.places = Places(limits.sessions, sharing, self._taking)
         self._cleaned = -_CLEANING
 
     @property
     def taken(self) -> int:
-        """Places that are taken: by each language of each session, and by other work."""
-        return sum(session.places for session in self._sessions.values()) + self._others
+        """Places that are taken here: by each language of each session, and by other work."""
+        return self.places.taken
 
     @property
     def closing(self) -> bool:
@@ -127,18 +132,11 @@ class Registry:
             raise EngineStuck("The engine does not come back; connect again in a moment.")
         if self.draining:
             raise Draining("The server is being stopped; connect again in a moment.")
-        free = max(0, self.limits.sessions - self.taken)
-        if not free:
-            raise Busy(f"All {self.limits.sessions} places are taken; try again later.")
-        if free < places:
-            raise Busy(
-                f"{free} of {self.limits.sessions} places are free, and {places} languages take "
-                f"{places}; name fewer, or try again later."
-            )
+        self.places.check(places)
 
-    @contextmanager
-    def place(self, places: int = 1) -> Iterator[None]:
-        """Take places for work that is no session here, or not yet.
+    @asynccontextmanager
+    async def place(self, places: int = 1, session: str = "") -> AsyncIterator[None]:
+        """Take places for work that is no session here, or for one that is opened in the block.
 
         Raises
         ------
@@ -146,11 +144,8 @@ class Registry:
             If there are not so many.
         """
         self.admit(places)
-        self._others += places
-        try:
+        async with self.places.take(places, session):
             yield
-        finally:
-            self._others -= places
 
     async def start(self, wish: Start) -> tuple[LiveSession, str]:
         """Open a session and return it with its key."""
@@ -168,16 +163,15 @@ class Registry:
             "audio": wish.audio,
             "began": round(time.time(), 3),
         }
-        with self.place(len(wish.pairs)):
-            journal = await self._shelf.create(header)
-        broadcast = Broadcast(journal)
-        for sentence in wish.told:
-            broadcast.publish(Notice("nearest", sentence))
-        opened = self._open(broadcast, Pasts(header["to"]), 0)
+        async with self.place(len(wish.pairs), session):
+            broadcast = Broadcast(await self._shelf.create(header))
+            for sentence in wish.told:
+                broadcast.publish(Notice("nearest", sentence))
+            opened = self._open(broadcast, Pasts(header["to"]), 0)
         self._weigh(opened)
         return opened, key
 
-    def add(self, session: LiveSession, wish: Add) -> None:
+    async def add(self, session: LiveSession, wish: Add) -> None:
         """Let a session be translated into another language.
 
         Raises
@@ -189,12 +183,12 @@ class Registry:
         try:
             [pair] = pairs_of(session.header["from"], [wish.to], told.append)
             self.directions.require(pair)
-            self.admit()
+            async with self.place():
+                session.add(pair, wish.from_start)
         except Farewell as problem:
             raise Refused(str(problem)) from problem
         except ValueError as problem:
             raise Refused("Name one language in 'to'.") from problem
-        session.add(pair, wish.from_start)
         self._weigh(session)
         for sentence in told:
             session.broadcast.publish(Notice("nearest", sentence))
@@ -276,6 +270,7 @@ class Registry:
         while True:
             try:
                 self.look_after()
+                await self.places.tell()
                 await self.tidy(time.monotonic())
             except Exception:
                 log.exception("looking after sessions failed")
@@ -321,6 +316,9 @@ class Registry:
         while (self.taken or self._captioning.busy) and time.monotonic() < deadline:
             await asyncio.sleep(0.05)
 
+    def _taking(self) -> dict[str, int]:
+        return {name: session.places for name, session in self._sessions.items()}
+
     def _running(self, session: str) -> LiveSession | None:
         found = self._sessions.get(session)
         return None if found is None or found.over else found
@@ -346,16 +344,15 @@ class Registry:
             start_of(journal.header, past, wish, self.limits)
             for to in past.open:
                 self.directions.require(Pair.parse(f"{journal.header['from']}-{to}"))
-            with self.place(len(past.open)):
+            async with self.place(len(past.open), wish.session):
                 await asyncio.to_thread(journal.take)
-        broadcast = Broadcast(journal)
-        if past.ended:
-            return Ended(broadcast, journal.header, tuple(past.targets))
-        return self._open(broadcast, past, start_of(journal.header, past, wish, self.limits))
+                if not past.ended:
+                    start = start_of(journal.header, past, wish, self.limits)
+                    return self._open(Broadcast(journal), past, start)
+        return Ended(Broadcast(journal), journal.header, tuple(past.targets))
 
     def _open(self, broadcast: Broadcast, past: Pasts, start: int) -> LiveSession:
-        """Begin a session in a place of its own; nothing is awaited between the two."""
-        self.admit(len(past.open))
+        """Begin a session in a place that was taken for it."""
         session = LiveSession(
             self.interpreter,
             broadcast,

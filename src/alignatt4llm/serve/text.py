@@ -60,7 +60,7 @@ class TextDoor:
         try:
             init = await asyncio.wait_for(self._greeting(), self._limits.hello)
             self._registry.directions.require(init.pair)
-            with self._registry.place():
+            async with self._registry.place():
                 await self._serve(init)
         except TimeoutError:
             await self._part(Idle("Nothing came for too long; connect again."))

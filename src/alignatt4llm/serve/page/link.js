@@ -2,7 +2,8 @@
 
 const VERSION = 2;
 const KEPT = 300 * 32000; // bytes of audio kept at most: an engine that hangs is noticed after 120 s
-const BUFFERED = 256 * 1024; // bytes on their way at most
+const BUFFERED = 256 * 1024; // bytes on their way at most, as far as is seen here
+const AHEAD = 30 * 32000; // bytes beyond those that the session has received, at most
 const SILENCE = 15000; // ms without any message after which the connection is dead
 const WAITS = [300, 1000, 2000, 4000, 8000]; // ms between attempts
 const FINAL = new Set([
@@ -24,6 +25,7 @@ export class Link extends EventTarget {
     this.kept = []; // {at, bytes}: audio that the server may still need
     this.end = 0; // position just past the audio taken so far
     this.sent = 0; // position just past the audio sent over this connection
+    this.room = 0; // position up to which audio may be sent
     this.attempt = 0;
     this.faults = 0;
     this.finishing = false;
@@ -81,6 +83,7 @@ export class Link extends EventTarget {
     this.attempt = 0;
     this.ready = true;
     this.sent = message.position;
+    this.room = message.position + AHEAD;
     if (message.type === "started") {
       this.session = { session: message.session, key: message.key };
       this.dispatch("session", message.session);
@@ -103,6 +106,7 @@ export class Link extends EventTarget {
     while (this.kept.length && this.kept[0].at + this.kept[0].bytes.byteLength <= message.settled) {
       this.kept.shift();
     }
+    this.room = Math.max(this.room, message.received + AHEAD);
     this.dispatch("status", message);
   }
 
@@ -129,7 +133,7 @@ export class Link extends EventTarget {
     if (!this.ready || this.socket.readyState !== WebSocket.OPEN) return;
     for (const { at, bytes } of this.kept) {
       if (at + bytes.byteLength <= this.sent) continue;
-      if (this.socket.bufferedAmount > BUFFERED) return;
+      if (this.socket.bufferedAmount > BUFFERED || at >= this.room) return;
       this.socket.send(at < this.sent ? bytes.slice(this.sent - at) : bytes);
       this.sent = at + bytes.byteLength;
     }

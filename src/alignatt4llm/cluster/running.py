@@ -1,0 +1,145 @@
+"""An application that runs on a cluster: started, looked at, ended."""
+
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import ray
+from ray import serve
+from ray.exceptions import RayError
+
+from alignatt4llm.cluster.app import application
+from alignatt4llm.cluster.places import NAMESPACE
+from alignatt4llm.cluster.settings import ClusterSettings
+from alignatt4llm.errors import AlignattError
+
+_SERVED = "/"
+_NAMED = re.compile(r"^alignatt4llm\.errors\.\w+: ")
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where clients come in.
+
+    Attributes
+    ----------
+    host, port
+        Where the proxies listen, on the head or on every node.
+    certificate, key
+        PEM files for TLS, on every node that listens.
+    everywhere
+        Whether every node listens.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8765
+    certificate: str | None = None
+    key: str | None = None
+    everywhere: bool = False
+
+    def options(self) -> dict[str, Any]:
+        """Return them as Serve takes them."""
+        return {
+            "host": self.host,
+            "port": self.port,
+            "location": "EveryNode" if self.everywhere else "HeadOnly",
+            "ssl_certfile": self.certificate,
+            "ssl_keyfile": self.key,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a cluster does.
+
+    Attributes
+    ----------
+    application
+        ``RUNNING``, or how Serve calls another state.
+    deployments
+        Replicas of each deployment, by their state.
+    places, taken
+        How many there are, and are taken.
+    replicas
+        Sessions and places of each session replica.
+    message
+        What is wrong, as far as Serve says.
+    """
+
+    application: str
+    deployments: dict[str, dict[str, int]] = field(default_factory=dict)
+    places: int = 0
+    taken: int = 0
+    replicas: dict[str, dict[str, int]] = field(default_factory=dict)
+    message: str = ""
+
+    def record(self) -> dict[str, Any]:
+        """Return it as JSON takes it."""
+        return asdict(self)
+
+    def lines(self) -> Iterator[str]:
+        """Yield it as a table."""
+        yield f"{'application':24}{self.application.lower()}"
+        for name, states in self.deployments.items():
+            shown = ", ".join(f"{count} {state.lower()}" for state, count in states.items())
+            yield f"{name + ' replicas':24}{shown or 'none'}"
+        yield f"{'places':24}{self.taken} of {self.places} taken"
+        for name, each in self.replicas.items():
+            yield f"  {name:22}{each['sessions']} sessions, {each['places']} places"
+        if self.message:
+            yield self.message
+
+
+def deploy(settings: ClusterSettings, door: Door, name: str) -> None:
+    """Start the application and return once every replica is there.
+
+    Raises
+    ------
+    AlignattError
+        If it does not start.
+    """
+    serve.start(http_options=door.options())
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)  # which sets it anew
+    try:
+        serve.run(application(settings), name=name, route_prefix=_SERVED)
+    except RuntimeError as problem:
+        raise AlignattError(f"The application does not start: {_reason(name)}") from problem
+
+
+def status(name: str) -> Status:
+    """Return what an application does; NOT_STARTED if there is none."""
+    found = serve.status().applications.get(name)
+    if found is None:
+        return Status("NOT_STARTED")
+    try:
+        counter = ray.get_actor(name, namespace=NAMESPACE)
+        shown: dict[str, Any] = ray.get(counter.shown.remote(), timeout=5)
+    except (ValueError, RayError):
+        shown = {}
+    deployments = {
+        deployment: {str(state): count for state, count in each.replica_states.items()}
+        for deployment, each in found.deployments.items()
+    }
+    return Status(found.status.name, deployments, **shown, message=found.message.strip())
+
+
+def end(name: str) -> bool:
+    """End an application; say whether there was one."""
+    there = name in serve.status().applications
+    if there:
+        serve.delete(name)
+    with suppress(ValueError):
+        ray.kill(ray.get_actor(name, namespace=NAMESPACE))
+    return there
+
+
+def _reason(name: str) -> str:
+    """Return the last line that Serve says of what went wrong."""
+    found = serve.status().applications.get(name)
+    said = [found.message] if found else []
+    said += [each.message for each in found.deployments.values()] if found else []
+    lines = [line.strip() for each in said for line in each.splitlines() if line.strip()]
+    return _NAMED.sub("", lines[-1]) if lines else "see the logs of its replicas"

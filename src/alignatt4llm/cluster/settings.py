@@ -1,0 +1,171 @@
+"""What a cluster is asked to run, from the command line or a Serve config file."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Self
+
+from platformdirs import user_state_path
+
+from alignatt4llm.errors import UsageError
+from alignatt4llm.heads.loading import load_head_set
+from alignatt4llm.serve.access import check_token
+from alignatt4llm.serve.limits import Limits
+from alignatt4llm.serve.messages import Defaults
+from alignatt4llm.serve.origins import Origins
+from alignatt4llm.settings.presets import PRESETS, preset
+from alignatt4llm.settings.system import System
+from alignatt4llm.translators.table import AUTO, find_engine
+
+TOKEN = "ALIGNATT_TOKEN"
+"""Environment variable with what clients must show; replicas read it where they run."""
+
+Span = tuple[int, int]
+"""The least and the most replicas; equal where their number is fixed."""
+
+
+def own_transcripts() -> Path:
+    """Return where transcripts are kept unless another place is named."""
+    return user_state_path("alignatt4llm") / "transcripts"
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSettings:
+    """One application: its models, and how many replicas of what size.
+
+    Attributes
+    ----------
+    system
+        Which models.
+    transcripts
+        Where transcripts are kept: a folder or the address of a Redis database that all session
+        replicas reach.
+    places
+        Sessions at once in the whole cluster; each language of one counts.
+    session_replicas, engine_replicas
+        How many there are.
+    streams
+        Streams for which an engine replica keeps what it has read, and drafts at once.
+    session_cpus, engine_cpus, engine_gpus
+        What Ray sets aside for a replica.
+    origins
+        Other sites whose pages may use the servers.
+    defaults
+        The languages that are meant where a client names none.
+    hours, keep_days
+        Longest session, and how long transcripts are kept.
+    """
+
+    system: System
+    transcripts: Path | str = field(default_factory=own_transcripts)
+    places: int = 8
+    session_replicas: Span = (2, 2)
+    engine_replicas: Span = (1, 1)
+    streams: int = 8
+    session_cpus: float = 0.5
+    engine_cpus: float = 1.0
+    engine_gpus: float = 0.0
+    origins: tuple[str, ...] = ()
+    defaults: Defaults = Defaults()
+    hours: float = 6.0
+    keep_days: float = 7.0
+
+    def __post_init__(self) -> None:
+        for name in ("places", "streams", "hours", "keep_days"):
+            if not getattr(self, name) > 0:
+                raise UsageError(f"'{name}' is {getattr(self, name)}; it must be above 0.")
+        for name in ("session_cpus", "engine_cpus", "engine_gpus"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"'{name}' is {getattr(self, name)}; it must be 0 or more.")
+        if self.system.model == AUTO and find_engine(self.system.engine, AUTO).weights:
+            raise UsageError("Name a model: 'auto' may be another one on every machine.")
+        check_token(token())
+        Origins(self.origins, guarded=bool(token()))
+
+    @property
+    def limits(self) -> Limits:
+        """What clients are allowed."""
+        return Limits(sessions=self.places, session=self.hours * 3600, keep=self.keep_days * 86400)
+
+    @property
+    def cpus(self) -> float:
+        """CPUs that the least replicas need."""
+        sessions, engines = self.session_replicas[0], self.engine_replicas[0]
+        return sessions * self.session_cpus + engines * self.engine_cpus
+
+    @property
+    def gpus(self) -> float:
+        """GPUs that they need."""
+        return self.engine_replicas[0] * self.engine_gpus
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> Self:
+        """Read the ``args`` of a Serve config file; see docs/cluster.md.
+
+        Raises
+        ------
+        UsageError
+            If a name or value is not known; the message lists the names.
+        """
+        for name in arguments:
+            if name not in NAMES:
+                raise UsageError(f"There is no argument '{name}'. There are: {', '.join(NAMES)}.")
+        own = {name: arguments[name] for name in _OWN if name in arguments}
+        for name in ("session_replicas", "engine_replicas"):
+            own |= {name: span(own[name])} if name in own else {}
+        own |= {"origins": tuple(own["origins"])} if "origins" in own else {}
+        try:
+            return cls(_system(arguments), defaults=_defaults(arguments), **own)
+        except TypeError as problem:
+            raise UsageError(f"An argument is of the wrong kind: {problem}.") from problem
+
+
+def token() -> str | None:
+    """Return what clients must show, or None; from the environment, so that no file holds it."""
+    return os.environ.get(TOKEN, "").strip() or None
+
+
+_APART = ("system", "defaults")
+_OWN = tuple(each.name for each in fields(ClusterSettings) if each.name not in _APART)
+_MODELS = tuple(each.name for each in fields(System) if each.name != "context")
+_FILES = ("adapter", "audio_heads")
+NAMES = (*_OWN, "preset", *_MODELS, "source", "to")
+"""The ``args`` of a Serve config file."""
+
+
+def span(spelled: str | int) -> Span:
+    """Read a number of replicas, ``2``, or its bounds, ``2:10``.
+
+    Raises
+    ------
+    UsageError
+        If it is neither.
+    """
+    least, colon, most = str(spelled).partition(":")
+    try:
+        found = int(least), int(most if colon else least)
+    except ValueError:
+        found = (0, 0)
+    if not 0 < found[0] <= found[1]:
+        raise UsageError(f"'{spelled}' is no number of replicas; write 2, or 2:10 for 2 to 10.")
+    return found
+
+
+def _system(arguments: Mapping[str, Any]) -> System:
+    name = arguments.get("preset", "embedded")
+    if name not in PRESETS:
+        raise UsageError(f"There is no preset '{name}'. There are: {', '.join(PRESETS)}.")
+    base = preset(name).system
+    asked = {name: arguments[name] for name in _MODELS if name in arguments}
+    asked |= {name: Path(asked[name]) for name in _FILES if name in asked}
+    if "heads" in asked:
+        asked["heads"] = load_head_set(Path(asked["heads"]))
+    engine, model = asked.get("engine", base.engine), asked.get("model", base.model)
+    own = find_engine(engine, model).recognizer
+    return replace(base, **({"recognizer": own} if own else {}) | asked)
+
+
+def _defaults(arguments: Mapping[str, Any]) -> Defaults:
+    to = arguments.get("to", ())
+    return Defaults(arguments.get("source", "en"), (to,) if isinstance(to, str) else tuple(to))

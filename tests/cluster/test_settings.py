@@ -1,0 +1,247 @@
+"""What a cluster may be asked for, and what is said of what it may not."""
+
+import pickle
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+import ray
+import yaml
+
+from alignatt4llm.cli.main import main
+from alignatt4llm.cluster import rayed
+from alignatt4llm.cluster.app import application, build
+from alignatt4llm.cluster.running import Status
+from alignatt4llm.cluster.settings import NAMES, ClusterSettings, span
+from alignatt4llm.errors import AlignattError, UsageError
+from alignatt4llm.settings.system import System
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+
+
+@pytest.mark.parametrize(
+    ("spelled", "found"), [("1", (1, 1)), (3, (3, 3)), ("2:10", (2, 10)), ("4:4", (4, 4))]
+)
+def test_numbers_of_replicas(spelled, found):
+    assert span(spelled) == found
+
+
+@pytest.mark.parametrize("spelled", ["", "0", "-1", "two", "3:2", "0:4", "1:2:3", "1.5", ":", "2:"])
+def test_what_is_no_number_of_replicas(spelled):
+    with pytest.raises(UsageError, match=r"is no number of replicas; write 2, or 2:10"):
+        span(spelled)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"modle": "scripted"}, "There is no argument 'modle'. There are: "),
+        ({"preset": "huge"}, "There is no preset 'huge'. There are: "),
+        ({"engine": "abacus"}, "There is no engine 'abacus'. There are: "),
+        ({"model": "auto"}, "Name a model: 'auto' may be another one on every machine."),
+        ({"preset": "auto", "model": "auto"}, "Name a model: "),
+        ({"places": 0}, "'places' is 0; it must be above 0"),
+        ({"hours": -1}, "'hours' is -1; it must be above 0"),
+        ({"engine_gpus": -0.5}, "'engine_gpus' is -0.5; it must be 0 or more"),
+        ({"session_replicas": "many"}, "'many' is no number of replicas"),
+        ({"places": "many"}, "An argument is of the wrong kind"),
+        ({"heads": "/nowhere.json"}, "/nowhere.json"),
+        ({"origins": ["nonsense"]}, "nonsense"),
+    ],
+)
+def test_arguments_that_cannot_be(arguments, said):
+    with pytest.raises(AlignattError) as refused:
+        ClusterSettings.of({"model": "scripted", **arguments})
+    assert said in str(refused.value)
+
+
+def test_arguments_become_settings():
+    found = ClusterSettings.of(
+        {"model": "scripted", "engine_replicas": "1:4", "places": 30, "source": "fr", "to": "de"}
+    )
+    assert found.system.model == "scripted" and found.system.recognizer == "scripted"
+    assert found.engine_replicas == (1, 4) and found.defaults.targets == ("de",)
+    assert found.cpus == 2 * 0.5 + 1.0 and found.gpus == 0
+    assert pickle.loads(pickle.dumps(found)) == found
+
+
+def deployments(app):
+    from ray.serve._private.build_app import build_app
+
+    built = build_app(app, name="alignatt")
+    return {each.name: each for each in built.deployments}
+
+
+def test_replicas_are_scaled_by_sessions_within_bounds():
+    settings = ClusterSettings(
+        System("scripted"), places=40, session_replicas=(2, 8), engine_replicas=(1, 1)
+    )
+    found = deployments(application(settings))
+    scaling = found["sessions"]._deployment_config.autoscaling_config
+    assert (scaling.min_replicas, scaling.max_replicas) == (2, 8)
+    assert scaling.target_ongoing_requests == 5
+    assert found["engine"]._deployment_config.autoscaling_config is None
+
+
+def test_nobody_waits_in_front_of_a_session_replica_unseen():
+    found = deployments(application(ClusterSettings(System("scripted"), places=64)))
+    assert found["sessions"]._deployment_config.max_ongoing_requests > 100 * 64
+
+
+@pytest.mark.parametrize("path", sorted(DEPLOY.glob("serve-*.yaml")), ids=lambda path: path.name)
+def test_config_files_are_for_this_application(path):
+    from ray.serve.schema import ServeDeploySchema
+
+    _check(ServeDeploySchema(**yaml.safe_load(path.read_text())))
+
+
+def test_the_manifest_of_kuberay_is_for_this_application():
+    from ray.serve.schema import ServeDeploySchema
+
+    [service] = [
+        each
+        for each in yaml.safe_load_all((DEPLOY / "rayservice.yaml").read_text())
+        if each["kind"] == "RayService"
+    ]
+    _check(ServeDeploySchema(**yaml.safe_load(service["spec"]["serveConfigV2"])))
+    pods = [service["spec"]["rayClusterConfig"]["headGroupSpec"]]
+    pods += service["spec"]["rayClusterConfig"]["workerGroupSpecs"]
+    for pod in pods:
+        [container] = pod["template"]["spec"]["containers"]
+        assert "ALIGNATT_TOKEN" in {each["name"] for each in container["env"]}
+
+
+def _check(schema):
+    [app] = schema.applications
+    assert app.import_path == f"{build.__module__}:{build.__name__}"
+    assert set(app.args) <= set(NAMES)
+    found = deployments(build({**app.args, "model": "scripted"}))
+    assert {each.name for each in app.deployments} <= set(found)
+    assert schema.http_options.request_timeout_s is None
+
+
+def test_another_version_of_ray_is_named(monkeypatch, capsys):
+    monkeypatch.setattr(rayed, "installed", lambda package: "2.31.0")
+    assert main(["cluster", "status"]) == 1
+    assert "A cluster needs Ray 2.60, and here is 2.31.0; " in capsys.readouterr().err
+
+
+@pytest.fixture
+def nowhere():
+    """A port at which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    return f"127.0.0.1:{port}"
+
+
+@pytest.mark.parametrize("command", [["up", "--model", "scripted"], ["status"], ["down"]])
+def test_no_cluster_at_an_address(command, nowhere, capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    action, *more = command
+    assert main(["cluster", action, "--address", nowhere, *more, *free_port_of(action)]) == 1
+    assert f"No cluster answers at {nowhere}; start one with 'ray start" in capsys.readouterr().err
+
+
+def free_port_of(action):
+    return ["--port", "0"] if action == "up" else []
+
+
+@pytest.mark.parametrize(
+    "address", ["head", "ray://head:10001", "head:", ":6379", "http://head:80", "head:six", "auto"]
+)
+def test_what_is_no_address(address, capsys):
+    assert main(["cluster", "status", "--address", address]) == 2
+    assert f"'{address}' is no address of a cluster; write host:port." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("answer", [None, b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"-ERR\r\n"])
+def test_what_answers_is_no_cluster(answer, capsys, monkeypatch):
+    """It never answers, hangs up, or is a web server, or Redis."""
+    monkeypatch.setattr(rayed, "_PATIENCE", 0.3)
+
+    def serve():
+        line, _ = other.accept()
+        with line:
+            line.recv(100)
+            line.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        if answer is not None:
+            threading.Thread(target=serve).start()
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        assert main(["cluster", "status", "--address", address]) == 1
+    assert f"What answers at {address} is no Ray cluster; " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["status", "down"])
+def test_no_cluster_is_up_here(command, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert main(["cluster", command]) == 2
+    assert "No cluster is up on this machine; start one with" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kept", ["", "nonsense", "{}", '{"pid": 1, "port": 2}', "[]"])
+def test_what_was_written_down_of_a_cluster_may_be_anything(kept, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    (tmp_path / "alignatt4llm").mkdir()
+    (tmp_path / "alignatt4llm" / "cluster.json").write_text(kept)
+    assert main(["cluster", "status"]) == 2
+    assert "No cluster is up on this machine" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--nodes", "0"], "--nodes is 0; a cluster has 1 or more."),
+        (["--session-replicas", "x"], "'x' is no number of replicas"),
+        (["--sessions", "0"], "'places' is 0"),
+        (["--host", "0.0.0.0"], "set ALIGNATT_TOKEN"),
+        (["--tls-cert", "nowhere.pem"], "TLS needs both files"),
+        (["--transcripts", "ftp://host/0"], "ftp://"),
+    ],
+)
+def test_what_up_refuses(options, said, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.delenv("ALIGNATT_TOKEN", raising=False)
+    assert main(["cluster", "up", "--model", "scripted", "--port", "0", *options]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        assert main(["cluster", "up", "--model", "scripted", "--port", port]) == 2
+    assert f"Port {port} of '127.0.0.1' cannot be had" in capsys.readouterr().err
+
+
+def test_status_is_shown_as_a_table():
+    replicas = {"ab12": {"sessions": 1, "places": 2}}
+    shown = Status("RUNNING", {"engine": {"RUNNING": 2}, "sessions": {}}, 8, 2, replicas)
+    assert [line.split() for line in shown.lines()] == [
+        ["application", "running"],
+        ["engine", "replicas", "2", "running"],
+        ["sessions", "replicas", "none"],
+        ["places", "2", "of", "8", "taken"],
+        ["ab12", "1", "sessions,", "2", "places"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cpus", "gpus", "said"),
+    [
+        (4, 0, ""),
+        (4.5, 0, "The replicas need 4.5 of CPU and the cluster has 4; "),
+        (1, 1, "The replicas need 1 of GPU and the cluster has 0; "),
+        (100, 8, "The replicas need 100 of CPU and the cluster has 4; "),
+    ],
+)
+def test_too_few_resources(cpus, gpus, said, monkeypatch):
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 4.0, "memory": 1e9})
+    if not said:
+        rayed.check_room(cpus, gpus)
+        return
+    with pytest.raises(AlignattError) as refused:
+        rayed.check_room(cpus, gpus)
+    assert str(refused.value).startswith(said) and "add nodes" in str(refused.value)
