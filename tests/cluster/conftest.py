@@ -52,7 +52,7 @@ class Up:
     transcripts: Path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def up(tmp_path_factory):
     from serve_harness import free_port
 
