@@ -227,7 +227,12 @@ def test_a_live_container_that_breaks_off_is_told_at_its_end(tmp_path):
             client = await Client(server).open(audio="container")
             [session] = server.registry._sessions.values()
             publish = session.broadcast.publish
-            session.broadcast.publish = lambda event: (published.append(event), publish(event))
+
+            def note(event, *then):
+                published.append(event)
+                publish(event, *then)
+
+            session.broadcast.publish = note
             await client.play(cut(media("flac", "flac")), size=5000)
             return await client.finish()
 
