@@ -19,12 +19,15 @@ class Ledger:
     """The places that replicas have taken.
 
     A replica that is not heard of loses what it holds. A session that has just moved is held by
-    two; it is counted once, so that nobody who comes back finds its own place taken.
+    two; it is counted once, so that nobody who comes back finds its own place taken. What a call
+    costs grows with what its replica holds, and not with the cluster.
     """
 
     def __init__(self, lease: float = LEASE) -> None:
         self._lease = lease
-        self._holders: dict[str, _Holder] = {}
+        self._holders: dict[str, _Holder] = {}  # who was heard longest ago comes first
+        self._sessions: dict[str, dict[str, int]] = {}  # places by session, then by holder
+        self._taken = 0
         self._total = 0
 
     def take(
@@ -53,31 +56,69 @@ class Ledger:
         self._total = total
         free = total - self._elsewhere(holder, held, now) - (sum(held.values()) - places)
         if free >= places:
-            self._holders[holder] = _Holder(now, dict(held))
+            self._hear(holder, held, now)
         return free
 
     def tell(self, holder: str, held: Mapping[str, int], total: int, now: float) -> int:
         """Take down all that a replica holds; return how many places others have taken."""
         self._total = total
-        self._holders[holder] = _Holder(now, dict(held))
+        self._hear(holder, held, now)
         return self._elsewhere(holder, held, now)
 
     def shown(self, now: float) -> dict[str, object]:
         """Return what is taken, for people."""
-        taken = self._elsewhere("", {}, now)
+        self._expire(now)
         replicas = {
             name: {"sessions": len([*filter(None, each.held)]), "places": sum(each.held.values())}
             for name, each in sorted(self._holders.items())
         }
-        return {"places": self._total, "taken": taken, "replicas": replicas}
+        return {"places": self._total, "taken": self._taken, "replicas": replicas}
 
     def _elsewhere(self, holder: str, here: Mapping[str, int], now: float) -> int:
         """Count what others hold, except the sessions that are here."""
-        self._holders = {
-            name: each for name, each in self._holders.items() if now - each.heard < self._lease
-        }
-        taken: dict[str, int] = {}
-        for other, each in self._holders.items():
-            if other != holder:
-                taken |= {name or f"#{other}": places for name, places in each.held.items()}
-        return sum(places for name, places in taken.items() if name not in here)
+        self._expire(now)
+        known = self._holders.get(holder)
+        mine = {_key(name, holder): name for name in (*here, *(known.held if known else ()))}
+        own = 0
+        for key, name in mine.items():
+            entry = self._sessions.get(key, {})
+            own += _once(entry) - (0 if name in here else _once(entry, holder))
+        return self._taken - own
+
+    def _hear(self, holder: str, held: Mapping[str, int], now: float) -> None:
+        """Have a replica hold this from now on, and nothing else."""
+        before = self._holders.pop(holder, None)
+        self._enter(holder, before.held if before else {}, -1)
+        self._holders[holder] = _Holder(now, dict(held))
+        self._enter(holder, held, 1)
+
+    def _enter(self, holder: str, held: Mapping[str, int], sign: int) -> None:
+        """Count places that a replica holds, or, with a sign of -1, holds no more."""
+        for name, places in held.items():
+            key = _key(name, holder)
+            entry = self._sessions.setdefault(key, {})
+            self._taken -= _once(entry)
+            entry.pop(holder, None)
+            if sign > 0:
+                entry[holder] = places
+            self._taken += _once(entry)
+            if not entry:
+                del self._sessions[key]
+
+    def _expire(self, now: float) -> None:
+        """Forget replicas that are not heard of."""
+        while self._holders:
+            name, oldest = next(iter(self._holders.items()))
+            if now - oldest.heard < self._lease:
+                return
+            self._enter(name, self._holders.pop(name).held, -1)
+
+
+def _key(name: str, holder: str) -> str:
+    """Return what a session is counted by; other work is each replica's own."""
+    return name or f"#{holder}"
+
+
+def _once(entry: Mapping[str, int], but: str = "") -> int:
+    """Return the places of a session that may be held by several, as the last of them said."""
+    return next((places for holder, places in reversed([*entry.items()]) if holder != but), 0)

@@ -4,7 +4,10 @@ Tests of servers and clients need audio whose transcript is known, also when par
 repeated or recognised from the middle on. Real speech takes a model; a tone takes counting.
 """
 
+import os
+import time
 from collections.abc import Iterable, Sequence
+from threading import Lock
 
 import numpy as np
 
@@ -21,6 +24,9 @@ which made them useful on long walks. Look at the river here.
 """
 SCRIPT = tuple(_TEXT.split())
 """What is said unless another script is given; word i is a tone of ``LOWEST + STEP * i`` Hz."""
+
+COST = "ALIGNATT_SCRIPTED_STEP"
+"""Environment variable with the seconds that a step takes, for measurements of what serves."""
 
 LOWEST, STEP = 200, 20
 _SOUND, _GAP = 0.3, 0.1
@@ -110,6 +116,19 @@ class ToneRecognizer:
         return float((len(crossings) - 1) * SAMPLE_RATE / (2 * (crossings[-1] - crossings[0])))
 
 
+class _Costly(ToneRecognizer):
+    """Takes as long as a model would, which does one step at a time."""
+
+    def __init__(self, script: Sequence[str], model: Lock, seconds: float) -> None:
+        super().__init__(script)
+        self._model, self._seconds = model, seconds
+
+    def feed(self, samples: Samples) -> Recognition:
+        with self._model:
+            time.sleep(self._seconds)
+        return super().feed(samples)
+
+
 class ToneEngine:
     """Opens recognisers of tones; it has no model.
 
@@ -117,16 +136,22 @@ class ToneEngine:
     ----------
     script
         What the tones say.
+    seconds
+        What a step takes, of which one is done at a time.
     """
 
-    def __init__(self, script: Sequence[str] = SCRIPT) -> None:
+    def __init__(self, script: Sequence[str] = SCRIPT, seconds: float = 0.0) -> None:
         self._script = script
+        self._seconds = seconds
+        self._model = Lock()
 
     def open(self, language: Language, hold_back: float) -> ToneRecognizer:
         """Start hearing, whatever the language."""
+        if self._seconds:
+            return _Costly(self._script, self._model, self._seconds)
         return ToneRecognizer(self._script)
 
 
 def load(asked: Asked) -> ToneEngine:
     """Return what opens recognisers of tones."""
-    return ToneEngine()
+    return ToneEngine(seconds=float(os.environ.get(COST, "0")))

@@ -1,6 +1,9 @@
 """A translator that follows a script: for tests of sessions and clients, without weights."""
 
+import os
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,10 +13,14 @@ from alignatt4llm.prompts.forms import FewShotPrompt
 from alignatt4llm.prompts.prompt import Prompt, PromptForm
 from alignatt4llm.text.languages import Pair
 from alignatt4llm.translators.base import Asked, Drafter, Loaded
+from alignatt4llm.translators.stepper import Stepper
 
 NAME = "scripted"
 PAIRS = ("en-de", "en-it", "en-zh")
 """Directions that it lists; it translates any."""
+
+COST = "ALIGNATT_SCRIPTED_PASS"
+"""Environment variable with the seconds that a pass takes, for measurements of what serves."""
 
 Script = Callable[[Sequence[str]], Sequence[tuple[str, int]]]
 """Source words to the whole translation: (piece of text, source word it comes from)."""
@@ -91,6 +98,45 @@ def _after(text: str, signs: int) -> str:
     return text[places[signs - 1] + 1 :]
 
 
+@dataclass(frozen=True, slots=True)
+class _Token:
+    ids: tuple[int]
+
+
+class CostlyDrafter:
+    """Takes as long as a model would: a pass a token, together with other streams' tokens.
+
+    Parameters
+    ----------
+    drafter
+        Makes the drafts.
+    stepper
+        Brings the tokens of all streams together.
+    """
+
+    def __init__(self, drafter: Drafter, stepper: Stepper[_Token]) -> None:
+        self._drafter = drafter
+        self._stepper = stepper
+
+    def draft(
+        self,
+        prompt: Prompt,
+        budget: int,
+        judge: Judge | None = None,
+        guess: Sequence[int] = (),
+    ) -> Draft:
+        """Continue the prompt; a draft of nothing takes a pass as well."""
+        draft = self._drafter.draft(prompt, budget, judge, guess)
+        with self._stepper.drafting():
+            for token in draft.ids or (0,):
+                self._stepper.step(_Token((token,)))
+        return draft
+
+    def close(self) -> None:
+        """Free what the drafter keeps."""
+        self._drafter.close()
+
+
 class ScriptedTranslator:
     """Stands in for a model: every stream is drafted for by a drafter of its own.
 
@@ -112,7 +158,15 @@ class ScriptedTranslator:
         return self._drafter()
 
 
+def costly(seconds: float) -> ScriptedTranslator:
+    """Return a translator whose passes take so long, however many streams are in one."""
+    stepper = Stepper[_Token](lambda feeds: time.sleep(seconds))
+    return ScriptedTranslator(lambda: CostlyDrafter(ScriptedDrafter(), stepper))
+
+
 def load(asked: Asked) -> Loaded:
     """Return the scripted translator, of which every head is good for every direction."""
     heads = HeadSet(NAME, PAIRS[0], ((0, 0),))
-    return Loaded(NAME, "", ScriptedTranslator(), heads=heads, pairs=PAIRS)
+    seconds = float(os.environ.get(COST, "0"))
+    translator = costly(seconds) if seconds else ScriptedTranslator()
+    return Loaded(NAME, "", translator, heads=heads, pairs=PAIRS)

@@ -1,0 +1,1 @@
+"""Clusters of any size, simulated with measured times."""
