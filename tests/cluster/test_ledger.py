@@ -1,6 +1,9 @@
 """Places are counted once, wherever a speaker goes, and given back whoever dies."""
 
+import sys
+
 import pytest
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -45,6 +48,46 @@ def test_other_work_of_replicas_is_counted_for_each():
     ledger.tell("a", {"": 2}, 4, 0.0)
     assert ledger.take("b", {"": 2}, 2, 4, 0.0) == 2
     assert ledger.shown(0.0)["taken"] == 4
+
+
+HELD = st.dictionaries(st.sampled_from(["", "x", "y", "z"]), st.just(1))
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), HELD, st.sampled_from([0.0, 1.0, LEASE]))))
+def test_places_are_those_of_all_sessions_that_anybody_alive_holds(said):
+    ledger, heard, now = Ledger(), {}, 0.0
+    for holder, held, pause in said:
+        now += pause
+        heard[holder] = (now, held)
+        others = [
+            {name or other for name in theirs}
+            for other, (when, theirs) in heard.items()
+            if other != holder and now - when < LEASE
+        ]
+        assert ledger.tell(holder, held, now) == len(set().union(*others) - held.keys())
+
+
+def test_what_a_call_costs_does_not_grow_with_the_cluster():
+    def lines(others):
+        ledger, count = Ledger(), 0
+        for number in range(others):
+            ledger.tell(f"{number}", {f"{number}.{each}": 1 for each in range(4)}, 0.0)
+
+        def trace(frame, event, argument):
+            nonlocal count
+            count += event == "line"
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            elsewhere = ledger.tell("0", {"0.0": 1}, 0.1)
+        finally:
+            sys.settrace(before)
+        assert elsewhere == 4 * (others - 1)
+        return count
+
+    assert lines(10) == lines(1000) > 10
 
 
 class Counting(RuleBasedStateMachine):

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, Self
@@ -61,6 +61,10 @@ class Costs:
         rest = {key: said[key] for key in ("prompt", "recognise", "call", "way") if key in said}
         return cls(passes, drafts, **rest)
 
+    def written(self) -> dict[str, Any]:
+        """Return what `read` reads."""
+        return asdict(self)
+
     @classmethod
     def of_bench(cls, figures: Mapping[str, float], prompt: int, recognise: float) -> Self:
         """Read the figures of one system from the JSON of ``alignatt bench``.
@@ -76,6 +80,20 @@ class Costs:
         fed = [max(1, round(tokens) - number + 1) for number in numbers]
         drafts = [[(first, *(1,) * (n - 1))] for first, n in zip(fed, numbers, strict=True)]
         return cls(seconds, drafts, prompt, recognise)
+
+    def step(self, first: int, count: int) -> list[Feeds]:
+        """Return the drafts of a step of so many chunks, replayed from one on.
+
+        A draft ends with what is held, which is drafted again with the next chunk; joined chunks
+        save this pass.
+        """
+        drafts: list[Feeds] = []
+        for chunk in range(first, first + count):
+            more = [*self.drafts[chunk % len(self.drafts)]]
+            if drafts and more:
+                more[0] = drafts.pop()[:-1] + more[0]
+            drafts += more
+        return drafts
 
     def seconds(self, tokens: int) -> float:
         """Return how long a pass takes."""

@@ -4,7 +4,7 @@ import random
 import time
 from array import array
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -58,8 +58,8 @@ class Session:
     done: int = 0
     taken: int = 0
     front: Front | None = None
-    drafts: list[Feeds] | None = None
-    ends: list[float] | None = None
+    drafts: list[Feeds] = field(default_factory=list)
+    ends: list[float] = field(default_factory=list)
     died: float | None = None
     ring: int = -1
     ranked: Sequence[str] = ()
@@ -220,16 +220,12 @@ class Simulation:
             self._clock.at(due, self._step, session, life)
         else:
             session.taken = min(there - session.done, max(1, self._joined))
-            session.drafts, session.ends = self._replayed(session), []
+            first = session.offset + session.done
+            session.drafts = self._costs.step(first, session.taken)[::-1]
+            session.ends = []
             assert session.front
             heard = session.front.hear(self._clock.now, self._costs.recognise)
             self._clock.at(heard, self._go_on, session, life)
-
-    def _replayed(self, session: Session) -> list[Feeds]:
-        """Return the drafts of a step, last first; joined chunks are drafted one after another."""
-        first, drafts = session.offset + session.done, self._costs.drafts
-        chunks = range(first, first + session.taken)
-        return [draft for chunk in chunks for draft in drafts[chunk % len(drafts)]][::-1]
 
     def _go_on(self, session: Session, life: int) -> None:
         """Ask for the next draft, if there is one."""
@@ -260,13 +256,11 @@ class Simulation:
     def _answered(self, session: Session, life: int) -> None:
         if session.life != life:
             return
-        assert session.ends is not None
         session.ends.append(self._clock.now)
         self._go_on(session, life)
 
     def _said(self, session: Session) -> None:
         """Note how late what was said is for each chunk of the step."""
-        assert session.ends is not None
         way, chunk = self._costs.way, self._shape.chunk
         for number in range(session.done + 1, session.done + session.taken + 1):
             there = session.begin + number * chunk
