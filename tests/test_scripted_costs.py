@@ -1,7 +1,5 @@
 """The scripted parts take the time that they are told, as models would."""
 
-from threading import Barrier, Thread
-
 import pytest
 
 from alignatt4llm.prompts.prompt import Prompt
@@ -52,28 +50,6 @@ def test_a_draft_takes_a_pass_a_token_and_one_at_least(
     costly = drafter(monkeypatch, "0.05").draft(prompt, budget)
     assert slept == [0.05] * passes
     assert (costly.text, costly.ids, costly.ended) == (plain.text, plain.ids, plain.ended)
-
-
-def test_streams_share_passes(monkeypatch):
-    monkeypatch.setenv(scripted.COST, "0.02")
-    loaded = scripted.load(Asked("scripted"))
-    passes, ready = [], Barrier(2)
-    monkeypatch.setattr(scripted.time, "sleep", passes.append)
-
-    def work():
-        one = loaded.translator.open(PAIR, loaded.heads)
-        with one._stepper.drafting():
-            ready.wait()
-            one.draft(Prompt("", ("a", "b", "c"), ""), 9)
-
-    threads = [Thread(target=work) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    counters = loaded.translator.open(PAIR, loaded.heads)._stepper.counters
-    assert counters.tokens == 6
-    assert counters.passes == len(passes)
 
 
 @pytest.mark.parametrize(("cost", "steps"), [(None, []), ("0", []), ("0.03", [0.03, 0.03])])

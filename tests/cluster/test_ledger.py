@@ -64,14 +64,14 @@ def test_places_are_those_of_all_sessions_that_anybody_alive_holds(said):
             for other, (when, theirs) in heard.items()
             if other != holder and now - when < LEASE
         ]
-        assert ledger.tell(holder, held, now) == len(set().union(*others) - held.keys())
+        assert ledger.tell(holder, held, TOTAL, now) == len(set().union(*others) - held.keys())
 
 
 def test_what_a_call_costs_does_not_grow_with_the_cluster():
     def lines(others):
         ledger, count = Ledger(), 0
         for number in range(others):
-            ledger.tell(f"{number}", {f"{number}.{each}": 1 for each in range(4)}, 0.0)
+            ledger.tell(f"{number}", {f"{number}.{each}": 1 for each in range(4)}, TOTAL, 0.0)
 
         def trace(frame, event, argument):
             nonlocal count
@@ -81,7 +81,7 @@ def test_what_a_call_costs_does_not_grow_with_the_cluster():
         before = sys.gettrace()
         sys.settrace(trace)
         try:
-            elsewhere = ledger.tell("0", {"0.0": 1}, 0.1)
+            elsewhere = ledger.tell("0", {"0.0": 1}, TOTAL, 0.1)
         finally:
             sys.settrace(before)
         assert elsewhere == 4 * (others - 1)
