@@ -87,10 +87,12 @@ class Ledger:
 
     def _hear(self, holder: str, held: Mapping[str, int], now: float) -> None:
         """Have a replica hold this from now on, and nothing else."""
-        before = self._holders.pop(holder, None)
-        self._enter(holder, before.held if before else {}, -1)
+        known = self._holders.pop(holder, None)
+        before = known.held if known else {}
         self._holders[holder] = _Holder(now, dict(held))
-        self._enter(holder, held, 1)
+        if before != held:
+            self._enter(holder, before, -1)
+            self._enter(holder, held, 1)
 
     def _enter(self, holder: str, held: Mapping[str, int], sign: int) -> None:
         """Count places that a replica holds, or, with a sign of -1, holds no more."""
@@ -119,6 +121,9 @@ def _key(name: str, holder: str) -> str:
     return name or f"#{holder}"
 
 
-def _once(entry: Mapping[str, int], but: str = "") -> int:
+def _once(entry: dict[str, int], but: str = "") -> int:
     """Return the places of a session that may be held by several, as the last of them said."""
-    return next((places for holder, places in reversed([*entry.items()]) if holder != but), 0)
+    for holder in reversed(entry):
+        if holder != but:
+            return entry[holder]
+    return 0

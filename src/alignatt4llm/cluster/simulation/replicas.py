@@ -1,5 +1,6 @@
 """Replicas that take their simulated time."""
 
+from bisect import bisect_left
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
@@ -56,6 +57,10 @@ class Call:
         """What it feeds next."""
         return self.feeds[self.passes] + (0 if self.passes else self.unread)
 
+    def tokens_of(self, ahead: int) -> int:
+        """Return what it feeds so many passes after the next."""
+        return self.feeds[self.passes + ahead]
+
 
 @dataclass(eq=False, slots=True)
 class Front:
@@ -111,7 +116,8 @@ class Engine:
         self._queue: deque[Call] = deque()
         self._ready: deque[Call] = deque()
         self._batch: list[Call] = []
-        self._drafting = 0
+        self._drafting = self._run = 0
+        self._began, self._ends = 0.0, list[float]()
 
     @property
     def full(self) -> bool:
@@ -138,6 +144,8 @@ class Engine:
             self._begin(self._queue.popleft())
         if self._ready and not self._batch:
             self._pass()
+        elif self._ready:
+            self._join()
 
     def _begin(self, call: Call) -> None:
         self._drafting += 1
@@ -150,22 +158,42 @@ class Engine:
         self._ready.append(call)
 
     def _pass(self) -> None:
-        """Feed what waits, longest first."""
+        """Feed what waits, longest first; as many passes at once as nobody would leave or join."""
         tokens = 0
         while self._ready and tokens < MOST_TOKENS:
             call = self._ready.popleft()
             tokens += call.tokens
             self._batch.append(call)
-        seconds = self._costs.seconds(tokens)
-        self.busy += seconds
-        self._clock.at(self._clock.now + seconds, self._passed)
+        self._began = end = self._clock.now
+        self._ends = []
+        for ahead in range(self._rounds()):
+            tokens = sum(call.tokens_of(ahead) for call in self._batch) if ahead else tokens
+            end += self._costs.seconds(tokens)
+            self._ends.append(end)
+        self._wait()
 
-    def _passed(self) -> None:
-        if not self.alive:
+    def _rounds(self) -> int:
+        """Return how many passes these drafts make together, unless others come."""
+        return 1 if self._ready else min(len(call.feeds) - call.passes for call in self._batch)
+
+    def _join(self) -> None:
+        """Let others join after the pass that runs now."""
+        runs = bisect_left(self._ends, self._clock.now) + 1
+        if runs < len(self._ends):
+            del self._ends[runs:]
+            self._wait()
+
+    def _wait(self) -> None:
+        self._run += 1
+        self._clock.at(self._ends[-1], self._passed, self._run)
+
+    def _passed(self, run: int) -> None:
+        if not self.alive or run != self._run:
             return
         batch, self._batch = self._batch, []
+        self.busy += self._ends[-1] - self._began
         for call in batch:
-            call.passes += 1
+            call.passes += len(self._ends)
             if call.passes < len(call.feeds):
                 self._ready.append(call)
             else:

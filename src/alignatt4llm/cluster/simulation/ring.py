@@ -21,9 +21,11 @@ class Ring:
     def __init__(self, replicas: Sequence[str]) -> None:
         deployment = DeploymentID(ENGINE)
         router: Any = object.__new__(serve.ConsistentHashRouter)
-        router._deployment_id = deployment
-        router._num_virtual_nodes = serve.DEFAULT_NUM_VIRTUAL_NODES
-        router._num_fallback_replicas = serve.DEFAULT_NUM_FALLBACK_REPLICAS
+        vars(router).update(
+            _deployment_id=deployment,
+            _num_virtual_nodes=serve.DEFAULT_NUM_VIRTUAL_NODES,
+            _num_fallback_replicas=serve.DEFAULT_NUM_FALLBACK_REPLICAS,
+        )
         router._rebuild_ring(frozenset(ReplicaID(name, deployment) for name in replicas))
         self._router = router
 

@@ -59,8 +59,8 @@ class Result:
     ----------
     lags
         Seconds from when a chunk was there until text was said that follows from it.
-    admitted, refused
-        Sessions.
+    refused
+        Sessions for which there was no place.
     most
         Sessions at once.
     resumed
@@ -77,7 +77,6 @@ class Result:
     """
 
     lags: NDArray[np.float32]
-    admitted: int
     refused: int
     most: int
     resumed: int

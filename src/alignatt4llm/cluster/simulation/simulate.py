@@ -123,7 +123,7 @@ class Simulation:
         self._make_ring, self._ring, self._rings = ring, ring([*self._engines]), 0
         self._lags, self._gaps = array("f"), array("f")
         self._open = len(begins)
-        self._admitted = self._refused = self._resumed = self._at_once = self._most = 0
+        self._refused = self._resumed = self._at_once = self._most = 0
         self._translated = 0
         self._sessions = {
             f"s{number}": Session(f"s{number}", begin, self._random.randrange(len(costs.drafts)))
@@ -145,7 +145,6 @@ class Simulation:
         calls = sum(engine.calls for engine in engines)
         return Result(
             np.asarray(self._lags, np.float32),
-            self._admitted,
             self._refused,
             self._most,
             self._resumed,
@@ -170,7 +169,6 @@ class Simulation:
 
     def _start(self, session: Session) -> None:
         if self._admit(session, self._choose()):
-            self._admitted += 1
             self._at_once += 1
             self._most = max(self._most, self._at_once)
             self._step(session, session.life)
