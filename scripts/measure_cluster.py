@@ -4,9 +4,9 @@
     python scripts/measure_cluster.py --costs costs.json  keep the costs, for simulate_cluster.py
 
 Two nodes with two session and two engine replicas and the scripted engine, whose passes and steps
-take a fixed time; clients speak through WebSockets at the pace of speech. One session on the plain
+take a known time; clients speak through WebSockets at the pace of speech. One session on the plain
 server and one in the cluster, at the same time, say what the cluster adds; with that, and the
-fixed times, the simulation predicts the rest. How late: from when a chunk of audio was sent until
+known times, the simulation predicts the rest. How late: from when a chunk of audio was sent until
 a commit came that follows from it. Prints Markdown, in milliseconds.
 """
 
@@ -141,11 +141,11 @@ async def measured(ports: Sequence[int], begins: Sequence[float], audio: bytes) 
     return [np.array(speaker.lags) for speaker in speakers]
 
 
-def predicted(costs: Costs, begins: Sequence[float], seconds: float) -> Lags:
-    """Return the lags that the simulation has for these sessions."""
+def predicted(costs: Costs, begins: Sequence[float], seconds: float) -> list[Lags]:
+    """Return the lags that the simulation has for these sessions, placed by chance each time."""
     shape = Shape(machines=2, places=len(begins), streams=8, chunk=CHUNK)
     runs = [Simulation(shape, costs, begins, seconds, Ring, seed=seed) for seed in range(SEEDS)]
-    return np.concatenate([run.run().lags for run in runs])
+    return [run.run().lags for run in runs]
 
 
 @contextmanager
@@ -196,7 +196,7 @@ def calibrated(costs: Costs, port: int, plain: int, seconds: float) -> Costs:
         *(round(b - a, 1) for a, b in zip(ms(alone, 50, 99), ms(here, 50, 99), strict=True)),
     )
     print()
-    least = float(np.median(predicted(costs, [0.0], seconds)))
+    least = float(np.median(np.concatenate(predicted(costs, [0.0], seconds))))
     way = max(0.0, float(np.median(alone)) - least) / 2
     return replace(costs, way=way, call=max(0.0, float(np.median(here) - np.median(alone))))
 
@@ -205,15 +205,17 @@ def compare(costs: Costs, port: int, sizes: Sequence[int], seconds: float) -> No
     """Measure and predict some numbers of sessions, and print both."""
     audio = s16le(spoken(seconds))
     each = (cell for name in PERCENTS for cell in (f"{name} %", "simulated", "ratio"))
-    row("sessions", *each)
-    row(*["---:"] * (1 + 3 * len(PERCENTS)))
+    row("sessions", *each, "medians of eight simulations in ten")
+    row(*["---:"] * (2 + 3 * len(PERCENTS)))
     for size in sizes:
         chance = random.Random(size)
         begins = [chance.random() * 5 * CHUNK for _ in range(size)]
         lags = np.concatenate(asyncio.run(measured([port] * size, begins, audio)))
-        real, said = ms(lags, *PERCENTS), ms(predicted(costs, begins, seconds), *PERCENTS)
-        both = zip(real, said, strict=True)
-        row(size, *(cell for r, s in both for cell in (r, s, round(s / r, 2))))
+        runs = predicted(costs, begins, seconds)
+        real, said = ms(lags, *PERCENTS), ms(np.concatenate(runs), *PERCENTS)
+        both = [cell for r, s in zip(real, said, strict=True) for cell in (r, s, round(s / r, 2))]
+        least, most = np.percentile([ms(run, 50) for run in runs], [10, 90])
+        row(size, *both, f"{least:.0f} to {most:.0f}")
 
 
 def main() -> None:
@@ -221,12 +223,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--sessions", type=int, nargs="+", default=[4, 8, 16], metavar="N")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long each speaks")
-    parser.add_argument("--pass", type=float, default=0.08, dest="each", help="seconds of a pass")
-    parser.add_argument("--step", type=float, default=0.03, help="seconds of the recogniser a step")
+    parser.add_argument("--pass", type=float, default=0.03, dest="base", help="seconds of a pass")
+    parser.add_argument("--token", type=float, default=0.015, help="seconds of a token more in it")
+    parser.add_argument("--step", type=float, default=0.06, help="seconds of the recogniser a step")
     parser.add_argument("--costs", type=Path, metavar="FILE", help="write the costs, as JSON")
     asked = parser.parse_args()
-    os.environ[scripted.COST], os.environ[tones.COST] = str(asked.each), str(asked.step)
-    costs = Costs({1: asked.each}, replayed(asked.seconds), recognise=asked.step)
+    os.environ[scripted.COST] = f"{asked.base}+{asked.token}"
+    os.environ[tones.COST] = str(asked.step)
+    passes = {tokens: asked.base + tokens * asked.token for tokens in (1, 2)}
+    costs = Costs(passes, replayed(asked.seconds), recognise=asked.step)
     with TemporaryDirectory() as folder:
         port, plain = free_port(), free_port()
         process = start_process(Path(folder, "plain"), plain)

@@ -1,7 +1,7 @@
 """Simulate a cluster of any size: how late sessions are, what a machine less does, what it costs.
 
     alignatt bench --quick --engine llama.cpp --json bench.json
-    python scripts/simulate_cluster.py --bench bench.json --recognise 0.2
+    python scripts/simulate_cluster.py --bench bench.json --hear samples/lj001.ogg
     python scripts/simulate_cluster.py --costs costs.json --sessions 100 --deaths 2 --price 1.50
 
 Replays measured times through the code that admits sessions and places streams; docs/cluster.md
@@ -22,12 +22,16 @@ from typing import Any
 
 import numpy as np
 
+from alignatt4llm.audio.decode import chunks, read
+from alignatt4llm.audio.samples import SAMPLE_RATE
 from alignatt4llm.cluster.simulation.costs import Costs
 from alignatt4llm.cluster.simulation.ring import Ring
 from alignatt4llm.cluster.simulation.shapes import Result, Shape
 from alignatt4llm.cluster.simulation.simulate import Simulation
 from alignatt4llm.errors import AlignattError, UsageError
+from alignatt4llm.recognizers.loading import load_recognizer
 from alignatt4llm.settings.latency import LATENCIES
+from alignatt4llm.text.languages import LANGUAGES
 
 HEADINGS = (
     *("sessions", "machines", "refused", "median, s", "95 %", "99 %", "prompts read anew"),
@@ -47,7 +51,20 @@ def read_costs(asked: argparse.Namespace) -> Costs:
     name = asked.system or next(iter(names))
     if name not in names:
         raise UsageError(f"There is no system '{name}'. There are: {', '.join(names)}.")
-    return Costs.of_bench(names[name]["figures"], asked.prompt, asked.recognise)
+    heard = step(asked.hear, asked.recognizer, asked.latency) if asked.hear else asked.recognise
+    return Costs.of_bench(names[name]["figures"], asked.prompt, heard)
+
+
+def step(recording: Path, recognizer: str, latency: str) -> float:
+    """Return the seconds that a recogniser takes for a chunk of a recording, in the median."""
+    chosen, seconds = LATENCIES[latency], []
+    ears = load_recognizer(recognizer).open(LANGUAGES["en"], chosen.hold_back)
+    for samples in chunks(read(str(recording)), round(chosen.chunk * SAMPLE_RATE)):
+        began = time.perf_counter()
+        ears.feed(samples)
+        seconds.append(time.perf_counter() - began)
+    print(f"{recognizer}: {np.median(seconds):.3f} s a step\n", flush=True)
+    return float(np.median(seconds))
 
 
 def simulated(asked: argparse.Namespace, costs: Costs, sessions: int) -> tuple[Shape, Result]:
@@ -95,6 +112,8 @@ def parsed() -> argparse.Namespace:
     add("--system", str, "", "which of its systems, as llama.cpp/embedded; the first by default")
     add("--prompt", int, 300, "tokens of a prompt of which nothing is kept")
     add("--recognise", float, 0.0, "seconds of the recogniser a step")
+    add("--hear", Path, None, "measure it on an English recording instead")
+    add("--recognizer", str, "embedded", "the recogniser that is measured")
     add("--costs", Path, None, "what measure_cluster.py wrote, instead of --bench")
     parser.add_argument("--sessions", type=int, nargs="+", default=[10, 100, 1000, 10_000, 100_000])
     add("--each", float, 4, "sessions that a machine is there for")

@@ -52,6 +52,11 @@ def test_a_draft_takes_a_pass_a_token_and_one_at_least(
     assert (costly.text, costly.ids, costly.ended) == (plain.text, plain.ids, plain.ended)
 
 
+def test_each_token_of_a_pass_may_take_some_more(monkeypatch, slept):
+    drafter(monkeypatch, "0.05+0.01").draft(Prompt("", ("a", "b"), ""), 9)
+    assert slept == pytest.approx([0.06, 0.06])
+
+
 @pytest.mark.parametrize(("cost", "steps"), [(None, []), ("0", []), ("0.03", [0.03, 0.03])])
 def test_a_recogniser_takes_its_time_a_step(monkeypatch, cost, steps):
     slept = []

@@ -64,11 +64,6 @@ class Session:
     ring: int = -1
     ranked: Sequence[str] = ()
 
-    @property
-    def lane(self) -> str:
-        """Its stream, as engine replicas know it."""
-        return f"{self.name}.{self.life}"
-
 
 Told = Callable[[Session, float], None]
 
@@ -106,7 +101,7 @@ class Simulation:
         told: Told = lambda session, now: None,
     ) -> None:
         self._shape, self._costs, self._told = shape, costs, told
-        self._random = random.Random(seed)
+        self._seed, self._random = seed, random.Random(seed)
         self._clock = Clock()
         self._ledger, self._counting = Ledger(), 0.0
         self._chunks, self._joined = round(seconds / shape.chunk), int(shape.joined / shape.chunk)
@@ -240,16 +235,22 @@ class Simulation:
         if session.life != life:
             return
         if session.ring != self._rings:
-            session.ring, session.ranked = self._rings, self._ring.ranked(session.lane)
+            session.ring, session.ranked = self._rings, self._ring.ranked(self._lane(session))
 
         def again() -> None:
             self._later(AGAIN, self._ask, session, life, feeds)
 
         engines = (self._engines[name] for name in session.ranked)
         if engine := next((each for each in engines if not each.full), None):
-            engine.take(Call(session.lane, feeds, lambda: self._answered(session, life), again))
+            engine.take(
+                Call(self._lane(session), feeds, lambda: self._answered(session, life), again)
+            )
         else:
             again()
+
+    def _lane(self, session: Session) -> str:
+        """Name the stream of a session; in the real cluster such names are random."""
+        return f"{session.name}.{session.life}.{self._seed}"
 
     def _answered(self, session: Session, life: int) -> None:
         if session.life != life:
@@ -275,7 +276,7 @@ class Simulation:
         assert session.front
         del session.front.held[session.name]
         for name in session.ranked:
-            self._engines[name].close(session.lane)
+            self._engines[name].close(self._lane(session))
         self._open -= 1
         self._at_once -= 1
 
