@@ -100,8 +100,8 @@ class Speaker:
 
     async def speak(self, begin: float) -> None:
         """Begin at a time of `time.monotonic`, and say everything."""
-        await self._client.open()
         await asyncio.sleep(max(0.0, begin - time.monotonic()))
+        await self._client.open()
         async with asyncio.TaskGroup() as both:
             both.create_task(self._listen())
             both.create_task(self._say(begin))

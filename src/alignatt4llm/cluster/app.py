@@ -9,6 +9,7 @@ from ray.serve.config import RequestRouterConfig
 from ray.serve.experimental.consistent_hash_router import ConsistentHashRouter
 
 from alignatt4llm.cluster.engine import Engine
+from alignatt4llm.cluster.evenly import Evenly
 from alignatt4llm.cluster.sessions import Sessions
 from alignatt4llm.cluster.settings import ClusterSettings, Span, token
 from alignatt4llm.text.languages import language
@@ -47,6 +48,7 @@ def application(settings: ClusterSettings) -> Application:
         serve.ingress()(Sessions),
         name=SESSIONS,
         max_ongoing_requests=_ROOM,
+        request_router_config=RequestRouterConfig(request_router_class=Evenly),
         graceful_shutdown_timeout_s=_GRACE,
         ray_actor_options={"num_cpus": settings.session_cpus},
         health_check_period_s=5,
