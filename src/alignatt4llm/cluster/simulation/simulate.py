@@ -110,7 +110,7 @@ class Simulation:
             for machine in range(shape.machines)
         ]
         self._engines = {
-            f"engine-{machine}-{each}": Engine(self._clock, costs, shape.streams)
+            self._engine(machine, each): Engine(self._clock, costs, shape.streams)
             for machine in range(shape.machines)
             for each in range(shape.engines)
         }
@@ -248,6 +248,10 @@ class Simulation:
         else:
             again()
 
+    def _engine(self, machine: int, each: int) -> str:
+        """Name an engine replica, as the ring knows it; in the real cluster at random, too."""
+        return f"engine-{machine}-{each}.{self._seed}"
+
     def _lane(self, session: Session) -> str:
         """Name the stream of a session; in the real cluster such names are random."""
         return f"{session.name}.{session.life}.{self._seed}"
@@ -289,7 +293,7 @@ class Simulation:
         lost = [
             call
             for each in range(self._shape.engines)
-            for call in engines[f"engine-{machine}-{each}"].die()
+            for call in engines[self._engine(machine, each)].die()
         ]
         left = [name for name, engine in engines.items() if engine.alive]
         self._ring, self._rings = self._make_ring(left), self._rings + 1
