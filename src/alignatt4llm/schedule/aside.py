@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from contextlib import ExitStack, closing
 from queue import SimpleQueue
-from threading import Thread
+from threading import RLock, Thread
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -39,18 +39,26 @@ class Aside(Generic[T]):
     ) -> None:
         self._steps, self._then = steps, then
         self._asked: SimpleQueue[Future[T] | None] = SimpleQueue()
+        self._left = False
+        self._guard = RLock()  # a signal handler may leave
         self.over: Future[None] = Future()
         Thread(target=self._work, name=name, daemon=True).start()
 
     def ask(self) -> Future[T]:
         """Return what the next step will bring: an item, an error, or END."""
         future: Future[T] = Future()
-        self._asked.put(future)
+        with self._guard:
+            if self._left:
+                future.set_result(END)
+            else:
+                self._asked.put(future)
         return future
 
     def leave(self) -> None:
         """Close the generator after the step in progress; any thread may call it."""
-        self._asked.put(None)
+        with self._guard:
+            self._left = True
+            self._asked.put(None)
 
     def _work(self) -> None:
         try:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from contextlib import closing, suppress
+from threading import RLock
 from typing import Protocol, Self
 from weakref import ref
 
@@ -117,9 +118,10 @@ class Events(Iterator[Event], AsyncIterator[Event]):
         self._awaited: AsyncGenerator[Event, None] | None = None
 
     def __next__(self) -> Event:
-        if self._steps is None:
-            self._steps = self._running.begin()
-        return next(self._steps)
+        with self._running.stepping:
+            if self._steps is None:
+                self._steps = self._running.begin()
+            return next(self._steps)
 
     async def __anext__(self) -> Event:
         if self._awaited is None:
@@ -147,6 +149,7 @@ class _Running:
     """One stream on its way, and how it is ended from outside.
 
     It keeps the work alive only where a thread does it: otherwise that ends with its reader.
+    ``stepping`` is held by a reader for the length of a step, and by nobody else for long.
     """
 
     def __init__(self, session: Streamable, source: AudioSource) -> None:
@@ -154,12 +157,15 @@ class _Running:
         self._timeline = Lanes(
             self._blocks(), lambda: source.ready, LONGEST if source.live else 0.0, waits=True
         )
-        self._begun = False
+        self._begun = self._ended = False
+        self.stepping = RLock()  # what ends it may interrupt the reader
         self._steps: ref[Generator[Event, None, None]] | None = None
         self._aside: Aside[Event] | None = None
 
     def begin(self) -> Generator[Event, None, None]:
         """Return the work, which is done while its events are asked for."""
+        if self._ended:
+            return _nothing()
         if self._begun:
             raise UsageError("The events of a stream are read once, in one way.")
         self._begun = True
@@ -169,6 +175,8 @@ class _Running:
 
     async def begin_aside(self) -> AsyncGenerator[Event, None]:
         """Yield the events of the work, which is done in a thread."""
+        if self._ended:
+            return
         self._source.attend()
         aside = self._aside = Aside(self.begin(), "stream", self._session.close)
         try:
@@ -186,21 +194,24 @@ class _Running:
 
     def end(self) -> None:
         """End the work and wait for that."""
+        self._ended = True
         self._timeline.leave()
         if self._aside:
             self._aside.leave()
             self._aside.over.result()
-        elif self._steps and (steps := self._steps()):
-            with suppress(ValueError):  # another thread reads it, and will end it
-                steps.close()
-        elif not self._begun:
-            self._begun = True
-            self._source.close()
-            self._session.close()
+            return
+        with self.stepping:
+            if self._steps and (steps := self._steps()):
+                with suppress(ValueError):  # from within a step, which will end it
+                    steps.close()
+            elif not self._begun:
+                self._source.close()
+                self._session.close()
 
     async def ended(self) -> None:
         """End the work and wait for that while the event loop goes on."""
         if self._aside:
+            self._ended = True
             self._timeline.leave()
             self._aside.leave()
             await asyncio.shield(asyncio.wrap_future(self._aside.over))
@@ -211,6 +222,10 @@ class _Running:
     def _blocks(self) -> Generator[Samples, None, None]:
         """Yield the audio; it is opened when the first of it is wanted."""
         yield from self._source
+
+
+def _nothing() -> Generator[Event, None, None]:
+    yield from ()
 
 
 def _steps(
