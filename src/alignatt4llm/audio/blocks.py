@@ -38,7 +38,8 @@ def resampled(blocks: Iterable[Any], rate: int, channel: str) -> Iterator[Sample
     line = Line(Clock(stamped=False), channel)
     for block in blocks:
         if isinstance(block, av.AudioFrame):
-            yield from line.put(_copied(block))
+            if block.samples:
+                yield from line.put(_copied(block))
             continue
         samples = floats(block)
         if rate == SAMPLE_RATE and samples.ndim == 1:
@@ -148,8 +149,11 @@ def _layout(channels: int) -> str:
 
 def _copied(frame: av.AudioFrame) -> av.AudioFrame:
     """Return a frame of one's own, since it is changed on the way and others may hold this one."""
+    if frame.format.is_planar:  # packed, because PyAV cannot reach more than seven planes
+        (own,) = av.AudioResampler(format=frame.format.packed).resample(frame)
+        own.pts = None
+        return own
     own = av.AudioFrame(frame.format.name, frame.layout.name, frame.samples)
     own.sample_rate = frame.sample_rate
-    for mine, plane in zip(own.planes, frame.planes, strict=True):
-        mine.update(bytes(plane)[: mine.buffer_size])
+    own.planes[0].update(bytes(frame.planes[0])[: own.planes[0].buffer_size])
     return own
