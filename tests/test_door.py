@@ -134,6 +134,13 @@ def test_nothing_is_said_of_no_audio():
         assert of(Commit, heard(empty)) == []
 
 
+class Tensor:
+    """Refuses to be an array, as torch's do that have gradients."""
+
+    def __array__(self, *how, **more):
+        raise RuntimeError("Call detach() first")
+
+
 BAD = {
     "an async iterable": (lambda: each([SPEECH]), "async iterable.*'async for'"),
     "a file opened as text": (lambda: io.StringIO("talk"), "mode 'rb'"),
@@ -143,6 +150,12 @@ BAD = {
     "channels first": (lambda: np.zeros((2, 16_000)), r"shape \[2, 16000\].*\[n, channels\]"),
     "three dimensions": (lambda: np.zeros((1, 9, 1)), "shape"),
     "rows of several lengths": (lambda: [[[0.0, 0.1], [0.2]]], "no array of numbers"),
+    "64-bit integers": (lambda: int16(SPEECH).astype(np.int64), "int64.*np.int16"),
+    "64-bit integers in blocks": (lambda: [int16(SPEECH).astype(">i8")], "make it np.int16"),
+    "64-bit integers of several channels": (lambda: np.zeros((9, 2), np.int64), "np.int16"),
+    "blocks of whole numbers": (lambda: [[0, 100, -100]], "int64.*np.int16"),
+    "a tensor with gradients": (lambda: Tensor(), "no array of numbers: Call detach"),
+    "tensors with gradients": (lambda: [Tensor()], "no array of numbers: Call detach"),
     "unsigned": (lambda: np.zeros(9, np.uint8), "uint8.*signed"),
     "complex": (lambda: np.zeros(9, complex), "complex"),
     "words": (lambda: ["talk"], "shape"),

@@ -55,6 +55,7 @@ def floats(block: Any) -> NDArray[np.float32]:
     """Return an array of numbers as float32, of the same shape.
 
     Floating-point numbers are taken to be in [-1, 1], integers in the range of their type.
+    Integers of 64 bits, which lists of whole numbers become, do not tell their range.
 
     Raises
     ------
@@ -63,12 +64,17 @@ def floats(block: Any) -> NDArray[np.float32]:
     """
     try:
         array = np.asarray(block)
-    except (ValueError, TypeError) as problem:  # rows of several lengths, memory of a GPU
+    except Exception as problem:  # rows of several lengths, memory of a GPU, what has gradients
         raise UsageError(f"A block of audio is no array of numbers: {problem}.") from problem
     if array.ndim not in (1, 2) or (array.ndim == 2 and not 0 < array.shape[1] <= _MOST_CHANNELS):
         raise UsageError(
             f"A block of audio has shape {list(array.shape)}; give arrays of shape [n] or "
             f"[n, channels], with at most {_MOST_CHANNELS} channels."
+        )
+    if array.dtype.kind == "i" and array.itemsize == 8:
+        raise UsageError(
+            f"A block of audio is of type {array.dtype}; make it np.int16 if it holds 16-bit "
+            "samples, or give floating-point numbers in [-1, 1]."
         )
     if array.dtype.kind == "i":
         return (array / -float(np.iinfo(array.dtype).min)).astype(np.float32)

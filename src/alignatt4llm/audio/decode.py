@@ -52,7 +52,7 @@ class AudioSource:
         - a path, a URL that FFmpeg can read, or ``-`` for standard input;
         - bytes, or a file opened in binary mode;
         - an array of numbers, shape [n] or [n, channels]: floating-point in [-1, 1], or signed
-          integers in the range of their type;
+          integers of 8, 16 or 32 bits in the range of their type;
         - an iterable, or an async iterable, of blocks that follow on each other: arrays, frames
           of PyAV, or bytes.
 
