@@ -154,7 +154,7 @@ BAD = {
     "64-bit integers in blocks": (lambda: [int16(SPEECH).astype(">i8")], "make it np.int16"),
     "64-bit integers of several channels": (lambda: np.zeros((9, 2), np.int64), "np.int16"),
     "blocks of whole numbers": (lambda: [[0, 100, -100]], "int64.*np.int16"),
-    "a tensor with gradients": (lambda: Tensor(), "no array of numbers: Call detach"),
+    "a tensor with gradients": (Tensor, "no array of numbers: Call detach"),
     "tensors with gradients": (lambda: [Tensor()], "no array of numbers: Call detach"),
     "unsigned": (lambda: np.zeros(9, np.uint8), "uint8.*signed"),
     "complex": (lambda: np.zeros(9, complex), "complex"),

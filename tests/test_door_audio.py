@@ -1,13 +1,17 @@
 """Odd audio that programs have: it is heard as it sounds, or refused in one sentence."""
 
+import io
+
 import av
 import numpy as np
 import pytest
 from doors import EVERYTHING, SPEECH, heard
+from odd import Track, odd
 from sessions import said
-from sounds import int16
+from sounds import int16, pieces, wav
 
-from alignatt4llm import AudioSource
+from alignatt4llm import AudioSource, ScriptedInterpreter, UsageError
+from alignatt4llm.text.languages import language
 
 LAYOUTS = ["mono", "stereo", "5.1", "6.1", "7.1", "8C", "9C", "hexadecagonal", "16C"]
 PLANAR = ["fltp", "s16p", "s32p", "dblp"]
@@ -31,6 +35,75 @@ def test_planar_frames_of_any_number_of_channels_are_heard(layout, kind):
     samples = np.concatenate(list(AudioSource([frame], channel="left")))
     assert np.abs(samples - SPEECH).max() < 0.01
     assert frame.pts == 12_345
+
+
+def two_tracks():
+    """German in the first, which is silent, and English speech in the second."""
+    quiet, loud = (Track(np.repeat(x, 3)[None], "ac3", language=tag) for x, tag in VOICES)
+    return odd("matroska", quiet, loud)
+
+
+VOICES = [(0 * SPEECH, "ger"), (SPEECH, "eng")]
+WAYS = {
+    "a path": lambda path: path,
+    "a source of a path": AudioSource,
+    "a source opened later": lambda path: AudioSource(path, at_once=False),
+    "a source of a channel": lambda path: AudioSource(str(path), channel="left"),
+    "bytes": lambda path: AudioSource(path.read_bytes()),
+    "a file": lambda path: AudioSource(io.BytesIO(path.read_bytes())),
+    "a stream under a name": lambda path: AudioSource("film", io.BytesIO(path.read_bytes())),
+    "pieces": lambda path: AudioSource(pieces(path.read_bytes())),
+    "its own language": lambda path: AudioSource(path, language=language("en")),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_track_in_the_language_of_the_session_is_heard(way, tmp_path):
+    path = tmp_path / "film.mkv"
+    path.write_bytes(two_tracks())
+    events = heard(WAYS[way](path))
+    assert said(events) == EVERYTHING
+    (told,) = [event.text for event in events if getattr(event, "kind", "") == "track"]
+    assert "heard is 2 (English)" in told
+
+
+@pytest.mark.parametrize("more", [{"track": 1}, {"language": language("de")}])
+def test_what_a_source_was_told_goes_before_the_language_of_the_session(more, tmp_path):
+    path = tmp_path / "film.mkv"
+    path.write_bytes(two_tracks())
+    assert said(heard(AudioSource(path, **more))) == ""
+
+
+ONCE = {
+    "a path": AudioSource,
+    "bytes": lambda path: AudioSource(path.read_bytes()),
+    "a file": lambda path: AudioSource(io.BytesIO(path.read_bytes())),
+    "an array": lambda path: AudioSource(SPEECH),
+    "blocks": lambda path: AudioSource([SPEECH]),
+    "live blocks": lambda path: AudioSource([SPEECH], live=True),
+    "a stream under a name": lambda path: AudioSource("talk", io.BytesIO(path.read_bytes())),
+}
+
+
+@pytest.mark.parametrize("kind", ONCE)
+def test_a_source_is_read_once(kind, tmp_path):
+    path = tmp_path / "talk.wav"
+    path.write_bytes(wav(SPEECH))
+    source = ONCE[kind](path)
+    assert said(heard(source)) == EVERYTHING
+    with pytest.raises(UsageError, match="read once"):
+        heard(source)
+    with pytest.raises(UsageError, match="read once"):
+        list(source)
+
+
+def test_a_source_belongs_to_the_session_that_had_it_first():
+    source, interpreter = AudioSource(SPEECH), ScriptedInterpreter()
+    with interpreter.open("en-de") as first, interpreter.open("en-de") as second:
+        events = first.stream(source)
+        with pytest.raises(UsageError, match="read once"):
+            second.stream(source)
+        assert said(events) == said(second.stream(SPEECH)) == EVERYTHING
 
 
 def test_frames_without_sound_are_passed_over():

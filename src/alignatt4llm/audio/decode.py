@@ -37,7 +37,7 @@ Audio = str | PathLike[str] | BinaryIO | Block | Iterable[Block] | AsyncIterable
 
 
 class AudioSource:
-    """Any audio, read once from start to end.
+    """Any audio, read once from start to end, by one reader.
 
     Iterating yields float32 blocks, shape [n], in [-1, 1] at 16 kHz, as they come. Empty audio
     yields nothing. Times are those of the container, see `Clock`: sound that begins late, or is
@@ -116,7 +116,8 @@ class AudioSource:
         self.live = live
         self.duration: float | None = None
         self.notices: list[Notice] = []
-        self._how = language, track, channel
+        self._language, self._how = language, (track, channel)
+        self._claimed = False
         self._rate, self._channel = rate, channel
         self._audio: Any = source
         self._ahead: Ahead | None = None
@@ -161,6 +162,33 @@ class AudioSource:
         return self._ahead is not None and self._ahead.ready
 
     def __iter__(self) -> Iterator[Samples]:
+        self.claim()
+        return self.blocks()
+
+    def claim(self, spoken: Language | None = None) -> None:
+        """Have it for oneself.
+
+        Parameters
+        ----------
+        spoken
+            The language that is spoken, where the source was not told.
+
+        Raises
+        ------
+        UsageError
+            If somebody has it already.
+        """
+        if self._claimed:
+            raise UsageError("An AudioSource is read once; make another one to hear it again.")
+        self._claimed = True
+        if self._language or not spoken:
+            return
+        self._language = spoken
+        if isinstance(self._audio, Media):
+            self._audio.choose(spoken)
+
+    def blocks(self) -> Iterator[Samples]:
+        """Yield the blocks, once, to whoever has claimed it."""
         blocks = self._blocks()
         if not self.live:
             return blocks
@@ -173,7 +201,7 @@ class AudioSource:
         """Open the file or the address, if it is one and that has not been done."""
         named = isinstance(self._audio, str | PathLike) and self.source != STANDARD_INPUT
         if named or (self._stream is not None and not isinstance(self._audio, Media)):
-            self._audio = Media(self.source, self.notices, self._stream, *self._how)
+            self._audio = Media(self.source, self.notices, self._stream, self._language, *self._how)
             self.duration = self._audio.duration
 
     def attend(self) -> None:
@@ -238,7 +266,7 @@ class AudioSource:
         begun = Begun(pipe)
         name = "Standard input" if self.source == STANDARD_INPUT else self.source
         if begun.media:
-            yield from Media(name, self.notices, begun.whole(), *self._how)
+            yield from Media(name, self.notices, begun.whole(), self._language, *self._how)
         elif self._rate == SAMPLE_RATE:
             yield from raw(begun.whole())
         else:

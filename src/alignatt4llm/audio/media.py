@@ -86,6 +86,12 @@ class Media:
             text = f"'{self._name}' says it lasts {stated:.1f} s, but ends early."
             self._note("broken_off", text, line.position)
 
+    def choose(self, spoken: Language) -> None:
+        """Choose again among the tracks, for a language; nothing has been read yet."""
+        self._language = spoken
+        self._notices[:] = [notice for notice in self._notices if notice.kind != "track"]
+        self._first = self._chosen(self._first[0])
+
     def _chosen(self, recording: Recording) -> Chosen:
         try:
             chosen, sentence = choose(self._name, recording.container, self._language, self._track)

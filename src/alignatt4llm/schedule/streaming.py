@@ -59,12 +59,13 @@ class Streaming:
         ----------
         audio
             An `AudioSource`, or what one can be made of: a path, bytes, arrays and so on. An
-            async iterable can be read with ``async for`` only.
+            async iterable can be read with ``async for`` only. Of several tracks the one in the
+            session's language is heard, unless the `AudioSource` was told another one.
 
         Raises
         ------
         UsageError
-            If this session has streamed before. With the first event, if the audio cannot be
+            If this session has streamed before, or the `AudioSource` was read. With the first event, if the audio cannot be
             opened. What the source raises while it is read is raised as it is, once all that was
             heard before it has been said.
 
@@ -77,7 +78,8 @@ class Streaming:
         if self._running:
             raise UsageError("A session translates one stream; open another one for the next.")
         if not isinstance(audio, AudioSource):
-            audio = AudioSource(audio, language=self.spoken, at_once=False)
+            audio = AudioSource(audio, at_once=False)
+        audio.claim(self.spoken)
         self._running = _Running(self, audio)
         return Events(self._running)
 
@@ -221,7 +223,7 @@ class _Running:
 
     def _blocks(self) -> Generator[Samples, None, None]:
         """Yield the audio; it is opened when the first of it is wanted."""
-        yield from self._source
+        yield from self._source.blocks()
 
 
 def _nothing() -> Generator[Event, None, None]:
