@@ -33,6 +33,7 @@ from alignatt4llm.audio.samples import SAMPLE_RATE
 from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.recognizers.tones import tones
 from alignatt4llm.scripted import ScriptedInterpreter
+from alignatt4llm.text.languages import language
 from alignatt4llm.translators.scripted import ScriptedDrafter
 
 
@@ -72,6 +73,9 @@ KINDS = {
     "left": lambda: AudioSource(np.stack([SPEECH, 0.2 * FAST[: len(SPEECH)]], 1), channel="left"),
     "48 kHz": lambda: AudioSource(FAST, rate=48_000),
     "48 kHz in blocks": lambda: AudioSource(np.array_split(int16(FAST), 77), rate=48_000),
+    "a rate in floating point": lambda: AudioSource(FAST, rate=48_000.0),
+    "a rate of numpy": lambda: AudioSource(FAST, rate=np.float64(48_000)),
+    "bytes at a rate of numpy": lambda: AudioSource(int16(FAST).tobytes(), rate=np.int64(48000)),
     "8 kHz": lambda: AudioSource(SPEECH[::2], rate=8000),
     "empty blocks": lambda: [SPEECH[:0], SPEECH, SPEECH[:0]],
     "a generator": lambda: (block for block in np.array_split(SPEECH, 9)),
@@ -134,6 +138,11 @@ def test_nothing_is_said_of_no_audio():
         assert of(Commit, heard(empty)) == []
 
 
+def closed(file):
+    file.close()
+    return file
+
+
 class Tensor:
     """Refuses to be an array, as torch's do that have gradients."""
 
@@ -162,6 +171,13 @@ BAD = {
     "bytes, then arrays": (lambda: [b"\0\0", SPEECH], "bytes goes on with ndarray"),
     "a rate of 0": (lambda: AudioSource(SPEECH, rate=0), "rate is 0"),
     "a negative rate": (lambda: AudioSource(SPEECH, rate=-16_000), "rate is -16000"),
+    "a rate that is no number": (lambda: AudioSource(SPEECH, rate="48000"), "rate is 48000"),
+    "no rate": (lambda: AudioSource(SPEECH, rate=None), "rate is None"),
+    "half a sample": (lambda: AudioSource(SPEECH, rate=44_100.5), "rate is 44100.5"),
+    "a rate of nan": (lambda: AudioSource(SPEECH, rate=float("nan")), "rate is nan"),
+    "a file that is closed": (lambda: closed(io.BytesIO(WAV)), "closed; keep it open"),
+    "a buffer that is closed": (lambda: closed(io.BufferedReader(io.BytesIO(WAV))), "keep it open"),
+    "a closed file, live": (lambda: AudioSource(closed(io.BytesIO()), live=True), "keep it open"),
     "a rate of MHz": (lambda: AudioSource(SPEECH, rate=48_000_000), "rate is 48000000"),
     "an unknown channel": (lambda: AudioSource(SPEECH, channel="middle"), "mix, left, right"),
     "no file": (lambda: "nowhere.wav", "no file 'nowhere.wav'"),
@@ -183,6 +199,9 @@ def test_other_mistakes_are_named():
         interpreter.open("en-de", "fast")
     with pytest.raises(UsageError, match="not a pair"):
         interpreter.open("German")
+    for pair in (("en", "de"), ["en", "de"], None, 7, language("de")):
+        with pytest.raises(UsageError, match="not a pair of languages; write it as en-de"):
+            interpreter.open(pair)
     with interpreter.open("en-de") as session:
         events = session.stream(SPEECH)
         with pytest.raises(UsageError, match="one stream; open another"):
@@ -637,6 +656,28 @@ def test_several_languages_share_what_is_heard():
             if isinstance(event, Commit):
                 break
     interpreter.check_freed()
+
+
+@pytest.mark.parametrize("targets", ["de", "German", language("de"), ["de"], (language("de"),)])
+def test_one_language_needs_no_list(targets):
+    with ScriptedInterpreter().stream("en", targets) as session:
+        assert {event.to for event in of(Commit, session.stream(SPEECH))} == {"de"}
+
+
+@pytest.mark.parametrize(
+    ("targets", "told"),
+    [
+        (["de", "German"], "'de' and 'German' are both German"),
+        (["de", "it", "de"], "both German"),
+        ([language("de"), "de-AT"], "both German"),
+        ("de,it,Deutsch", "both German"),
+        (["de", "Klingonisch"], "Unknown language 'Klingonisch'"),
+        (["de", "English"], "English is what is spoken"),
+    ],
+)
+def test_languages_that_cannot_be_are_named(targets, told):
+    with pytest.raises(UsageError, match=told):
+        ScriptedInterpreter().stream("en", targets)
 
 
 def test_notices_come_among_the_events():

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from alignatt4llm.audio.decode import AudioSource
 from alignatt4llm.audio.microphone import microphone
 from alignatt4llm.cli.main import main
 from alignatt4llm.errors import AlignattError, UsageError
@@ -76,6 +77,17 @@ def test_a_microphone_of_any_rate_is_heard_at_16_khz(sounddevice):
         samples.extend(next(heard))
     heard.close()
     assert np.abs(np.array(samples) - wanted[: len(samples)]).mean() < 0.02
+
+
+@pytest.mark.parametrize("device", [1, "1", np.int64(1), "USB"])
+def test_a_microphone_is_known_by_its_number_or_name(sounddevice, device):
+    assert AudioSource.microphone(device).live
+
+
+@pytest.mark.parametrize("device", [9, -1, 0.5, "cellar"])
+def test_a_microphone_that_is_not_there_is_named(sounddevice, device):
+    with pytest.raises(UsageError, match=f"no microphone '{device}'; inputs are: "):
+        AudioSource.microphone(device)
 
 
 @pytest.mark.parametrize("schedule", sorted(REGIMES))

@@ -24,6 +24,7 @@ from alignatt4llm.settings.fitting import fitted
 from alignatt4llm.settings.latency import Latency, chosen_latency
 from alignatt4llm.settings.system import System
 from alignatt4llm.stream import Stream
+from alignatt4llm.text import languages
 from alignatt4llm.text.languages import Language, Pair, language
 from alignatt4llm.translators.base import Asked, Forcing, Loaded
 from alignatt4llm.translators.table import find_engine, load_translator
@@ -151,7 +152,7 @@ class Interpreter:
         ...     for event in session.stream("talk.mp4"):
         ...         print(event)
         """
-        pair = Pair.parse(pair) if isinstance(pair, str) else pair
+        pair = pair if isinstance(pair, Pair) else Pair.parse(pair)
         chosen = self._chosen(latency, policy)
         found = heads or self.heads(pair)
         if isinstance(self.translator, Forcing):
@@ -180,7 +181,7 @@ class Interpreter:
     def stream(
         self,
         source: Language | str,
-        targets: Sequence[Language | str],
+        targets: Sequence[Language | str] | Language | str,
         latency: str | Latency = "medium",
         *,
         heads: HeadSet | None = None,
@@ -196,12 +197,14 @@ class Interpreter:
         source
             What is spoken.
         targets
-            The languages, none twice; they share the passes of the engine.
+            The languages, or one; they share the passes of the engine.
         latency, heads, now
             As for `open`, of every target.
 
         Raises
         ------
+        UsageError
+            If a language or the latency is not known, or a language is named twice, or spoken.
         AlignattError
             As for `open`.
 
@@ -213,11 +216,14 @@ class Interpreter:
         """
         chosen = self._chosen(latency)
         spoken = _known(source)
+        several = [targets] if isinstance(targets, Language | str) else targets
+        names = [name.code if isinstance(name, Language) else name for name in several]
+        into = languages.targets(names, spoken) if names else ()
         ears = self.hear(spoken, chosen)
         stream = Stream(ears, spoken, chosen.session.source, now, chosen.chunk)
         try:
-            for target in targets:
-                pair = Pair(spoken, _known(target))
+            for target in into:
+                pair = Pair(spoken, target)
                 stream.add(self.open(pair, latency, heads=heads, recognizer=ears, now=now))
         except BaseException:
             stream.close()

@@ -4,6 +4,7 @@ import sys
 from collections.abc import AsyncIterable, Callable, Generator, Iterable, Iterator
 from io import BytesIO, TextIOBase
 from itertools import chain
+from numbers import Real
 from os import PathLike, fspath
 from threading import Event as Flag
 from typing import Any, BinaryIO, Self, cast
@@ -67,7 +68,8 @@ class AudioSource:
     channel
         What is heard of several channels: ``mix``, ``left`` or ``right``.
     rate
-        Samples per second of arrays and of raw bytes; media and frames know their own.
+        Samples per second, a whole number, of arrays and of raw bytes; media and frames know their
+        own.
     live
         Whether the sound goes on whether or not it is taken, as that of a microphone does. It is
         then read ahead, by half a minute at most, and what is late is translated in one step, so
@@ -106,11 +108,12 @@ class AudioSource:
         track: int | None = None,
         channel: str = "mix",
         *,
-        rate: int = SAMPLE_RATE,
+        rate: float = SAMPLE_RATE,
         live: bool = False,
         at_once: bool = True,
     ) -> None:
         _check(rate, channel)
+        rate = int(rate)
         named = isinstance(source, str | PathLike)
         self.source = fspath(cast(str, source)) if named else "The audio"
         self.live = live
@@ -128,7 +131,7 @@ class AudioSource:
             self.open()
 
     @classmethod
-    def microphone(cls, device: str | None = None, channel: str = "mix") -> Self:
+    def microphone(cls, device: str | int | None = None, channel: str = "mix") -> Self:
         """Return what a microphone hears from now on.
 
         Parameters
@@ -305,12 +308,14 @@ def _pipe(file: Any) -> BinaryIO:
         return cast(BinaryIO, getattr(sys.stdin.buffer, "raw", sys.stdin.buffer))
     if isinstance(file, TextIOBase):
         raise UsageError("The audio is a file opened as text; open it with mode 'rb'.")
+    if getattr(file, "closed", False) is True:
+        raise UsageError("The audio is a file that is closed; keep it open until the events end.")
     return cast(BinaryIO, file)
 
 
-def _check(rate: int, channel: str) -> None:
+def _check(rate: float, channel: str) -> None:
     """Raise UsageError unless sound can be so."""
-    if not 0 < rate <= _FASTEST:
+    if not isinstance(rate, Real) or not 0 < rate <= _FASTEST or rate % 1:
         raise UsageError(f"rate is {rate}; it counts samples per second, 1 to {_FASTEST}.")
     if channel not in CHANNELS:
         raise UsageError(f"channel is '{channel}'; it is one of {', '.join(CHANNELS)}.")

@@ -20,7 +20,7 @@ _BLOCK = 0.1
 
 
 def microphone(
-    stopped: Event, device: str | None = None, channel: str = "mix"
+    stopped: Event, device: str | int | None = None, channel: str = "mix"
 ) -> Generator[Samples, None, None]:
     """Return what a microphone hears, block by block, shape [n], in [-1, 1].
 
@@ -43,11 +43,12 @@ def microphone(
         If there is no such device.
     """
     sound = _sounddevice()
-    chosen = int(device) if device is not None and device.isdecimal() else device
+    named = None if device is None else str(device)
+    chosen = int(named) if named and named.isdecimal() else named
     try:
         found = sound.query_devices(chosen, "input")
     except (ValueError, sound.PortAudioError) as problem:
-        name = f"microphone '{device}'" if device else "microphone"
+        name = f"microphone '{device}'" if named else "microphone"
         raise UsageError(f"There is no {name}; inputs are: {inputs(sound)}.") from problem
     options = {
         "device": chosen,

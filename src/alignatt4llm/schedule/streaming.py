@@ -65,9 +65,9 @@ class Streaming:
         Raises
         ------
         UsageError
-            If this session has streamed before, or the `AudioSource` was read. With the first event, if the audio cannot be
-            opened. What the source raises while it is read is raised as it is, once all that was
-            heard before it has been said.
+            If this session has streamed before, or the `AudioSource` was read. With the first
+            event, if the audio cannot be opened. What the source raises while it is read is raised
+            as it is, once all that was heard before it has been said.
 
         Examples
         --------

@@ -278,7 +278,7 @@ class Pair:
         UsageError
             When it is not two known languages, or could be different ones.
         """
-        parts = text.split("-")
+        parts = text.split("-") if isinstance(text, str) else []
         if len(parts) < 2:
             raise UsageError(f"'{text}' is not a pair of languages; write it as en-de.")
         cuts = [("-".join(parts[:n]), "-".join(parts[n:])) for n in range(1, len(parts))]
