@@ -1,5 +1,6 @@
 """Odd audio that programs have: it is heard as it sounds, or refused in one sentence."""
 
+import asyncio
 import io
 
 import av
@@ -8,7 +9,7 @@ import pytest
 from doors import EVERYTHING, SPEECH, heard
 from odd import Track, odd
 from sessions import said
-from sounds import int16, pieces, wav
+from sounds import int16, pieces, wav, write
 
 from alignatt4llm import AudioSource, ScriptedInterpreter, UsageError
 from alignatt4llm.text.languages import language
@@ -104,6 +105,92 @@ def test_a_source_belongs_to_the_session_that_had_it_first():
         with pytest.raises(UsageError, match="read once"):
             second.stream(source)
         assert said(events) == said(second.stream(SPEECH)) == EVERYTHING
+
+
+def ogg():
+    file = io.BytesIO()
+    write(file, SPEECH, "ogg")
+    return file.getvalue()
+
+
+class File(io.RawIOBase):
+    """Ends with an error, like a connection."""
+
+    def __init__(self, data, problem, back=False):
+        self._data, self._problem, self._back = io.BytesIO(data), problem, back
+
+    def readable(self):
+        return True
+
+    def seekable(self):
+        return self._back
+
+    def seek(self, offset, whence=0):
+        return self._data.seek(offset, whence)
+
+    def tell(self):
+        return self._data.tell()
+
+    def readinto(self, buffer):
+        count = self._data.readinto(buffer)
+        if not count:
+            raise self._problem
+        return count
+
+
+def in_pieces(data, problem):
+    yield from pieces(data)
+    raise problem
+
+
+async def in_pieces_async(data, problem):
+    for piece in pieces(data):
+        yield piece
+    raise problem
+
+
+CARRIERS = {
+    "pieces": in_pieces,
+    "async pieces": in_pieces_async,
+    "a file": File,
+    "a buffered file": lambda *how: io.BufferedReader(File(*how)),
+    "a file that can go back": lambda *how: File(*how, back=True),
+}
+BYTES = {
+    "an Ogg": ogg(),
+    "half an Ogg": ogg()[: len(ogg()) // 2],
+    "a WAV": wav(SPEECH),
+    "half a WAV": wav(SPEECH)[: len(SPEECH)],
+    "the beginning of a WAV": wav(SPEECH)[:30],
+    "the beginning of an Ogg": ogg()[:10],
+    "a film": two_tracks(),
+    "raw samples": int16(SPEECH).tobytes(),
+    "nothing": b"",
+}
+PROBLEMS = [ConnectionResetError("gone"), EOFError("gone"), OSError("gone"), av.EOFError(1, "gone")]
+PROBLEMS += [UsageError("gone"), ValueError("gone"), av.InvalidDataError(1, "gone")]
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [(data, PROBLEMS[0]) for data in BYTES] + [("half an Ogg", one) for one in PROBLEMS[1:]],
+    ids=lambda one: one if isinstance(one, str) else type(one).__name__,
+)
+def test_an_error_of_what_brings_bytes_is_raised_as_it_is(carrier, data, problem):
+    events = []
+
+    async def read():
+        async with ScriptedInterpreter().open("en-de") as session:
+            async for event in session.stream(CARRIERS[carrier](BYTES[data], problem)):
+                events.append(event)
+
+    with pytest.raises(type(problem)) as raised:
+        asyncio.run(read())
+    assert raised.value is problem
+    whole = data in {"an Ogg", "a WAV", "a film", "raw samples"}
+    assert (said(events) == EVERYTHING) is whole
+    assert not data.startswith("half") or said(events)
 
 
 def test_frames_without_sound_are_passed_over():

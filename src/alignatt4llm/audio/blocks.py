@@ -1,6 +1,6 @@
 """Blocks of sound that programs have at hand: arrays, frames and bytes, of any rate."""
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from io import RawIOBase
 from typing import Any, BinaryIO
 
@@ -8,6 +8,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from alignatt4llm.audio.chained import seekable
 from alignatt4llm.audio.clock import Clock
 from alignatt4llm.audio.line import Line, scaled
 from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
@@ -128,6 +129,47 @@ class Joined(RawIOBase):
         count = min(len(buffer), len(self._piece))
         buffer[:count], self._piece = self._piece[:count], self._piece[count:]
         return count
+
+
+class Remembering:
+    """A file that ends where reading it fails, so that what came before can be decoded to its end.
+
+    Attributes
+    ----------
+    problem
+        What was raised; raise it again after the last sample.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.problem: BaseException | None = None
+
+    def read(self, size: int = -1) -> bytes:
+        """Return what the file does."""
+        return self._kept(self._file.read, size)
+
+    def read1(self, size: int = -1) -> bytes:
+        """Return what there is, without waiting for all of it, where the file can."""
+        return self._kept(getattr(self._file, "read1", self._file.read), size)
+
+    def seekable(self) -> bool:
+        """Whether one can go back in the file."""
+        return seekable(self._file)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Move in the file."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Return where the file stands."""
+        return self._file.tell()
+
+    def _kept(self, read: Callable[[int], bytes], size: int) -> bytes:
+        try:
+            return read(size)
+        except BaseException as problem:
+            self.problem = self.problem or problem
+            return b""
 
 
 def closed_after(blocks: Iterable[Any]) -> Generator[Any, None, None]:

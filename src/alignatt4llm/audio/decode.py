@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from alignatt4llm.audio.ahead import Ahead
 from alignatt4llm.audio.awaited import Awaited
 from alignatt4llm.audio.beginnings import Begun
-from alignatt4llm.audio.blocks import Joined, closed_after, raw, resampled
+from alignatt4llm.audio.blocks import Joined, Remembering, closed_after, raw, resampled
 from alignatt4llm.audio.media import Media
 from alignatt4llm.audio.microphone import microphone
 from alignatt4llm.audio.mix import CHANNELS
@@ -265,8 +265,19 @@ class AudioSource:
             blocks.close()
 
     def _piped(self, pipe: BinaryIO) -> Iterator[Samples]:
+        """Yield the samples of bytes; what their source raises is raised after the last."""
+        file = Remembering(pipe)
+        try:
+            yield from self._decoded(cast(BinaryIO, file))
+        except UsageError:
+            if file.problem is None:
+                raise
+        if file.problem:
+            raise file.problem
+
+    def _decoded(self, file: BinaryIO) -> Iterator[Samples]:
         """Yield the samples of bytes, which tell what they are."""
-        begun = Begun(pipe)
+        begun = Begun(file)
         name = "Standard input" if self.source == STANDARD_INPUT else self.source
         if begun.media:
             yield from Media(name, self.notices, begun.whole(), self._language, *self._how)
