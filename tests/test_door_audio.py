@@ -2,11 +2,13 @@
 
 import asyncio
 import io
+import sys
+import tempfile
 
 import av
 import numpy as np
 import pytest
-from doors import EVERYTHING, SPEECH, heard
+from doors import EVERYTHING, SPEECH, heard, heard_async
 from odd import Track, odd
 from sessions import said
 from sounds import int16, pieces, wav, write
@@ -191,6 +193,79 @@ def test_an_error_of_what_brings_bytes_is_raised_as_it_is(carrier, data, problem
     whole = data in {"an Ogg", "a WAV", "a film", "raw samples"}
     assert (said(events) == EVERYTHING) is whole
     assert not data.startswith("half") or said(events)
+
+
+class Upload:
+    """An asynchronous file that nobody can iterate, as those of web frameworks are."""
+
+    def __init__(self, data):
+        self.file = io.BytesIO(data)
+
+    async def read(self, size=-1):
+        return self.file.read(size)
+
+
+class Lines(Upload):
+    """One that is read line by line where it is iterated."""
+
+    def __aiter__(self):
+        raise AssertionError("by lines")
+
+
+class Streamed(Upload):
+    """A file by inheritance."""
+
+    def __iter__(self):
+        raise AssertionError("by lines")
+
+
+def stream_reader(data):
+    reader = asyncio.StreamReader()
+    reader.feed_data(data)
+    reader.feed_eof()
+    return reader
+
+
+SILENCE = bytes(1 << 18)
+
+
+@pytest.mark.parametrize("make", [Upload, Lines, Streamed, stream_reader])
+@pytest.mark.parametrize("data", [SILENCE + int16(SPEECH).tobytes(), ogg(), wav(SPEECH)])
+@pytest.mark.parametrize("live", [False, True])
+def test_what_is_read_asynchronously_is_heard(make, data, live):
+    async def read():
+        return await heard_async(AudioSource(make(data), live=live))
+
+    assert said(asyncio.run(read())) == EVERYTHING
+
+
+def test_the_output_of_a_subprocess_is_heard(tmp_path):
+    (tmp_path / "raw").write_bytes(SILENCE + int16(SPEECH).tobytes())
+    program = "import sys, shutil; shutil.copyfileobj(open(sys.argv[1], 'rb'), sys.stdout.buffer)"
+
+    async def read():
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", program, str(tmp_path / "raw"), stdout=asyncio.subprocess.PIPE
+        )
+        events = await heard_async(process.stdout)
+        assert await process.wait() == 0
+        return events
+
+    assert said(asyncio.run(read())) == EVERYTHING
+
+
+def test_what_is_read_asynchronously_needs_an_event_loop():
+    with pytest.raises(UsageError, match="'async for'"):
+        heard(Upload(wav(SPEECH)))
+
+
+@pytest.mark.parametrize("make", [tempfile.TemporaryFile, tempfile.SpooledTemporaryFile])
+@pytest.mark.parametrize("data", [int16(SPEECH).tobytes(), ogg(), wav(SPEECH)])
+def test_files_without_a_name_are_heard(make, data):
+    with make() as file:
+        file.write(data)
+        file.seek(0)
+        assert said(heard(file)) == EVERYTHING
 
 
 def test_frames_without_sound_are_passed_over():

@@ -3,14 +3,17 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Iterator
 from concurrent.futures import CancelledError, Future
+from inspect import iscoroutinefunction
 from threading import RLock
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from alignatt4llm.errors import AlignattError
 
 T = TypeVar("T")
 
 _END: Any = object()
+_PIECE = 1 << 16
+"""Bytes that are read at most at once."""
 
 
 class Awaited(Iterator[T]):
@@ -71,3 +74,22 @@ class Awaited(Iterator[T]):
     async def _one(self) -> T:
         async with self._alone:
             return await anext(self._items, _END)
+
+
+class AsyncFile(Protocol):
+    """An asynchronous file or stream of bytes."""
+
+    async def read(self, size: int = -1, /) -> bytes:
+        """Return at most so many bytes; nothing at the end."""
+        ...
+
+
+def reads(source: Any) -> bool:
+    """Whether a source is an asynchronous file or stream of bytes."""
+    return iscoroutinefunction(getattr(source, "read", None))
+
+
+async def pieces(file: AsyncFile) -> AsyncGenerator[bytes, None]:
+    """Yield what an asynchronous file or stream of bytes brings, as it comes."""
+    while piece := await file.read(_PIECE):
+        yield piece

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alignatt4llm.audio.ahead import Ahead
-from alignatt4llm.audio.awaited import Awaited
+from alignatt4llm.audio.awaited import AsyncFile, Awaited, pieces, reads
 from alignatt4llm.audio.beginnings import Begun
 from alignatt4llm.audio.blocks import Joined, Remembering, closed_after, raw, resampled
 from alignatt4llm.audio.media import Media
@@ -33,7 +33,7 @@ _FASTEST = 768_000
 Block = NDArray[Any] | av.AudioFrame | bytes | bytearray | memoryview
 """Some sound: numbers of shape [n] or [n, channels], a frame of PyAV, or bytes."""
 
-Audio = str | PathLike[str] | BinaryIO | Block | Iterable[Block] | AsyncIterable[Block]
+Audio = str | PathLike[str] | BinaryIO | AsyncFile | Block | Iterable[Block] | AsyncIterable[Block]
 """What an `AudioSource` is made of."""
 
 
@@ -51,7 +51,7 @@ class AudioSource:
         One of
 
         - a path, a URL that FFmpeg can read, or ``-`` for standard input;
-        - bytes, or a file opened in binary mode;
+        - bytes, or a file opened in binary mode, which may be asynchronous;
         - an array of numbers, shape [n] or [n, channels]: floating-point in [-1, 1], or signed
           integers of 8, 16 or 32 bits in the range of their type;
         - an iterable, or an async iterable, of blocks that follow on each other: arrays, frames
@@ -122,7 +122,7 @@ class AudioSource:
         self._language, self._how = language, (track, channel)
         self._claimed = False
         self._rate, self._channel = rate, channel
-        self._audio: Any = source
+        self._audio: Any = pieces(cast(AsyncFile, source)) if reads(source) else source
         self._ahead: Ahead | None = None
         self._stopped = False
         self._end: Callable[[], None] = self._keep_no_more
