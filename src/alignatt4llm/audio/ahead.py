@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Generator, Iterator
+from contextlib import closing
 from threading import Condition, Thread
 
 from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
@@ -62,24 +63,20 @@ class Ahead(Iterator[Samples]):
 
     def _read(self) -> None:
         try:
-            for block in self._blocks:
-                if not self._keep(block):
-                    break
+            with closing(self._blocks):
+                for block in self._blocks:
+                    if not self._keep(block):
+                        break
         except BaseException as problem:
             self._problem = problem
-        finally:
-            self._blocks.close()
-            with self._changed:
-                self._over = True
-                self._changed.notify_all()
+        self.finish()
 
     def _keep(self, block: Samples) -> bool:
-        """Wait for room and keep a block; return whether it was still wanted."""
+        """Keep a block and wait for room for the next; return whether that is still wanted."""
         with self._changed:
+            if not self._over:
+                self._kept.append(block)
+                self._length += len(block)
+                self._changed.notify_all()
             self._changed.wait_for(lambda: self._length < self._most or self._over or self._left)
-            if self._over or self._left:
-                return False
-            self._kept.append(block)
-            self._length += len(block)
-            self._changed.notify_all()
-            return True
+            return not (self._over or self._left)

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import AsyncIterable, Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from io import BytesIO, TextIOBase
 from itertools import chain
 from numbers import Real
@@ -124,7 +125,7 @@ class AudioSource:
         self._rate, self._channel = rate, channel
         self._audio: Any = pieces(cast(AsyncFile, source)) if reads(source) else source
         self._ahead: Ahead | None = None
-        self._stopped = False
+        self._stopped = self._begun = False
         self._end: Callable[[], None] = self._keep_no_more
         self._stream = stream
         if at_once:
@@ -192,12 +193,10 @@ class AudioSource:
 
     def blocks(self) -> Iterator[Samples]:
         """Yield the blocks, once, to whoever has claimed it."""
-        blocks = self._blocks()
+        blocks = self._until_closed()
         if not self.live:
             return blocks
         self._ahead = Ahead(blocks)
-        if self._stopped:
-            self._ahead.finish()
         return self._ahead
 
     def open(self) -> None:
@@ -220,8 +219,11 @@ class AudioSource:
     def close(self) -> None:
         """Read no more, and let nobody wait for more; any thread may call it."""
         self._end()
+        self._stopped = True
         if self._ahead:
             self._ahead.close()
+        if isinstance(self._audio, Media) and not self._begun:
+            self._audio.close()
 
     async def aclose(self) -> None:
         """Read no more, and close what brings it, if that is an async generator."""
@@ -234,7 +236,14 @@ class AudioSource:
         if self._ahead:
             self._ahead.finish()
 
+    def _until_closed(self) -> Generator[Samples, None, None]:
+        """Yield the samples, up to the block that is read when somebody has had enough."""
+        with closing(self._blocks()) as blocks:
+            while not self._stopped and (block := next(blocks, None)) is not None:
+                yield block
+
     def _blocks(self) -> Generator[Samples, None, None]:
+        self._begun = True
         self.open()
         audio = self._audio
         if _is_awaited(audio):

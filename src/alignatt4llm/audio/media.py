@@ -1,6 +1,7 @@
 """Media under one name: containers, decoded one after the other to samples."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import BinaryIO
 
 import av
@@ -70,7 +71,15 @@ class Media:
         self.duration = length / av.time_base if length else None
 
     def __iter__(self) -> Iterator[Samples]:
-        first, others = self._first, self._others
+        with closing(self._others) as others:
+            yield from self._samples(self._first, others)
+
+    def close(self) -> None:
+        """Let go of what nobody reads."""
+        self._first[0].container.close()
+        self._others.close()
+
+    def _samples(self, first: Chosen, others: Iterator[Recording]) -> Iterator[Samples]:
         line = Line(clock(first[0].container), self._channel)
         stated = stated_end(first[0].container, first[1])
         yield from self._heard(line, first)

@@ -1,6 +1,6 @@
 """Names of files, addresses and streams of bytes become containers."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from os import SEEK_END
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -42,7 +42,7 @@ class Recording(NamedTuple):
     cut: bool = False
 
 
-def recordings(source: str, stream: BinaryIO | None = None) -> Iterator[Recording]:
+def recordings(source: str, stream: BinaryIO | None = None) -> Generator[Recording, None, None]:
     """Open a file, an address or a stream of bytes; yield one recording, or several in a row.
 
     What is there under that name is a file, whatever the name looks like; else what has ``://``

@@ -64,6 +64,7 @@ class Lanes:
         self._asked: SimpleQueue[bool] = SimpleQueue()
         self._asks = False
         self._left = Flag()
+        self._problem: BaseException | None = None
         self._reader = Thread(target=self._read, name="audio", daemon=True)
 
     def __enter__(self) -> Self:
@@ -79,6 +80,8 @@ class Lanes:
             self._reader.join()
         for thread in self._threads if self._waits else ():
             thread.join()
+        if self._problem:
+            raise self._problem
 
     def start(self, work: Work, call: Call, to: str = "") -> None:
         """Do the work in the lane of its target, up to what comes next once the block is left."""
@@ -124,13 +127,19 @@ class Lanes:
         self._news.put([_STOP])
 
     def _read(self) -> None:
-        """Take audio as often as it is asked for."""
-        with self._audio:
-            while self._asked.get():
-                try:
-                    self._news.put(self._audio.next())
-                except BaseException as problem:
-                    self._news.put([Broken(problem)])
+        """Take audio as often as it is asked for; what its end raises is raised by the block's."""
+        try:
+            with self._audio:
+                while self._asked.get():
+                    self._take()
+        except BaseException as problem:
+            self._problem = problem
+
+    def _take(self) -> None:
+        try:
+            self._news.put(self._audio.next())
+        except BaseException as problem:
+            self._news.put([Broken(problem)])
 
     def _work(self, lane: SimpleQueue[_Task | None]) -> None:
         """Do what comes into a lane."""
