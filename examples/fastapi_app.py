@@ -32,12 +32,21 @@ async def captions(websocket: WebSocket, pair: str) -> None:
                     await websocket.send_text(to_json(event))
         await websocket.close()
     except AlignattError as problem:
-        await websocket.close(1008, str(problem)[:100])
+        reason = str(problem).encode()[:123]  # there is no room for more
+        await websocket.close(1008, reason.decode(errors="ignore"))
     except WebSocketDisconnect:
         pass
 
 
 async def received(websocket: WebSocket) -> AsyncIterator[bytes]:
     """Yield what the client sends, up to an empty message."""
-    while data := await websocket.receive_bytes():
+    while True:
+        message = await websocket.receive()
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(message["code"])
+        data = message.get("bytes")
+        if data is None:
+            raise AlignattError("Send audio in binary messages; this one is text.")
+        if not data:
+            return
         yield data

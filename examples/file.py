@@ -21,6 +21,8 @@ def main(path: str, pair: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
     try:
         main(*sys.argv[1:])
     except AlignattError as problem:

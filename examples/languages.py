@@ -19,6 +19,8 @@ def main(path: str, spoken: str, *targets: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 4:
+        sys.exit(__doc__)
     try:
         main(*sys.argv[1:])
     except AlignattError as problem:

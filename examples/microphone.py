@@ -1,7 +1,7 @@
 """Translate what a microphone hears, until Ctrl-C.
 
 pip install 'alignatt4llm[laptop]'
-python examples/microphone.py en-de
+python examples/microphone.py en-de [part of the microphone's name]
 """
 
 import signal
@@ -27,6 +27,8 @@ def main(pair: str, device: str | None = None) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) not in (2, 3):
+        sys.exit(__doc__)
     try:
         main(*sys.argv[1:])
     except AlignattError as problem:

@@ -21,15 +21,26 @@ from alignatt4llm import AudioSource, Commit, Interpreter
 app = FastAPI()
 interpreter = Interpreter(streams=4)
 room: set[RTCDataChannel] = set()
-busy: set[object] = set()  # what runs would be forgotten otherwise
+busy: set[asyncio.Task[None]] = set()  # what runs would be forgotten otherwise
 
 
 @app.post("/offer")
 async def offer(offered: dict[str, str]) -> dict[str, str]:
     """Let somebody in."""
     peer = RTCPeerConnection()
-    peer.on("datachannel", room.add)
-    peer.on("track", lambda track: busy.add(asyncio.create_task(captions(peer, track))))
+
+    @peer.on("datachannel")
+    def enter(channel: RTCDataChannel) -> None:
+        room.add(channel)
+        channel.on("close", lambda: room.discard(channel))
+
+    @peer.on("track")
+    def hear(track: MediaStreamTrack) -> None:
+        if track.kind == "audio":
+            task = asyncio.create_task(captions(peer, track))
+            busy.add(task)
+            task.add_done_callback(busy.discard)  # asyncio logs what went wrong
+
     await peer.setRemoteDescription(RTCSessionDescription(**offered))
     await peer.setLocalDescription(await peer.createAnswer())
     return {"sdp": peer.localDescription.sdp, "type": peer.localDescription.type}
@@ -37,14 +48,15 @@ async def offer(offered: dict[str, str]) -> dict[str, str]:
 
 async def captions(peer: RTCPeerConnection, track: MediaStreamTrack) -> None:
     """Say to everybody what somebody says."""
-    session = await asyncio.to_thread(interpreter.open, "en-de")
-    async with session:
-        async for event in session.stream(AudioSource(frames(track), live=True)):
-            if isinstance(event, Commit):
-                for channel in room:
-                    if channel.readyState == "open":
-                        channel.send(event.text)
-    await peer.close()
+    try:
+        async with await asyncio.to_thread(interpreter.open, "en-de") as session:
+            async for event in session.stream(AudioSource(frames(track), live=True)):
+                if isinstance(event, Commit):
+                    for channel in room:
+                        if channel.readyState == "open":
+                            channel.send(event.text)
+    finally:
+        await peer.close()
 
 
 async def frames(track: MediaStreamTrack) -> AsyncIterator[av.AudioFrame]:

@@ -289,3 +289,27 @@ def test_a_task_that_is_cancelled_before_the_work_has_begun_frees_the_session(mo
 
     asyncio.run(read())
     interpreter.check_freed()
+
+
+def test_a_reader_who_waits_for_a_time_goes_on():
+    """As the docs say: with a task, which nobody cancels."""
+
+    async def read():
+        begins = asyncio.Event()
+
+        async def late():
+            await begins.wait()
+            yield SPEECH
+
+        got = []
+        async with Watching().open("en-de") as session:
+            events = session.stream(late())
+            while True:
+                task = asyncio.create_task(anext(events, None))
+                while not (await asyncio.wait({task}, timeout=0.01))[0]:
+                    begins.set()
+                if task.result() is None:
+                    return got
+                got.append(task.result())
+
+    assert said(asyncio.run(asyncio.wait_for(read(), 20))) == EVERYTHING

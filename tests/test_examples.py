@@ -1,23 +1,28 @@
 """The examples run as they are written; only the models are stand-ins."""
 
 import asyncio
+import gc
 import io
 import json
 import runpy
 import signal
 import socket
 import sys
+import threading
 from fractions import Fraction
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pytest
 import uvicorn
+from doors import Watching
 from sounds import frames, int16, pieces, wav, write
 from test_listen import Microphone, sounddevice  # noqa: F401
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from alignatt4llm.errors import UsageError
 from alignatt4llm.recognizers.tones import SCRIPT, tones
 from alignatt4llm.scripted import ScriptedInterpreter
 
@@ -42,7 +47,7 @@ def run(name, *arguments, monkeypatch):
 def test_examples_are_short_and_all_are_tested():
     tested = Path(__file__).read_text("utf-8")
     for path in EXAMPLES.glob("*.py"):
-        assert len(path.read_text("utf-8").splitlines()) <= 60
+        assert len(path.read_text("utf-8").splitlines()) <= 70
         assert f'"{path.name}"' in tested
         assert f"`{path.name}`" in (EXAMPLES.parent / "docs" / "python.md").read_text("utf-8")
 
@@ -59,6 +64,23 @@ def test_a_file(tmp_path, monkeypatch, capsys):
 )
 def test_what_is_wrong_is_one_sentence(arguments, monkeypatch):
     with pytest.raises(SystemExit, match=r"^There is no file 'nowhere.mp4'"):
+        run(*arguments, monkeypatch=monkeypatch)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("file.py",),
+        ("file.py", "talk.mp4"),
+        ("file.py", "talk.mp4", "en-de", "low"),
+        ("languages.py",),
+        ("languages.py", "talk.mp4", "en"),
+        ("microphone.py",),
+        ("microphone.py", "en-de", "USB", "left"),
+    ],
+)
+def test_other_arguments_are_answered_with_the_right_ones(arguments, monkeypatch):
+    with pytest.raises(SystemExit, match=f"python examples/{arguments[0]} "):
         run(*arguments, monkeypatch=monkeypatch)
 
 
@@ -102,7 +124,8 @@ class Serving:
     """An app of the examples, on a real server."""
 
     def __init__(self, name):
-        self.app = runpy.run_path(str(EXAMPLES / name))["app"]
+        self.names = runpy.run_path(str(EXAMPLES / name))
+        self.app = self.names["app"]
 
     async def __aenter__(self):
         listening = socket.create_server(("127.0.0.1", 0))
@@ -151,10 +174,38 @@ def test_an_app_says_what_is_wrong_and_survives_who_leaves():
     assert code == 1008 and "not a pair of languages" in reason
 
 
-def test_an_agent_captions_a_room_over_webrtc():
+@pytest.mark.parametrize(
+    ("pair", "sent", "told"),
+    [
+        ("en-de", "hello", "Send audio in binary messages"),
+        ("en-de", "", "Send audio in binary messages"),
+        ("ελληνικά" * 30, b"", "'ελληνικά"),
+        ("en-ελληνικάά" + "ά" * 99, b"", "Unknown language"),
+    ],
+)
+def test_an_app_closes_with_a_sentence(pair, sent, told):
+    async def talk():
+        async with (
+            Serving("fastapi_app.py") as app,
+            connect(f"ws://{app.address}/captions/{quote(pair)}") as socket,
+        ):
+            await socket.send(sent)
+            with pytest.raises(ConnectionClosed):
+                while True:
+                    await socket.recv()
+            return socket.close_code, socket.close_reason
+
+    code, reason = asyncio.run(asyncio.wait_for(talk(), 20))
+    assert code == 1008 and told in reason and len(reason.encode()) <= 123
+
+
+def test_an_agent_captions_a_room_over_webrtc(monkeypatch):
     """Somebody speaks, somebody listens, and both read along; all of it real but the models."""
     rtc = pytest.importorskip("aiortc")
     import httpx
+
+    interpreter = Watching()
+    monkeypatch.setattr("alignatt4llm.interpreter.Interpreter", lambda *_, **__: interpreter)
 
     class Speaker(rtc.MediaStreamTrack):
         """Is silent until everybody is there, and is heard as fast as it would be."""
@@ -177,12 +228,13 @@ def test_an_agent_captions_a_room_over_webrtc():
             self.time += frame.samples
             return frame
 
-    async def join(app, track):
+    async def join(app, *tracks):
         peer, heard, opened = rtc.RTCPeerConnection(), asyncio.Queue(), asyncio.Event()
         channel = peer.createDataChannel("captions")
         channel.on("message", heard.put_nowait)
         channel.on("open", opened.set)
-        peer.addTrack(track)
+        for track in tracks:
+            peer.addTrack(track)
         await peer.setLocalDescription(await peer.createOffer())
         mine = peer.localDescription
         async with httpx.AsyncClient() as client:
@@ -196,7 +248,7 @@ def test_an_agent_captions_a_room_over_webrtc():
     async def talk():
         async with Serving("webrtc_agent.py") as app:
             begins = asyncio.Event()
-            listener, read = await join(app, rtc.AudioStreamTrack())
+            listener, read = await join(app, rtc.AudioStreamTrack(), rtc.VideoStreamTrack())
             speaker, _ = await join(app, Speaker(begins))
             begins.set()
             said = ""
@@ -204,7 +256,40 @@ def test_an_agent_captions_a_room_over_webrtc():
                 said += await read.get()
             await speaker.close()
             await listener.close()
+            while app.names["room"] or app.names["busy"]:  # all is forgotten with who leaves
+                await asyncio.sleep(0.05)
             return said
 
     said = asyncio.run(asyncio.wait_for(talk(), 60))
     assert EVERYTHING.startswith(said)
+    assert len(interpreter.drafters) == 2  # none for the picture
+    interpreter.check_freed()
+
+
+def test_an_agent_logs_what_ends_captions(monkeypatch, caplog):
+    rtc = pytest.importorskip("aiortc")
+    answered = threading.Event()
+
+    class Refusing:
+        def open(self, pair):
+            answered.wait(20)
+            raise UsageError("No more today.")
+
+    monkeypatch.setattr("alignatt4llm.interpreter.Interpreter", lambda *_, **__: Refusing())
+    names = runpy.run_path(str(EXAMPLES / "webrtc_agent.py"))
+
+    async def talk():
+        peer = rtc.RTCPeerConnection()
+        peer.addTrack(rtc.AudioStreamTrack())
+        await peer.setLocalDescription(await peer.createOffer())
+        mine = peer.localDescription
+        await names["offer"]({"sdp": mine.sdp, "type": mine.type})
+        assert names["busy"]
+        answered.set()
+        while names["busy"]:
+            await asyncio.sleep(0.01)
+        await peer.close()
+
+    asyncio.run(asyncio.wait_for(talk(), 20))
+    gc.collect()
+    assert "No more today." in caplog.text
