@@ -177,6 +177,8 @@ BAD = {
     "a rate of nan": (lambda: AudioSource(SPEECH, rate=float("nan")), "rate is nan"),
     "a file that is closed": (lambda: closed(io.BytesIO(WAV)), "closed; keep it open"),
     "a buffer that is closed": (lambda: closed(io.BufferedReader(io.BytesIO(WAV))), "keep it open"),
+    "a closed file by name": (lambda: AudioSource("talk", closed(io.BytesIO())), "keep it open"),
+    "text under a name": (lambda: AudioSource("talk", io.StringIO()), "mode 'rb'"),
     "a closed file, live": (lambda: AudioSource(closed(io.BytesIO()), live=True), "keep it open"),
     "a rate of MHz": (lambda: AudioSource(SPEECH, rate=48_000_000), "rate is 48000000"),
     "an unknown channel": (lambda: AudioSource(SPEECH, channel="middle"), "mix, left, right"),

@@ -106,6 +106,43 @@ def test_nothing_is_left_of_a_line_that_could_not_be_written(place, monkeypatch,
     assert texts(found(place, name)) == ["a", "b"]
 
 
+def room_for(free):
+    """Return what writes to a disk that has room for so many bytes and then is full."""
+
+    def write(descriptor, data):
+        nonlocal free
+        written = os.write(descriptor, data[:free])
+        free -= written
+        if written < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    return write
+
+
+@pytest.mark.parametrize("rooms", [[0, 80], [0, 150, 150], [0, 300], [100, 5, 400], [0, 1, 999]])
+@pytest.mark.parametrize("cuts", [True, False])
+def test_a_disk_that_is_full_again_doubles_nothing(place, monkeypatch, rooms, cuts):
+    name = place.new_name()
+    journal = begun(place, name)
+    if not cuts:
+        monkeypatch.setattr(folder.FileLog, "_cut", lambda self: full())
+    for number in range(4):
+        monkeypatch.setattr(folder, "_write", room_for(rooms[0] if not number else 0))
+        journal.append(said(str(number)))
+    for free in rooms[1:]:
+        monkeypatch.setattr(folder, "_write", room_for(free))
+        journal.flush()
+    monkeypatch.undo()
+    journal.flush()
+    whole = found(place, name)
+    assert journal.problem is None
+    assert (texts(whole), numbers(whole)) == (["0", "1", "2", "3"], [1, 2, 3, 4])
+
+
+def full():
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 def test_a_file_that_became_shorter_is_not_written_on(place):
     name = place.new_name()
     journal = begun(place, name)

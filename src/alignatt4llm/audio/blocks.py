@@ -66,7 +66,8 @@ def floats(block: Any) -> NDArray[np.float32]:
     try:
         array = np.asarray(block)
     except Exception as problem:  # rows of several lengths, memory of a GPU, what has gradients
-        raise UsageError(f"A block of audio is no array of numbers: {problem}.") from problem
+        reason = str(problem).removesuffix(".")
+        raise UsageError(f"A block of audio is no array of numbers: {reason}.") from problem
     if array.ndim not in (1, 2) or (array.ndim == 2 and not 0 < array.shape[1] <= _MOST_CHANNELS):
         raise UsageError(
             f"A block of audio has shape {list(array.shape)}; give arrays of shape [n] or "

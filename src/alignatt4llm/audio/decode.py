@@ -127,7 +127,7 @@ class AudioSource:
         self._ahead: Ahead | None = None
         self._stopped = self._begun = False
         self._end: Callable[[], None] = self._keep_no_more
-        self._stream = stream
+        self._stream = None if stream is None else _pipe(stream)
         if at_once:
             self.open()
 

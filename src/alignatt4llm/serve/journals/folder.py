@@ -23,6 +23,7 @@ from alignatt4llm.serve.journals.records import (
     epoch_of,
     header_line,
     is_event,
+    is_owner,
     missing,
     owner_line,
     read_header,
@@ -101,7 +102,7 @@ class FileLog:
             found = list(self.more())
             self._own()
             self._cut()
-            self._put(owner_line(self._epoch + 1))
+            self._put([owner_line(self._epoch + 1)])
         return found
 
     def write(self, lines: Sequence[str]) -> None:
@@ -113,8 +114,7 @@ class FileLog:
         with self._held():
             if self._added():
                 self._cut()
-            for line in lines:
-                self._put(line)
+            self._put(lines)
 
     def close(self) -> None:
         """End writing."""
@@ -136,30 +136,32 @@ class FileLog:
         self._parting = weakref.finalize(self, os.close, self._writer)
 
     def _added(self) -> bytes:
-        """Return what stands behind our last line: at most one that could not be written whole."""
+        """Return what stands behind our last line: at most what could not be written whole."""
         size = os.fstat(self._reader).st_size
         if size < self._size:
             raise UnknownSession("What was said in this session is lost; begin a new one.")
         added = os.pread(self._reader, size - self._size, self._size) if size > self._size else b""
-        if b"\n" in added:
+        if any(map(is_owner, added.decode(errors="replace").split("\n")[:-1])):
             raise Replaced("Another server goes on with this session.")
         return added
 
     def _cut(self) -> None:
-        """Take away what is no whole line."""
+        """Take away what stands behind our last line."""
         assert self._writer is not None
         os.ftruncate(self._writer, self._size)
 
-    def _put(self, line: str) -> None:
+    def _put(self, lines: Sequence[str]) -> None:
+        """Write lines, all or none."""
         assert self._writer is not None
-        data = line.encode()
+        whole = [line.encode() for line in lines]
         try:
-            _write(self._writer, data + b"\n")
+            _write(self._writer, b"".join(data + b"\n" for data in whole))
         except OSError:
             with suppress(OSError):
                 self._cut()
             raise
-        self._count(data)
+        for data in whole:
+            self._count(data)
 
     def _count(self, data: bytes) -> str:
         """Note where a line stands, and return it."""

@@ -77,7 +77,12 @@ def owner_line(epoch: int) -> str:
 
 def epoch_of(line: str) -> int | None:
     """Return the epoch that begins with a line, if one does."""
-    return int(json.loads(line)["epoch"]) if line.startswith('{"type": "owner"') else None
+    return int(json.loads(line)["epoch"]) if is_owner(line) else None
+
+
+def is_owner(line: str) -> bool:
+    """Whether a new owner goes on from a line."""
+    return line.startswith('{"type": "owner"')
 
 
 def is_event(line: str) -> bool:
