@@ -478,6 +478,9 @@ REFUSED = {
     "a glossary for two": (
         ["a.wav", "--to", "de", "it", "--glossary", "terms.txt"], "for one target language"
     ),
+    "a glossary for one each": (
+        ["two.csv", "--glossary", "terms.txt"], "for one target language"
+    ),
     "a result that is a list": (
         ["out/a.jsonl", "--to", "de", "--format", "jsonl"], "would overwrite .*a.jsonl"
     ),
@@ -490,6 +493,7 @@ def test_what_cannot_be_is_refused_before_anything_is_done(
 ):
     archive(tmp_path, "a.wav", "out/a.wav")
     (tmp_path / "bad.csv").write_text("path,to\na.wav,nosuch\n")
+    (tmp_path / "two.csv").write_text("path,to\na.wav,de\nout/a.wav,it\n")
     (tmp_path / "terms.txt").write_text("a = b\n")
     (tmp_path / "out" / "a.jsonl").write_text('{"path": "a.wav"}\n')
     monkeypatch.chdir(tmp_path)

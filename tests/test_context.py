@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from papers import pdf
 
-from alignatt4llm.cli.main import main
+from alignatt4llm.cli.main import main, parser
+from alignatt4llm.cli.serve import _interpreter
 from alignatt4llm.errors import UsageError
 from alignatt4llm.events import Close
 from alignatt4llm.prompts.context import Context, Shown
@@ -15,7 +16,9 @@ from alignatt4llm.prompts.forms import FewShotPrompt
 from alignatt4llm.prompts.glossary import Term, Usage, check, read_glossary, report
 from alignatt4llm.prompts.passages import PASSAGE, Passages, read_document
 from alignatt4llm.prompts.prompt import source_columns
+from alignatt4llm.recognizers.tones import tones
 from alignatt4llm.text.languages import Pair
+from alignatt4llm.translators.scripted import ScriptedDrafter
 
 PAIR = Pair.parse("en-de")
 HEAD, KERNEL = Term("attention head", "Aufmerksamkeitskopf"), Term("kernel", "Kern")
@@ -213,3 +216,26 @@ def test_a_term_that_does_not_fit_makes_nobody_search_again():
     blocks = [shown.block(words[: count + 1]) for count in range(len(words))]
     assert len(searches) == 3  # at the beginning, and once for each of the two terms
     assert blocks[3:6] == blocks[3:4] * 3 and blocks[6:] == blocks[6:7] * 5
+
+
+@pytest.mark.parametrize(
+    ("pair", "is_told"),
+    [("en-de", True), ("en-it", False), ("fr-de", False), ("de-en", False), ("en-zh", False)],
+)
+def test_only_sessions_of_its_direction_are_told_of_a_glossary(
+    tmp_path, monkeypatch, pair, is_told
+):
+    """As ``serve`` opens them, whose clients choose their languages."""
+    (tmp_path / "terms.txt").write_text("morning = Morgen\n")
+    options = ["--model", "scripted", "--title", "T", "--glossary", str(tmp_path / "terms.txt")]
+    args = parser().parse_args(["serve", *options, "--from", "en", "--to", "de"])
+    shown, draft = [], ScriptedDrafter.draft
+    monkeypatch.setattr(
+        ScriptedDrafter,
+        "draft",
+        lambda self, prompt, *rest: shown.append(prompt.prefix) or draft(self, prompt, *rest),
+    )
+    with _interpreter(args).open(pair) as session:
+        assert list(session.feed(tones(range(8))))
+    assert "Title: T" in shown[-1]
+    assert ("morning = Morgen" in shown[-1]) is is_told

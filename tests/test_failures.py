@@ -156,11 +156,16 @@ def test_a_token_that_no_client_can_send_is_refused_at_the_start(tmp_path, token
         (["--from", "martian"], "Unknown language 'martian'"),
         (["--origin", "their.site"], "--origin https://their.site"),
         (["--origin", "*"], "ALIGNATT_TOKEN"),
+        (["--to", "de", "it", "--glossary", "{terms}"], "A glossary is for one target language"),
+        (["--to", "de,it", "--glossary", "{terms}"], "A glossary is for one target language"),
+        (["--glossary", "{terms}"], "A glossary is for one target language"),
     ],
 )
 def test_what_cannot_be_served_is_said_before_anything_is_loaded(
-    capsys, monkeypatch, options, said
+    capsys, monkeypatch, tmp_path, options, said
 ):
+    (terms := tmp_path / "terms.txt").write_text("head = Kopf\n")
+    options = [option.format(terms=terms) for option in options]
     monkeypatch.delenv("ALIGNATT_TOKEN", raising=False)
     monkeypatch.setattr("alignatt4llm.cli.serve._interpreter", None)
     with socket.create_server(("127.0.0.1", 0)) as other:

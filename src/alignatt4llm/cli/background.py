@@ -2,12 +2,15 @@
 
 import argparse
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
+from alignatt4llm.errors import UsageError
 from alignatt4llm.events import Close, Event
 from alignatt4llm.prompts.context import BUDGET, Context
 from alignatt4llm.prompts.glossary import Term, check, read_glossary, report
 from alignatt4llm.prompts.passages import Passages, read_document
+from alignatt4llm.text.languages import Language
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +51,12 @@ def context(args: argparse.Namespace) -> Context | None:
         else None,
         budget=args.context_budget,
     )
+
+
+def check_glossary(context: Context | None, targets: Iterable[Language]) -> None:
+    """Raise UsageError if there is a glossary and not just one target that it can be for."""
+    if context and context.glossary and len(set(targets)) != 1:
+        raise UsageError("A glossary is for one target language; name one with --to.")
 
 
 class GlossaryReport:

@@ -16,7 +16,7 @@ from alignatt4llm.archive.plan import Wanted, items, missing, whole
 from alignatt4llm.archive.record import FAILED, Record
 from alignatt4llm.archive.run import subtitle, write_failures
 from alignatt4llm.archive.work import Here, Order
-from alignatt4llm.cli import cluster_options, subtitles, system
+from alignatt4llm.cli import background, cluster_options, subtitles, system
 from alignatt4llm.cli.archive_display import ArchiveDisplay
 from alignatt4llm.cli.files import Named, WritesInto
 from alignatt4llm.cli.interrupt import Interrupt
@@ -201,8 +201,7 @@ def _order(args: argparse.Namespace, tasks: Sequence[Task]) -> Order:
         asked.chosen(pair)
         for form in args.format:
             order.output(form, [pair], None)
-    if asked.context and asked.context.glossary and order.streams > 1:
-        raise UsageError("A glossary is for one target language; name one with --to.")
+    background.check_glossary(asked.context, (each for task in tasks for each in task.targets))
     return order
 
 

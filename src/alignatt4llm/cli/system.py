@@ -9,7 +9,7 @@ from alignatt4llm.cli import background
 from alignatt4llm.cli.engine import DEFAULT, add_engine
 from alignatt4llm.cli.files import Named
 from alignatt4llm.cli.report import tell
-from alignatt4llm.errors import Tell, UsageError
+from alignatt4llm.errors import Tell
 from alignatt4llm.heads.loading import load_head_set
 from alignatt4llm.prompts.forms import FORMS
 from alignatt4llm.recognizers.loading import names
@@ -222,8 +222,7 @@ class Choice:
         asked = system(args)
         for pair in pairs:
             asked.check(pair)
-        if len(pairs) > 1 and asked.context and asked.context.glossary:
-            raise UsageError("A glossary is for one target language; name one with --to.")
+        background.check_glossary(asked.context, [pair.target for pair in pairs])
         return cls(chosen, asked, pairs, latency)
 
     @property

@@ -7,11 +7,12 @@ computed again; a glossary term that is heard meanwhile is shown at once.
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from alignatt4llm.errors import UsageError
 from alignatt4llm.prompts.glossary import Term, without_control_tokens
 from alignatt4llm.prompts.passages import Passages
+from alignatt4llm.text.languages import Pair
 
 BUDGET = 2000
 """Characters of context at most."""
@@ -29,6 +30,8 @@ class Context:
         Free text.
     glossary
         Terms and their translations.
+    pair
+        The direction that the glossary is for; None for whichever is translated.
     passages
         Indexed documents.
     shown
@@ -41,6 +44,7 @@ class Context:
     abstract: str = ""
     notes: str = ""
     glossary: tuple[Term, ...] = ()
+    pair: Pair | None = None
     passages: Passages | None = None
     shown: int = 3
     budget: int = BUDGET
@@ -48,6 +52,10 @@ class Context:
     def __post_init__(self) -> None:
         if self.budget < 1:
             raise UsageError(f"budget is {self.budget}; it counts characters, 1 or more.")
+
+    def within(self, pair: Pair) -> "Context":
+        """Return what of it is for a direction: a glossary of another one is left out."""
+        return self if self.pair in (None, pair) else replace(self, glossary=())
 
     def block(self, heard: str) -> str:
         """Return the context for what has been heard lately, within the budget.

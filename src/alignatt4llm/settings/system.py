@@ -100,6 +100,10 @@ class System:
             raise UsageError(no_set(pair, name))
         return found
 
+    def told(self, pair: Pair) -> Context | None:
+        """Return what the model should know besides the speech in a direction."""
+        return self.context.within(pair) if self.context else None
+
     @property
     def is_ready(self) -> bool:
         """Whether there is a head set for any direction, as far as can be told before loading."""
