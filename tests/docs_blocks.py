@@ -28,6 +28,9 @@ _BLOCK = re.compile(
     r"(?P<text>(?:.*\n)*?)^(?P=indent)```$",
     re.MULTILINE,
 )
+MODELS = re.compile(r"alignatt (demo|doctor|heads check)|--from auto")
+"""What the scripted parts cannot stand in for."""
+_FATES = {"nothing": "run", "models": "run with models only"}
 _ENDS = ("|", "||", "&", "&&", ";", ">", ">>", "<", "(", ")")
 
 
@@ -51,7 +54,10 @@ class Block:
             return "fragments" if self.why == "fragment" else "marked as not run"
         if self.language in ("text", "nginx"):
             return "only shown"
-        return "run" if self.typed or self.language == "python" else "only parsed"
+        if self.language == "python":
+            return "run"
+        ran = [self.typed and needs(line) for line in lines(self.text)]
+        return next((fate for need, fate in _FATES.items() if need in ran), "only parsed")
 
     @property
     def typed(self):
@@ -88,6 +94,16 @@ def lines(text):
 def commands(text, program="alignatt"):
     """Return the arguments of each call of a program in a shell block."""
     return [words[1:] for line in lines(text) for words in _calls(line) if words[0] == program]
+
+
+def needs(line):
+    """Return what a line that is typed needs, ``nothing`` or ``models``; None if it is not run.
+
+    What installs is not run.
+    """
+    if not (commands(line) or line.startswith("echo ")):
+        return None
+    return "models" if MODELS.search(line) else "nothing"
 
 
 def _calls(line):

@@ -7,7 +7,13 @@ import numpy as np
 
 from alignatt4llm.audio.samples import SAMPLE_RATE
 
-CODECS = {"mp3": "libmp3lame", "mp4": "aac", "ogg": "libopus", "wav": "pcm_s16le"}
+CODECS = {
+    "mp3": "libmp3lame",
+    "mp4": "aac",
+    "ogg": "libopus",
+    "matroska": "libopus",
+    "wav": "pcm_s16le",
+}
 
 
 def int16(samples):

@@ -21,18 +21,36 @@ from urllib.error import URLError
 
 import pytest
 import yaml
-from docs_blocks import LANGUAGES, PAGES, ROOT, TUTORIALS, blocks, blocks_of, commands, lines
+from docs_blocks import (
+    LANGUAGES,
+    PAGES,
+    ROOT,
+    TUTORIALS,
+    blocks,
+    blocks_of,
+    commands,
+    lines,
+    needs,
+)
 from papers import pdf
+from sounds import write
 
 from alignatt4llm.cli.main import parser
+from alignatt4llm.outputs.table import OUTPUTS
+from alignatt4llm.recognizers.tones import SCRIPT, tones
 
 BLOCKS = blocks()
 SHELL = [block for block in BLOCKS if block.language == "sh"]
 PROSE = re.compile(r"`alignatt ([^`]+)`")
 TYPED = sorted({block.page for block in SHELL if block.typed})
-MODELS = re.compile(r"alignatt (demo|doctor|heads check)|--from auto")
-"""What the scripted parts cannot stand in for."""
+MEASURING = {block.page for block in SHELL if block.typed and "alignatt evaluate run" in block.text}
+"""Pages whose commands take a minute."""
 SAMPLES = ROOT / "samples"
+CORPORA = ("talks", "fleurs-de")
+RECORDINGS = ("talk.mp4", "talk.ogg", "film.mkv")
+FORMS = {"mkv": "matroska"}
+SAID = SCRIPT[:10]
+"""What the recordings say to the scripted recogniser."""
 TEXTS = {
     "abstract.txt": "Heads of a language model that look at the word they translate.",
     "terms.txt": "head = Kopf",
@@ -169,13 +187,8 @@ class Typist:
     def __init__(self, folder, scripted):
         self.scripted = scripted
         self.folder = folder / "here"
-        for corpus in ("talks", "fleurs-de"):
-            shutil.copytree(SAMPLES, self.folder / corpus)
-        (self.folder / "recordings").mkdir()
-        for suffix in ("ogg", "json"):
-            shutil.copy(SAMPLES / f"lj001.{suffix}", self.folder / "recordings")
-        for name in ("talk.mp4", "talk.ogg", "film.mkv"):
-            shutil.copy(SAMPLES / "fleurs-en-000.ogg", self.folder / name)
+        self.folder.mkdir()
+        (self._tones if scripted else self._speech)()
         for name, text in TEXTS.items():
             (self.folder / name).write_text(text, "utf-8")
         pdf(self.folder / "paper.pdf", ["Heads and what they see."])
@@ -185,15 +198,47 @@ class Typist:
         program.chmod(0o755)
         self.env = {**os.environ, "PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"}
 
+    def _speech(self):
+        """Have recordings of people."""
+        for corpus in CORPORA:
+            shutil.copytree(SAMPLES, self.folder / corpus)
+        (self.folder / "recordings").mkdir()
+        for suffix in ("ogg", "json"):
+            shutil.copy(SAMPLES / f"lj001.{suffix}", self.folder / "recordings")
+        for name in RECORDINGS:
+            shutil.copy(SAMPLES / "fleurs-en-000.ogg", self.folder / name)
+
+    def _tones(self):
+        """Have recordings that the scripted recogniser hears."""
+        text = " ".join(SAID)
+        clip = {"audio": "a.ogg", **dict.fromkeys(("en", "de", "it"), text)}
+        timed = [{"offset": 0, "duration": 0.4 * len(SAID), "text": text}]
+        for folder in (*CORPORA, "recordings"):
+            (self.folder / folder).mkdir()
+            write(str(self.folder / folder / "a.ogg"), tones(range(len(SAID))), "ogg")
+            name, content = ("a", timed) if folder == "recordings" else ("references", [clip])
+            (self.folder / folder / f"{name}.json").write_text(json.dumps(content))
+        for name in RECORDINGS:
+            form = name.partition(".")[2]
+            write(str(self.folder / name), tones(range(len(SAID))), FORMS.get(form, form))
+
+    def check(self):
+        """See that no file was left empty, and that files of a talk say what is said in it."""
+        files = [file for file in self.folder.rglob("*") if file.is_file()]
+        assert [file for file in files if not file.stat().st_size] == []
+        for file in files if self.scripted else []:
+            if file.suffix[1:] in OUTPUTS and file.stem.split(".")[0] in ("talk", "film"):
+                words = file.read_text("utf-8")
+                assert [word for word in SAID if word.upper() not in words] == [], file
+
     def type(self, line):
         """Run a line of a block; servers until they answer."""
+        need = needs(line)
+        if need is None or (self.scripted and need == "models"):
+            return
         calls = commands(line)
-        if not calls and not line.startswith("echo "):
-            return  # what installs
         command, _ = known(calls[0]) if calls else (whole(), [])
         options = command._option_string_actions
-        if self.scripted and MODELS.search(line):
-            return
         for option in ("--engine", "--recognizer"):
             if self.scripted and option in options:
                 line = self._extended(line, f"{option} scripted")
@@ -243,7 +288,12 @@ def answers(url):
 @pytest.mark.parametrize(
     ("page", "scripted"),
     [
-        *(pytest.param(page, True, id=f"{page}-scripted") for page in TYPED),
+        *(
+            pytest.param(
+                page, True, id=f"{page}-scripted", marks=[pytest.mark.slow] * (page in MEASURING)
+            )
+            for page in TYPED
+        ),
         *(
             pytest.param(page, False, id=page, marks=[pytest.mark.models, pytest.mark.slow])
             for page in TYPED
@@ -257,3 +307,4 @@ def test_pages_run_as_they_stand(page, scripted, tmp_path):
         if block.page == page and block.typed:
             for line in lines(block.text):
                 typist.type(line)
+    typist.check()

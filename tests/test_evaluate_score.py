@@ -1,6 +1,7 @@
 """Scores: latencies computed by hand, figures with their signatures, and the command."""
 
 import json
+import re
 import sys
 from dataclasses import replace
 from types import SimpleNamespace
@@ -11,7 +12,7 @@ from sacrebleu.metrics import BLEU, CHRF
 
 from alignatt4llm.cli.main import main
 from alignatt4llm.errors import AlignattError, UsageError
-from alignatt4llm.evaluate.curve import plot, point, table
+from alignatt4llm.evaluate.curve import COLUMNS, plot, point, table
 from alignatt4llm.evaluate.readability import READABILITY
 from alignatt4llm.evaluate.resegment import resegmented
 from alignatt4llm.evaluate.score import MEASURES, measures, score_run
@@ -290,18 +291,56 @@ def test_a_curve_of_points_and_a_table(tmp_path, systems, capsys):
     picture = tmp_path / "curve.svg"
     assert main(["evaluate", "curve", live, offline, "--out", str(picture)]) == 0
     head, rule, low, across = capsys.readouterr().out.splitlines()
-    assert head.startswith("| pair | policy | latency | LongYAAL CU (ms)")
+    assert head.startswith("| run | pair | policy | latency | LongYAAL CU (ms)")
     assert rule.count("---:") == 5
     # gamma = 3 / 2000 and all words at 500 + 100 n: two words average 333 less, three 667 less:
     # (167 - 67 + 367 + 133) / 4 = 150
-    assert low.startswith("| en-de | alignatt | low | 150 [") and low.count("[") == 5
-    assert across.startswith("| en-de | offline |  |")
+    assert low.startswith(f"| {live} | en-de | alignatt | low | 150 [") and low.count("[") == 5
+    assert across.startswith(f"| {offline} | en-de | offline |  |")
     assert "en-de alignatt" in picture.read_text("utf-8")
 
 
 def test_points_without_figures_are_in_the_table_only(tmp_path):
     result = score_run(made_run(tmp_path, [TALK], [hypothesis("talk", "", [])]))
-    silent = point(result)
+    silent = point(result, "silent")
     plot([silent], tmp_path / "curve.png")
     assert (tmp_path / "curve.png").stat().st_size > 0
     assert "| – | – |" in table([silent])
+
+
+APART = [
+    # what the manifests of two runs say, what the picture calls their points and their lines
+    ({"changes": [{"margin": "0"}, {"margin": "2"}]}, "medium, margin=0|medium, margin=2", [""]),
+    ({"latency": ["low", "high"]}, "low|high", [""]),
+    ({"policy": ["wait-k:3", "wait-k:5"]}, "3, medium|5, medium", [""]),
+    ({"model": ["embedded", "a/b"]}, "medium|medium", [" embedded", " a/b"]),
+    ({"recognizer": ["voxtral", "base"]}, "medium|medium", [" voxtral", " base"]),
+    ({"prompt": ["chat", "few-shot"]}, "medium|medium", [" chat", " few-shot"]),
+    ({"data": ["talks", "$reads$"]}, "medium|medium", [" talks", " $reads$"]),
+    ({"engine": ["vllm", None]}, "medium|medium", [" vllm", ""]),
+    ({"latency": ["low", "high"], "model": ["a", "b"]}, "low|high", [" a", " b"]),
+    ({"seed": [1, 2]}, "medium|medium", [""]),
+]
+
+
+@pytest.mark.parametrize(("differing", "steps", "systems"), APART)
+def test_runs_that_differ_look_different(tmp_path, differing, steps, systems):
+    figures = {
+        measure: {"value": 1.0, "low": None, "high": None} for measure, _ in COLUMNS.values()
+    }
+    said = {"pair": "en-de", "policy": "alignatt", "latency": "medium"}
+    manifests = [
+        {**said, **dict(zip(differing, each, strict=True))}
+        for each in zip(*differing.values(), strict=True)
+    ]
+    points = [
+        point({**figures, "run": manifest}, f"runs/{number}")
+        for number, manifest in enumerate(manifests)
+    ]
+    plot(points, tmp_path / "curve.svg")
+    shown = re.findall("<!-- (.*?) -->", (tmp_path / "curve.svg").read_text("utf-8"))
+    policy = points[0].policy.partition(":")[0]
+    lines = [f"en-de {policy}{system}" for system in systems]
+    assert shown[shown.index("chrF") + 1 :] == [*steps.split("|"), *lines]
+    _, _, *rows = table(points).splitlines()
+    assert len(set(rows)) == len(rows) == 2

@@ -127,7 +127,7 @@ class Interpreter:
         prompt
             A name from `prompts.FORMS`; by default the system's.
         context
-            What the model should know besides the speech; by default what the system does of the pair.
+            What the model should know besides the speech; by default the system's, as for the pair.
         policy
             The system's over the head set by default; its utterances then close as is usual for
             that policy.

@@ -226,7 +226,7 @@ def _curve(args: argparse.Namespace) -> None:
         from alignatt4llm.evaluate.score import score_run
     from alignatt4llm.evaluate.runs import read_run
 
-    points = [point(score_run(read_run(folder))) for folder in args.folders]
+    points = [point(score_run(read_run(folder)), str(folder)) for folder in args.folders]
     plot(points, args.out)
     print(table(points))
 
