@@ -46,7 +46,7 @@ TYPED = sorted({block.page for block in SHELL if block.typed})
 MEASURING = {block.page for block in SHELL if block.typed and "alignatt evaluate run" in block.text}
 """Pages whose commands take a minute."""
 SAMPLES = ROOT / "samples"
-CORPORA = ("talks", "fleurs-de")
+CORPORA = ("talks", "fleurs-de", "samples")
 RECORDINGS = ("talk.mp4", "talk.ogg", "film.mkv")
 FORMS = {"mkv": "matroska"}
 SAID = SCRIPT[:10]
