@@ -1,8 +1,12 @@
-"""What looks at the built site sees what is wrong with it."""
+"""What looks at the built site sees what is wrong with it; the site needs no server."""
 
+import os
 import runpy
+import subprocess
+import sys
 
 import pytest
+from browsing import CHROMIUM, browsing
 from docs_blocks import ROOT
 
 problems = runpy.run_path(str(ROOT / "scripts" / "site" / "check.py"))["problems"]
@@ -30,3 +34,20 @@ def test_problems_of_a_site_are_seen(html, count, tmp_path):
     (tmp_path / "a b.txt").touch()
     (tmp_path / "index.html").write_text(html)
     assert len(problems(tmp_path)) == count
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="needs Chromium: apt-get install chromium")
+def test_a_site_in_a_folder_can_be_searched(tmp_path):
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs the extra 'browser'")
+    pytest.importorskip("material", reason="needs the extra 'docs'")
+    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", tmp_path / "site"]
+    env = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    subprocess.run(command, cwd=ROOT, env=env, check=True)
+    with browsing(sync_api, tmp_path) as chromium:
+        page = chromium.new_page(viewport={"width": 1280, "height": 800})
+        for name in ("index", "tutorials/hall"):
+            page.goto((tmp_path / "site" / f"{name}.html").as_uri())
+            code = page.locator("pre code").first
+            assert code.evaluate("code => code.scrollWidth <= code.clientWidth")
+            page.locator("[data-md-component=search-query]").press_sequentially("glossary")
+            page.locator(".md-search-result__link[href*=context]").first.wait_for(timeout=60_000)
