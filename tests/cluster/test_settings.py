@@ -199,9 +199,13 @@ def test_what_was_written_down_of_a_cluster_may_be_anything(kept, monkeypatch, t
         (["--host", "0.0.0.0"], "set ALIGNATT_TOKEN"),
         (["--tls-cert", "nowhere.pem"], "TLS needs both files"),
         (["--transcripts", "ftp://host/0"], "ftp://"),
+        (["--to", "de", "it", "--glossary", "{terms}"], "A glossary is for one target language"),
+        (["--glossary", "{terms}"], "A glossary is for one target language"),
     ],
 )
 def test_what_up_refuses(options, said, monkeypatch, tmp_path, capsys):
+    (terms := tmp_path / "terms.txt").write_text("head = Kopf\n")
+    options = [option.format(terms=terms) for option in options]
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.delenv("ALIGNATT_TOKEN", raising=False)
     assert main(["cluster", "up", "--model", "scripted", "--port", "0", *options]) == 2

@@ -15,7 +15,7 @@ from alignatt4llm.cli import system
 from alignatt4llm.cli.report import tell
 from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.settings.fitting import fitted
-from alignatt4llm.text.languages import language, targets
+from alignatt4llm.text.languages import Pair, language, targets
 
 if TYPE_CHECKING:
     from alignatt4llm.cluster.running import Door
@@ -198,8 +198,9 @@ def _settings(args: argparse.Namespace) -> "ClusterSettings":
     source = language(args.source, tell)
     into = targets(args.to, source, tell) if args.to else ()
     place = args.transcripts or own_transcripts()
-    pairs = [f"{source.code}-{target.code}" for target in into]
-    chosen = fitted(system.system(args), pairs=pairs, tell=tell)  # once, for all replicas
+    pairs = [Pair(source, target) for target in into]
+    asked = system.served(args, pairs)
+    chosen = fitted(asked, pairs=list(map(str, pairs)), tell=tell)  # once, for all replicas
     settings = ClusterSettings(
         _found_anywhere(chosen),
         place if is_address(place) else Path(place).absolute(),

@@ -4,18 +4,16 @@ import argparse
 import logging
 import os
 import threading
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from platformdirs import user_state_path
 
-from alignatt4llm.cli import background, sinks, system
+from alignatt4llm.cli import sinks, system
 from alignatt4llm.cli.report import tell
 from alignatt4llm.errors import UsageError, extra
 from alignatt4llm.heads.headset import ANY
-from alignatt4llm.settings.system import System
 from alignatt4llm.text.languages import Pair, language, targets
 
 if TYPE_CHECKING:
@@ -129,13 +127,14 @@ def run(args: argparse.Namespace) -> int:
 
 def _languages(args: argparse.Namespace) -> tuple[str, tuple[str, ...]]:
     """Return what is meant where a client names no language; UsageError if it cannot be."""
-    source, asked = language(args.source, tell), system.system(args)
+    source = language(args.source, tell)
     into = targets(args.to, source, tell) if args.to else ()
-    background.check_glossary(asked.context, into)
-    if not into:
+    pairs = [Pair(source, target) for target in into]
+    asked = system.served(args, pairs)
+    if not pairs:
         _require(asked.is_ready, asked.model)
         return source.code, ()
-    for pair in (Pair(source, target) for target in into):
+    for pair in pairs:
         asked.check(pair)
         suits = asked.heads and asked.heads.pair in (str(pair), ANY)
         (asked if suits else replace(asked, heads=None)).chosen(pair)
@@ -147,19 +146,13 @@ def _interpreter(args: argparse.Namespace) -> "Interpreter":
 
     source, into = _languages(args)
     wanted = [Pair.parse(f"{source}-{target}") for target in into]
-    interpreter = Interpreter(_system(args, wanted), tell, streams=args.sessions, pairs=wanted)
+    interpreter = Interpreter(
+        system.served(args, wanted), tell, streams=args.sessions, pairs=wanted
+    )
     _require(bool(interpreter.pairs), interpreter.name)
     first = wanted or [Pair.parse(interpreter.pairs[0])]
     interpreter.open(first[0]).close()  # loads the recogniser
     return interpreter
-
-
-def _system(args: argparse.Namespace, wanted: Sequence[Pair]) -> System:
-    """Return what the options ask for; a glossary is for the one direction that is named."""
-    asked = system.system(args)
-    if not (asked.context and asked.context.glossary):
-        return asked
-    return replace(asked, context=replace(asked.context, pair=wanted[0]))
 
 
 def _require(ready: bool, model: str) -> None:

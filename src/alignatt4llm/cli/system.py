@@ -1,6 +1,7 @@
 """Which models and settings the command line asks for."""
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -162,6 +163,27 @@ class Input(argparse.Action):
 def system(args: argparse.Namespace) -> System:
     """Return what `add_options` asks for; errors as for `models`."""
     return replace(models(args), context=background.context(args))
+
+
+def served(args: argparse.Namespace, pairs: Sequence[Pair]) -> System:
+    """Return what `add_options` asks of a server, whose clients choose their languages.
+
+    Parameters
+    ----------
+    args
+        Of the command line.
+    pairs
+        The directions that it names; a glossary is for the only one.
+
+    Raises
+    ------
+    AlignattError
+        If there is a glossary and not one target; or as for `models`.
+    """
+    asked = system(args)
+    background.check_glossary(asked.context, [pair.target for pair in pairs])
+    first = next(iter(pairs), None)
+    return replace(asked, context=asked.context and replace(asked.context, pair=first))
 
 
 def models(args: argparse.Namespace) -> System:
