@@ -244,6 +244,44 @@ def test_what_a_run_died_of_comes_last(tmp_path, worked):
     assert worked == ALL
 
 
+def killed_in(folder, arguments, *names):
+    """Kill a run when it begins one of these; return whether it was killed."""
+    script = f"""
+import os, signal, sys
+from alignatt4llm.archive import work
+from alignatt4llm.cli.main import main
+
+def call(worker, task, begun=work.Worker.__call__):
+    if task.item.name in {names!r}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return begun(worker, task)
+
+work.Worker.__call__ = call
+sys.exit(main(sys.argv[1:]))
+"""
+    command = [sys.executable, "-c", script, "subtitle", *map(str, arguments), *SCRIPTED]
+    ended = subprocess.run(command, capture_output=True, cwd=folder, check=False)
+    return ended.returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(
+    ("poison", "runs"), [(["a"], 2), (["a", "b c/d"], 4), (["é/ü"], 2), (ALL[:3], 6)]
+)
+def test_whatever_runs_die_of_the_rest_is_done(tmp_path, capsys, poison, runs):
+    archive(tmp_path / "talks", *NAMES)
+    out = tmp_path / "out"
+    arguments = [tmp_path / "talks", "--to", "de", "--out", out]
+    for _ in range(runs):
+        assert killed_in(tmp_path, arguments, *poison)
+    assert not killed_in(tmp_path, arguments, *poison)
+    assert sorted(results(out)) == sorted(f"{name}.de.srt" for name in {*ALL} - {*poison})
+    failed = (out / "failed.txt").read_text().splitlines()
+    assert failed[1::2] == [str(tmp_path / "talks" / f"{name}.wav") for name in poison]
+    assert all("2 runs were killed" in line for line in failed[::2])
+    assert subtitle(*arguments) == 0
+    assert len(results(out)) == 4
+
+
 def done_whole(out):
     """Return the lines of the record that are whole."""
     path = out / ".alignatt" / "done.jsonl"

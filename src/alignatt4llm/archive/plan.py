@@ -75,12 +75,12 @@ def whole(item: Item, wanted: Wanted) -> Task:
 
 
 def missing(tasks: Sequence[Task], record: Record) -> list[Task]:
-    """Return what is still to be done of tasks, last what the run before may have died of."""
+    """Return what is still to be done of tasks, last what runs before may have died of."""
     left = []
     for task in tasks:
         if files := tuple(file for file in task.files if not record.holds(file)):
             left.append(Task(task.item, files))
-    return sorted(left, key=lambda task: task.item.source == record.deadly)
+    return sorted(left, key=lambda task: record.deaths.get(task.item.source, 0))
 
 
 def _languages(

@@ -36,8 +36,8 @@ class Record:
     ----------
     names
         What the results of each source were called before.
-    deadly
-        The source in whose work the last run was killed; empty if it came to its end.
+    deaths
+        How many runs were killed in the work of each source that is not done since.
 
     Raises
     ------
@@ -48,7 +48,8 @@ class Record:
     def __init__(self, out: Path) -> None:
         self.out, self._path, self._work = out, out / FOLDER / DONE, out / FOLDER / WORK
         self.names: dict[str, str] = {}
-        self.deadly = ""
+        self.deaths: dict[str, int] = {}
+        self._given_up: set[str] = set()
         self._stamps: dict[str, str] = {}
         self._unmade: set[str] = set()
         self._lock = FileLock(out / FOLDER / LOCK)
@@ -68,14 +69,24 @@ class Record:
         return self
 
     def __exit__(self, *error: object) -> None:
-        with suppress(OSError):
-            self._work.unlink(missing_ok=True)
+        for source in self._given_up:
+            self.deaths.pop(source, None)
+        self._note_work("")
         self._lock.release()
 
     def begin(self, task: Task) -> None:
         """Note what is in work now."""
-        with suppress(OSError):
-            self._work.write_text(json.dumps(task.item.source), "utf-8")
+        self._note_work(task.item.source)
+
+    def give_up(self, task: Task) -> Outcome:
+        """Return that runs have died of a task; once that is told, the next run may try again."""
+        source = task.item.source
+        self._given_up.add(source)
+        return Outcome(
+            task,
+            problem=f"{self.deaths[source]} runs were killed while they worked on '{source}'; "
+            "there may be too little memory for it.",
+        )
 
     def forget(self) -> None:
         """Count nothing as done; names stay."""
@@ -105,6 +116,9 @@ class Record:
         AlignattError
             If nothing at all can be written any more.
         """
+        if not outcome.problem:
+            self.deaths.pop(outcome.task.item.source, None)
+        self._note_work("")
         try:
             for path, text in outcome.texts.items():
                 self._write(self.out / path, text)
@@ -139,8 +153,19 @@ class Record:
         for line in whole.splitlines():
             with suppress(ValueError, TypeError, KeyError, AttributeError):  # it counts as undone
                 self._take(json.loads(line))
-        with suppress(OSError, ValueError):
-            self.deadly = json.loads(self._work.read_text("utf-8"))
+        with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
+            work = json.loads(self._work.read_text("utf-8"))
+            self.deaths = {str(source): int(count) for source, count in work["deaths"].items()}
+            if now := work["now"]:
+                self.deaths[now] = self.deaths.get(now, 0) + 1
+
+    def _note_work(self, now: str) -> None:
+        """Write what is in work, and what was when runs were killed; nothing if nothing is."""
+        with suppress(OSError, UsageError):
+            if now or self.deaths:
+                write_whole(self._work, json.dumps({"now": now, "deaths": self.deaths}))
+            else:
+                self._work.unlink(missing_ok=True)
 
     def _take(self, line: Mapping[str, Any]) -> None:
         self.names[line["source"]] = line["name"]

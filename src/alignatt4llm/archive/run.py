@@ -10,11 +10,15 @@ from alignatt4llm.errors import Tell
 from alignatt4llm.files.writing import write_whole
 from alignatt4llm.text.printable import one_line
 
+DEADLY = 2
+"""Killed runs after which a recording is a failure."""
+
 
 def subtitle(tasks: Sequence[Task], pool: Pool, record: Record, tell: Tell) -> Iterator[Outcome]:
     """Do tasks and write what comes of them; yield what came of each in the end.
 
-    What fails is done once more when everything else is done.
+    What fails is done once more when everything else is done. What `DEADLY` runs were killed in is
+    not tried.
 
     Parameters
     ----------
@@ -28,8 +32,10 @@ def subtitle(tasks: Sequence[Task], pool: Pool, record: Record, tell: Tell) -> I
         Is told what failed and will be done once more.
     """
     record.clean(file for task in tasks for file in task.files)
+    deadly = [task for task in tasks if record.deaths.get(task.item.source, 0) >= DEADLY]
+    yield from map(record.keep, map(record.give_up, deadly))
     failed: dict[str, Outcome] = {}
-    for outcome in map(record.keep, pool(tasks)):
+    for outcome in map(record.keep, pool([task for task in tasks if task not in deadly])):
         if outcome.problem:
             tell(f"{outcome.problem} It is tried once more at the end.")
             failed[outcome.task.item.source] = outcome
