@@ -554,19 +554,24 @@ def test_one_run_at_a_time_writes_a_folder(tmp_path, capsys):
     assert subtitle(tmp_path / "a.wav", "--to", "de", "--out", tmp_path / "out") == 0
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-def test_ctrl_c_drops_what_is_in_work_and_keeps_the_rest(tmp_path, monkeypatch, worked, capsys):
-    archive(tmp_path / "talks", *NAMES)
+def interrupt(monkeypatch, worked, number):
+    """Press Ctrl-C in the work of the n-th recording."""
     subtitled = Worker._subtitled
 
     def interrupted(worker, task):
-        if len(worked) == 3:
+        if len(worked) == number:
             threading.Timer(0.0, os.kill, (os.getpid(), signal.SIGINT)).start()
             while not worker._stopped:
                 time.sleep(0.001)
         return subtitled(worker, task)
 
     monkeypatch.setattr(Worker, "_subtitled", interrupted)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_ctrl_c_drops_what_is_in_work_and_keeps_the_rest(tmp_path, monkeypatch, worked, capsys):
+    archive(tmp_path / "talks", *NAMES)
+    interrupt(monkeypatch, worked, 3)
     arguments = [tmp_path / "talks", "--to", "de", "--out", tmp_path / "out"]
     assert subtitle(*arguments) == 130
     assert len(results(tmp_path / "out")) == 2
@@ -576,6 +581,94 @@ def test_ctrl_c_drops_what_is_in_work_and_keeps_the_rest(tmp_path, monkeypatch, 
     assert subtitle(*arguments) == 0
     assert len(results(tmp_path / "out")) == 4
     assert len(worked) == 5
+
+
+def broken_archive(folder, *names):
+    archive(folder, *names)
+    for name in names:
+        (folder / name).write_bytes(b"no media" * 100)
+    return folder
+
+
+LISTS_LEFT = {
+    "failures": "# why\n{0}/m.wav\n# too\n{0}/n.wav\n",
+    "a person's": "# mine\n\nm.wav\n\n# for later: \n{{no json\n",
+    "objects": '{{"path": "{0}/m.wav", "to": "it"}}\n',
+}
+
+
+@pytest.mark.parametrize("content", LISTS_LEFT.values(), ids=LISTS_LEFT)
+@pytest.mark.parametrize("again", [0, 1, 2])
+def test_what_a_run_was_not_asked_for_stays_in_the_list_of_failures(tmp_path, content, again):
+    talks, out = tmp_path / "talks", tmp_path / "out"
+    broken_archive(talks, "y.wav")
+    archive(talks, "x.wav")
+    out.mkdir()
+    before = content.format(talks)
+    (out / "failed.txt").write_text(before)
+    for _ in range(again):
+        assert subtitle(talks / "x.wav", "--to", "de", "--out", out) == 0
+        assert (out / "failed.txt").read_text() == before
+    for _ in range(2):
+        assert subtitle(talks / "y.wav", "--to", "de", "--out", out) == 1
+        now = (out / "failed.txt").read_text()
+        assert now.startswith(before) and now.endswith(f"{talks / 'y.wav'}\n")
+        assert now.count("y.wav") == 2
+    talk(talks / "y.wav")
+    assert subtitle(talks / "y.wav", "--to", "de", "--out", out) == 0
+    assert (out / "failed.txt").read_text() == before
+
+
+def test_a_file_that_is_no_list_stays_as_it_is(tmp_path, capsys):
+    archive(tmp_path, "a.wav")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "failed.txt").write_bytes(b"caf\xe9 \0")
+    assert subtitle(tmp_path / "a.wav", "--to", "de", "--out", tmp_path / "out") == 0
+    broken(tmp_path / "b.wav")
+    assert subtitle(tmp_path / "b.wav", "--to", "de", "--out", tmp_path / "out") == 2
+    assert "not UTF-8" in capsys.readouterr().err
+    assert (tmp_path / "out" / "failed.txt").read_bytes() == b"caf\xe9 \0"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_ctrl_c_leaves_in_the_list_what_is_not_done(tmp_path, monkeypatch, worked, at):
+    talks, out = tmp_path / "talks", tmp_path / "out"
+    archive(talks, "a.wav", "b.wav", "c.wav")
+    broken(talks / "a.wav")
+    out.mkdir()
+    (out / "failed.txt").write_text("".join(f"{talks / name}.wav\n" for name in "abc"))
+    interrupt(monkeypatch, worked, at)
+    assert subtitle(out / "failed.txt", "--to", "de", "--out", out) == 130
+    left = {line for line in (out / "failed.txt").read_text().splitlines() if line[0] != "#"}
+    undone = [name for name in "abc" if not (out / f"{name}.de.srt").exists()]
+    assert left == {str(talks / f"{name}.wav") for name in undone}
+    assert len(results(out)) == max(0, at - 2)
+
+
+class Stopping:
+    """A pool that is stopped as that of a cluster is: by an exception, wherever it is."""
+
+    def __init__(self, order, tell, begin):
+        self._worker = Worker(order)
+
+    def __call__(self, tasks):
+        for task in tasks[:2]:
+            yield self._worker(task)
+        raise KeyboardInterrupt
+
+    def stop(self):
+        raise KeyboardInterrupt
+
+
+def test_what_waits_for_its_second_try_when_a_cluster_is_left_is_a_failure(tmp_path, monkeypatch):
+    archive(tmp_path / "talks", "a.wav", "b.wav", "c.wav")
+    broken(tmp_path / "talks" / "a.wav")
+    monkeypatch.setattr("alignatt4llm.cli.subtitle.Here", Stopping)
+    out = tmp_path / "out"
+    subtitle(tmp_path / "talks", "--to", "de", "--out", out)
+    assert sorted(results(out)) == ["b.de.srt"]
+    assert (out / "failed.txt").read_text().splitlines()[1] == str(tmp_path / "talks" / "a.wav")
 
 
 class Ears(ToneEngine):

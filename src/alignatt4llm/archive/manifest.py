@@ -62,6 +62,15 @@ def read_manifest(path: Path) -> list[Entry]:
     return entries
 
 
+def named_in(line: str, base: Path) -> str | None:
+    """Return the path or address that a line of a list names; None if it names nothing."""
+    try:
+        rows = [_entry(where, row, base) for where, row in _lines(base, line, base)]
+    except UsageError:
+        return None
+    return rows[0].source if rows else None
+
+
 def manifest_line(entry: Entry) -> str:
     """Return the line of a list that names just this recording, whatever characters are in it."""
     plain = entry.source.isprintable() and entry.source == entry.source.strip()

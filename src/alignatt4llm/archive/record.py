@@ -36,6 +36,8 @@ class Record:
     ----------
     names
         What the results of each source were called before.
+    came
+        What has come of each source, so far.
     deaths
         How many runs were killed in the work of each source that is not done since.
 
@@ -48,6 +50,7 @@ class Record:
     def __init__(self, out: Path) -> None:
         self.out, self._path, self._work = out, out / FOLDER / DONE, out / FOLDER / WORK
         self.names: dict[str, str] = {}
+        self.came: dict[str, Outcome] = {}
         self.deaths: dict[str, int] = {}
         self._given_up: set[str] = set()
         self._stamps: dict[str, str] = {}
@@ -127,6 +130,7 @@ class Record:
                 raise
             outcome = replace(outcome, texts={}, problem=str(error))
         self._append(_described(outcome))
+        self.came[outcome.task.item.source] = outcome
         return outcome
 
     def _write(self, path: Path, text: str) -> None:

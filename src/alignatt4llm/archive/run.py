@@ -1,14 +1,10 @@
 """A run over an archive: everything that is missing, what failed once more at the end."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
 from alignatt4llm.archive.items import Outcome, Pool, Task
-from alignatt4llm.archive.manifest import Entry, manifest_line
-from alignatt4llm.archive.record import FAILED, Record
+from alignatt4llm.archive.record import Record
 from alignatt4llm.errors import Tell
-from alignatt4llm.files.writing import write_whole
-from alignatt4llm.text.printable import one_line
 
 DEADLY = 2
 """Killed runs after which a recording is a failure."""
@@ -46,26 +42,3 @@ def subtitle(tasks: Sequence[Task], pool: Pool, record: Record, tell: Tell) -> I
             failed.pop(outcome.task.item.source)
             yield outcome
     yield from failed.values()  # those that a pool which was stopped has left
-
-
-def write_failures(failed: Iterable[Outcome], entries: Iterable[Entry], out: Path) -> Path | None:
-    """Write a list of what failed, which can be given as it is; none if nothing did.
-
-    Parameters
-    ----------
-    failed
-        What came of it.
-    entries
-        The recordings as they were asked for.
-    out
-        The folder of results.
-    """
-    path, asked = out / FAILED, {entry.source: entry for entry in entries}
-    lines = []
-    for outcome in failed:
-        lines += [f"# {one_line(outcome.problem)}", manifest_line(asked[outcome.task.item.source])]
-    if not lines:
-        path.unlink(missing_ok=True)
-        return None
-    write_whole(path, "\n".join([*lines, ""]))
-    return path
