@@ -583,6 +583,42 @@ def test_ctrl_c_drops_what_is_in_work_and_keeps_the_rest(tmp_path, monkeypatch, 
     assert len(worked) == 5
 
 
+AGAIN = {
+    "one recording": ([["talks/a.wav", "--to", "de", "it"]], ["a"]),
+    "one language": ([["talks", "--to", "it"]], [*ALL]),
+    "a folder in it": ([["talks/b c", "--to", "de", "it"]], ["b c/a", "b c/d"]),
+    "one after another": ([[f"talks/{name}.wav", "--to", "de"] for name in ALL], [*ALL]),
+    "another format": ([["talks", "--to", "de", "--format", "vtt"]], [*ALL]),
+}
+
+
+@pytest.mark.parametrize(("commands", "expected"), AGAIN.values(), ids=AGAIN)
+def test_only_what_is_named_is_done_again(tmp_path, monkeypatch, worked, commands, expected):
+    archive(tmp_path / "talks", *NAMES)
+    monkeypatch.chdir(tmp_path)
+    assert subtitle("talks", "--to", "de", "it", "--out", "out") == 0
+    worked.clear()
+    for command in commands:
+        assert subtitle(*command, "--out", "out", "--again") == 0
+    assert sorted(worked) == sorted(expected)
+    assert subtitle("talks", "--to", "de", "it", "--out", "out") == 0
+    assert sorted(worked) == sorted(expected)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("at", [1, 2, 4])
+def test_what_was_begun_again_goes_on_without_that(tmp_path, monkeypatch, worked, capsys, at):
+    archive(tmp_path / "talks", *NAMES)
+    arguments = [tmp_path / "talks", "--to", "de", "--out", tmp_path / "out"]
+    assert subtitle(*arguments) == 0
+    worked.clear()
+    interrupt(monkeypatch, worked, at)
+    assert subtitle(*arguments, "--again") == 130
+    assert "the same command without --again goes on" in capsys.readouterr().err
+    assert subtitle(*arguments) == 0
+    assert worked == [*ALL[:at], *ALL[at - 1 :]]
+
+
 def broken_archive(folder, *names):
     archive(folder, *names)
     for name in names:

@@ -91,10 +91,11 @@ class Record:
             "there may be too little memory for it.",
         )
 
-    def forget(self) -> None:
-        """Count nothing as done; names stay."""
-        write_whole(self._path, "".join(map(_line, self._named())))
-        self._stamps, self._unmade = {}, set()
+    def forget(self, tasks: Iterable[Task]) -> None:
+        """Count nothing of tasks as done; names stay."""
+        for task in tasks:
+            forgotten = dict.fromkeys((file.path for file in task.files), "")
+            self._append({**_about(task), "files": forgotten})
 
     def holds(self, file: File) -> bool:
         """Whether a file is there as it would be made now."""
@@ -178,16 +179,13 @@ class Record:
             self._unmade.discard(path)
         self._unmade |= set(line["unmade"])
 
-    def _named(self) -> Iterable[Mapping[str, Any]]:
-        return [
-            {"source": source, "name": name, "files": {}, "unmade": []}
-            for source, name in self.names.items()
-        ]
+
+def _about(task: Task) -> dict[str, Any]:
+    return {"source": task.item.source, "name": task.item.name, "files": {}, "unmade": []}
 
 
 def _described(outcome: Outcome) -> dict[str, Any]:
-    item, files = outcome.task.item, outcome.task.files
-    line: dict[str, Any] = {"source": item.source, "name": item.name, "files": {}, "unmade": []}
+    line, files = _about(outcome.task), outcome.task.files
     if outcome.problem:
         return {**line, "problem": outcome.problem}
     unmade = [file.path for file in files if file.path not in outcome.texts]

@@ -112,7 +112,7 @@ def add_parser(subparsers: Any) -> None:
         help=f"what is written: {', '.join(OUTPUTS)} (default: srt)",
     )  # fmt: skip
     parser.add_argument(
-        "--again", action="store_true", help="do everything anew, also what is done"
+        "--again", action="store_true", help="do what is named anew, also what is done"
     )
     parser.add_argument(
         "--track", type=int, metavar="N", help="which of several sound tracks, from 1"
@@ -136,7 +136,7 @@ def run(args: argparse.Namespace) -> int:
         order = _order(args, every)
         _check(found, every, args.out)
         if args.again:
-            record.forget()
+            record.forget(every)
         tasks = missing(every, record)
         if done := len(every) - len(tasks):
             tell(f"{done} of {len(every)} recordings are done already.")
@@ -147,7 +147,8 @@ def run(args: argparse.Namespace) -> int:
         listed = write_failures(failed, over, found.entries, args.out)
     if stopped:
         made = f"{len(record.came) - len(failed)} of {len(tasks)} recordings"
-        tell(f"Stopped: {made} are done; the same command goes on from here.")
+        same = "the same command without --again" if args.again else "the same command"
+        tell(f"Stopped: {made} are done; {same} goes on from here.")
         return 130
     if listed:
         tell(f"Failed: {len(failed)} of {len(tasks)} recordings, listed in '{listed}'.")
