@@ -585,6 +585,29 @@ def test_ctrl_c_drops_what_is_in_work_and_keeps_the_rest(tmp_path, monkeypatch, 
     assert len(worked) == 5
 
 
+PLACES = {
+    "another folder": ("one/a.wav", "two/a.wav"),
+    "another name": ("one/a.wav", "one/b.wav"),
+    "another suffix": ("one/a.wav", "one/a.ogg"),
+    "another case": ("one/a.wav", "one/A.wav"),
+    "deeper": ("one/a.wav", "one/a/a.wav"),
+}
+
+
+@pytest.mark.parametrize(("before", "now"), PLACES.values(), ids=PLACES)
+def test_another_recording_of_the_same_size_and_date_is_another(tmp_path, before, now):
+    out = tmp_path / "out"
+    talk(tmp_path / before, range(6))
+    assert subtitle(tmp_path / before, "--to", "de", "--out", out) == 0
+    found = (tmp_path / before).stat()
+    (tmp_path / before).unlink()
+    talk(tmp_path / now, range(6, 12))
+    os.utime(tmp_path / now, ns=(found.st_atime_ns, found.st_mtime_ns))
+    assert (tmp_path / now).stat().st_size == found.st_size
+    assert subtitle(tmp_path / now, "--to", "de", "--out", out) == 0
+    assert said(range(6, 12)) in [text(each) for each in results(out).values()]
+
+
 AGAIN = {
     "one recording": ([["talks/a.wav", "--to", "de", "it"]], ["a"]),
     "one language": ([["talks", "--to", "it"]], [*ALL]),

@@ -62,7 +62,7 @@ def items(found: Gathered, wanted: Wanted, record: Record, tell: Tell) -> list[I
 def whole(item: Item, wanted: Wanted) -> Task:
     """Return the task of making every file of a recording as it is now."""
     spoken = item.spoken.code if item.spoken else AUTO
-    about = [wanted.settings, spoken, identity(item.source)]
+    about = [wanted.settings, spoken, item.source, identity(item.source)]
     codes = [target.code for target in item.targets]
     made = []
     for form in wanted.formats:
