@@ -644,6 +644,25 @@ def test_what_was_begun_again_goes_on_without_that(tmp_path, monkeypatch, worked
     assert worked == [*ALL[:at], *ALL[at - 1 :]]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_ctrl_c_while_models_load_begins_nothing(tmp_path, monkeypatch, worked, when):
+    archive(tmp_path / "talks", *NAMES)
+    load = Worker.__init__
+
+    def loaded(worker, *more):
+        if when == "after":
+            load(worker, *more)
+        os.kill(os.getpid(), signal.SIGINT)
+        if when == "before":
+            load(worker, *more)
+
+    monkeypatch.setattr(Worker, "__init__", loaded)
+    arguments = [tmp_path / "talks", "--to", "de", "--out", tmp_path / "out"]
+    assert subtitle(*arguments) == 130
+    assert (worked, results(tmp_path / "out")) == ([], {})
+
+
 def broken_archive(folder, *names):
     archive(folder, *names)
     for name in names:

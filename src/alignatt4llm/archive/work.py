@@ -210,10 +210,10 @@ class Here:
     def __call__(self, tasks: Sequence[Task]) -> Iterator[Outcome]:
         """Do tasks one after another; one that is stopped is dropped."""
         for task in tasks:
-            if self._stopped:
-                return
-            if self._worker is None:
+            if self._worker is None and not self._stopped:
                 self._worker = Worker(self._order, self._tell)
+            if self._worker is None or self._stopped:  # maybe while it was loading
+                return
             self._begin(task)
             outcome = self._worker(task)
             if not self._stopped:
