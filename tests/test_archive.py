@@ -663,6 +663,45 @@ def test_ctrl_c_while_models_load_begins_nothing(tmp_path, monkeypatch, worked, 
     assert (worked, results(tmp_path / "out")) == ([], {})
 
 
+BY_HAND = {
+    "a language": (["--to", "de", "it"], ["a.de.srt"]),
+    "all": (["--to", "de", "it"], ["a.de.srt", "a.it.srt", "b.de.srt", "b.it.srt"]),
+    "a format": (["--to", "de", "--format", "srt", "vtt"], ["a.de.vtt", "b.de.srt"]),
+    "one for all languages": (["--to", "de", "--format", "jsonl"], ["a.jsonl"]),
+    "an empty one": (["--to", "de"], ["b.de.srt"]),
+}
+
+
+@pytest.mark.parametrize(("options", "names"), BY_HAND.values(), ids=BY_HAND)
+def test_subtitles_made_by_hand_stay(tmp_path, capsys, options, names):
+    archive(tmp_path, "a.wav", "b.wav")
+    content = "" if names == ["b.de.srt"] and "--format" not in options else "by hand"
+    for name in names:
+        (tmp_path / name).write_text(content)
+    recordings = [tmp_path / "a.wav", tmp_path / "b.wav"]
+    for more in ([], [], ["--latency", "high"]):
+        assert subtitle(*recordings, *options, "--out", tmp_path, *more) == 0
+        assert {(tmp_path / name).read_text() for name in names} == {content}
+        assert "not from this command" in capsys.readouterr().err
+    made = {path.name for path in tmp_path.iterdir() if path.is_file() and path.suffix != ".wav"}
+    assert subtitle(*recordings, *options, "--out", tmp_path, "--again") == 0
+    assert "by hand" not in {(tmp_path / name).read_text() for name in made}
+    assert "not from this command" not in capsys.readouterr().err
+    assert {path.name for path in tmp_path.iterdir() if path.suffix != ".wav"} >= made
+
+
+@pytest.mark.parametrize("moment", ["after a file", "before a note", "within a note"])
+def test_what_was_written_before_a_run_was_killed_is_no_work_by_hand(tmp_path, capsys, moment):
+    archive(tmp_path / "talks", *NAMES)
+    arguments = ["subtitle", tmp_path / "talks", "--to", "de", "it", "--out", tmp_path / "out"]
+    for _ in range(2):
+        command = [sys.executable, KILLED, moment, "3", tmp_path / "log", *arguments, *SCRIPTED]
+        subprocess.run(command, capture_output=True, check=False)
+    assert subtitle(*arguments[1:], "--latency", "high") == 0
+    assert "not from this command" not in capsys.readouterr().err
+    assert len(results(tmp_path / "out")) == 8
+
+
 def broken_archive(folder, *names):
     archive(folder, *names)
     for name in names:

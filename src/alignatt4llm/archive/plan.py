@@ -74,11 +74,20 @@ def whole(item: Item, wanted: Wanted) -> Task:
     return Task(item, tuple(made))
 
 
+def foreign(tasks: Sequence[Task], record: Record) -> list[File]:
+    """Return the files that stand where those of tasks belong, and are not from this program."""
+    return [file for task in tasks for file in task.files if record.foreign(file)]
+
+
 def missing(tasks: Sequence[Task], record: Record) -> list[Task]:
-    """Return what is still to be done of tasks, last what runs before may have died of."""
+    """Return what is still to be done of tasks, last what runs before may have died of.
+
+    What is foreign is not missing.
+    """
     left = []
     for task in tasks:
-        if files := tuple(file for file in task.files if not record.holds(file)):
+        undone = (file for file in task.files if not record.holds(file))
+        if files := tuple(file for file in undone if not record.foreign(file)):
             left.append(Task(task.item, files))
     return sorted(left, key=lambda task: record.deaths.get(task.item.source, 0))
 

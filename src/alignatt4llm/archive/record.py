@@ -14,8 +14,10 @@ from alignatt4llm.archive.items import File, Outcome, Task
 from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.files.writing import sweep, write_whole
 
-FOLDER, DONE, WORK, LOCK = ".alignatt", "done.jsonl", "work", "lock"
-"""What lies beside the results: a folder, with the record, what is in work, and a lock."""
+FOLDER, DONE, OURS, WORK, LOCK = ".alignatt", "done.jsonl", "ours", "work", "lock"
+"""What lies beside the results: a folder, with the record, the files that were ever begun, what is in
+work, and a lock.
+"""
 FAILED = "failed.txt"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """Faults of the folder, not of one file."""
@@ -49,6 +51,7 @@ class Record:
 
     def __init__(self, out: Path) -> None:
         self.out, self._path, self._work = out, out / FOLDER / DONE, out / FOLDER / WORK
+        self._ours, self._our_paths = out / FOLDER / OURS, set[str]()
         self.names: dict[str, str] = {}
         self.came: dict[str, Outcome] = {}
         self.deaths: dict[str, int] = {}
@@ -102,6 +105,11 @@ class Record:
         known = self._stamps.get(file.path) == file.stamp
         return known and (file.path in self._unmade or (self.out / file.path).is_file())
 
+    def foreign(self, file: File) -> bool:
+        """Whether what is there was not written by this program."""
+        ours = file.path in self._our_paths or file.path in self._stamps
+        return not ours and (self.out / file.path).is_file()
+
     def clean(self, files: Iterable[File]) -> None:
         """Remove what a killed run has begun where these files stand."""
         for folder in {(self.out / file.path).parent for file in files}:
@@ -124,6 +132,9 @@ class Record:
             self.deaths.pop(outcome.task.item.source, None)
         self._note_work("")
         try:
+            for path in outcome.texts.keys() - self._our_paths:
+                self._write_line(self._ours, path)
+                self._our_paths.add(path)
             for path, text in outcome.texts.items():
                 self._write(self.out / path, text)
         except UsageError as error:
@@ -142,22 +153,24 @@ class Record:
         write_whole(path, text)
 
     def _append(self, line: Mapping[str, Any]) -> None:
-        try:
-            with self._path.open("ab", buffering=0) as file:
-                file.write(_line(line).encode())
-        except OSError as error:
-            raise UsageError(f"'{self._path}' cannot be written: {error.strerror}.") from error
+        self._write_line(self._path, line)
         self._take(line)
 
+    def _write_line(self, path: Path, line: Any) -> None:
+        try:
+            with path.open("ab", buffering=0) as file:
+                file.write(_line(line).encode())
+        except OSError as error:
+            raise UsageError(f"'{path}' cannot be written: {error.strerror}.") from error
+
     def _read(self) -> None:
-        """Read the record, without a line that was being written when its run was killed."""
-        content = self._path.read_bytes() if self._path.exists() else b""
-        whole = content[: content.rfind(b"\n") + 1]
-        if whole != content:
-            write_whole(self._path, whole)
-        for line in whole.splitlines():
+        """Read what runs before have noted."""
+        for line in _whole_lines(self._path):
             with suppress(ValueError, TypeError, KeyError, AttributeError):  # it counts as undone
                 self._take(json.loads(line))
+        for line in _whole_lines(self._ours):
+            with suppress(ValueError):
+                self._our_paths.add(str(json.loads(line)))
         with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
             work = json.loads(self._work.read_text("utf-8"))
             self.deaths = {str(source): int(count) for source, count in work["deaths"].items()}
@@ -192,5 +205,14 @@ def _described(outcome: Outcome) -> dict[str, Any]:
     return {**line, "files": {file.path: file.stamp for file in files}, "unmade": unmade}
 
 
-def _line(line: Mapping[str, Any]) -> str:
+def _whole_lines(path: Path) -> list[bytes]:
+    """Return the lines of a file, and take off one in whose writing a run was killed."""
+    content = path.read_bytes() if path.exists() else b""
+    whole = content[: content.rfind(b"\n") + 1]
+    if whole != content:
+        write_whole(path, whole)
+    return whole.splitlines()
+
+
+def _line(line: Any) -> str:
     return json.dumps(line) + "\n"

@@ -13,7 +13,7 @@ from alignatt4llm.archive.gather import Gathered, gather
 from alignatt4llm.archive.items import Task
 from alignatt4llm.archive.manifest import COLUMNS, LISTS
 from alignatt4llm.archive.media import length
-from alignatt4llm.archive.plan import Wanted, items, missing, whole
+from alignatt4llm.archive.plan import Wanted, foreign, items, missing, whole
 from alignatt4llm.archive.record import FAILED, Record
 from alignatt4llm.archive.run import subtitle
 from alignatt4llm.archive.work import Here, Order
@@ -138,6 +138,11 @@ def run(args: argparse.Namespace) -> int:
         if args.again:
             record.forget(every)
         tasks = missing(every, record)
+        if others := foreign(every, record):
+            tell(
+                f"Files that are not from this command stay as they are: {len(others)}, the first "
+                f"'{args.out / others[0].path}'; --again replaces them."
+            )
         if done := len(every) - len(tasks):
             tell(f"{done} of {len(every)} recordings are done already.")
         stopped = _work(args, order, tasks, record)
