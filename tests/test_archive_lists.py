@@ -10,7 +10,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from archives import archive, talk
+from archives import archive, results, subtitle, talk
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -107,6 +107,13 @@ WRONG = {
     "a list of numbers": ('{"path": "b.mp4", "to": [7]}', "l.jsonl", "line 1: 'to' must be"),
     "another spoken": ('{"path": "b.mp4", "from": ["en"]}', "l.jsonl", "line 1: 'from' must be"),
     "Latin-1": (b"caf\xe9.mp4\n", "l.txt", "not UTF-8 text"),
+    "a long name": (f"a.mp4\n{'b' * 256}.mp4\n", "l.txt", "line 2: no file can be called so"),
+    "a long folder": (f"{'b' * 256}/a.mp4\n", "l.txt", "line 1: no file can be called so"),
+    "a long path": (f"{'b/' * 3000}a.mp4\n", "l.txt", "line 1: no file can be called so"),
+    "a long name of a file": (f"file:{'b' * 256}\n", "l.txt", "line 1: no file can be called so"),
+    "a long row": (f"path\n{'b' * 256}\n", "l.csv", "line 2: no file can be called so"),
+    "a zero in an object": ('{"path": "a\\u0000.mp4"}', "l.jsonl", "line 1: no file can be called"),
+    "half a character": ('{"path": "a\\ud800.mp4"}', "l.jsonl", "line 1: no file can be called so"),
     "zeros": ("a.mp4\0b.mp4\n", "l.txt", "a NUL byte"),
 }
 
@@ -214,6 +221,29 @@ def test_what_is_typed_must_be_there_and_hold_something(tmp_path):
         gather([str(tmp_path / "nothing")], tmp_path / "out", silent)
     with pytest.raises(UsageError, match="No recordings were found"):
         gather([str(tmp_path)], tmp_path / "out", silent)
+
+
+LOOPS = {
+    "itself": {"loop.mp4": "loop.mp4"},
+    "each other": {"loop.mp4": "b.mp4", "b.mp4": "loop.mp4"},
+    "a way through itself": {"loop.mp4": "loop.mp4/x.mp4"},
+    "a folder": {"loop": "loop", "loop.mp4": "loop/a.mp4"},
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links of POSIX")
+@pytest.mark.parametrize("links", LOOPS.values(), ids=LOOPS)
+@pytest.mark.parametrize("way", ["searched", "listed"])
+def test_links_in_a_circle_are_recordings_that_fail(tmp_path, links, way):
+    talks, out = archive(tmp_path / "talks", "a.wav"), tmp_path / "out"
+    for name, target in links.items():
+        (talks / name).symlink_to(target)
+    (tmp_path / "list.txt").write_text("".join(f"talks/{name}\n" for name in ["a.wav", *links]))
+    given_ = talks if way == "searched" else tmp_path / "list.txt"
+    assert subtitle(given_, "--to", "de", "--out", out) == 1
+    assert list(results(out)) == ["a.de.srt"]
+    failed = (out / "failed.txt").read_text()
+    assert f"There is no file '{talks / 'loop.mp4'}'" in failed and "Error" not in failed
 
 
 CALLED = {

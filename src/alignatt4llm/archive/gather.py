@@ -1,5 +1,6 @@
 """From what is typed (folders, lists, recordings) to the recordings of an archive."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -8,7 +9,7 @@ from pathlib import Path
 from alignatt4llm.archive.manifest import LISTS, Entry, read_manifest
 from alignatt4llm.archive.search import search
 from alignatt4llm.errors import Tell, UsageError
-from alignatt4llm.files.named import absolute, exists, local
+from alignatt4llm.files.named import absolute, exists, is_folder, local
 
 STANDARD_INPUT = "-"
 
@@ -66,7 +67,7 @@ def _listed(name: str, found: Gathered) -> list[Entry]:
         return [Entry(name)]
     if name != STANDARD_INPUT and not exists(str(path)):
         raise UsageError(f"There is no file or folder '{name}'; check the name.")
-    if not path.is_dir() and (name == STANDARD_INPUT or path.suffix.lower() in LISTS):
+    if not is_folder(path) and (name == STANDARD_INPUT or path.suffix.lower() in LISTS):
         found.lists.append(path)
         return read_manifest(path)
     return [Entry(str(absolute(path)))]
@@ -75,7 +76,7 @@ def _listed(name: str, found: Gathered) -> list[Entry]:
 def _searched(entry: Entry, found: Gathered, out: Path, tell: Tell) -> list[Entry]:
     """Return the recordings of a folder; another entry is one itself."""
     path = local(entry.source)
-    if path is None or not path.is_dir():
+    if path is None or not is_folder(path):
         return [entry]
     found.roots.append(absolute(path))
     return [replace(entry, source=str(each)) for each in search(found.roots[-1], out, tell)]
@@ -91,7 +92,8 @@ def _once(entries: list[Entry]) -> list[Entry]:
     """
     joined: dict[str, Entry] = {}
     for entry in entries:
-        key = str(Path(entry.source).resolve()) if local(entry.source) else entry.source
+        path = local(entry.source)
+        key = entry.source if path is None else os.path.realpath(path)
         before = joined.setdefault(key, entry)
         if before.spoken and entry.spoken and before.spoken != entry.spoken:
             raise UsageError(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from alignatt4llm.errors import UsageError
-from alignatt4llm.files.named import absolute, exists, local
+from alignatt4llm.files.named import absolute, exists, impossible, local
 from alignatt4llm.files.reading import read_text
 from alignatt4llm.text.languages import is_language, listed
 
@@ -133,7 +133,10 @@ def _entry(where: str, row: dict[str, Any], base: Path) -> Entry:
         raise UsageError(f"{where}: 'path' must be a path or an address.")
     if not isinstance(spoken, str):
         raise UsageError(f"{where}: 'from' must be a language.")
-    return Entry(_meant(source, base), spoken.strip(), tuple(_named(where, row.get("to"))), where)
+    meant = _meant(source, base)
+    if (path := local(meant)) and (why := impossible(path)):
+        raise UsageError(f"{where}: no file can be called so: {why}.")
+    return Entry(meant, spoken.strip(), tuple(_named(where, row.get("to"))), where)
 
 
 def _named(where: str, to: Any) -> Iterable[str]:
