@@ -68,6 +68,41 @@ def test_what_is_there_is_meant_whatever_it_looks_like(tmp_path, name):
     assert sources(listed(tmp_path, f"{name}\n"), tmp_path) == [name]
 
 
+NUMBERED = {
+    "a path": ("path,to\n#1 talk.mp4,de\nb.mp4,de\n", "l.csv", ["#1 talk.mp4", "b.mp4"]),
+    "a path with spaces": ("path,to\n  #1 talk.mp4 ,de\n", "l.csv", ["#1 talk.mp4"]),
+    "a quoted path": ('path,to\n"#1 talk.mp4",de\n', "l.csv", ["#1 talk.mp4"]),
+    "a title": ("title,path\n#1 hit,b.mp4\n#2,#1 talk.mp4\n", "l.csv", ["b.mp4", "#1 talk.mp4"]),
+    "a number": ("#,path\n1,b.mp4\n#2,#1 talk.mp4\n", "l.csv", ["b.mp4", "#1 talk.mp4"]),
+    "a number and semicolons": ("#;path\n1;b, c.mp4\n", "l.csv", ["b, c.mp4"]),
+    "no such path": ("to,path\nde,# none\nde,b.mp4\n", "l.csv", ["b.mp4"]),
+    "a comment before": ("# a, path, b\npath,to\nb.mp4,de\n", "l.csv", ["b.mp4"]),
+    "a comment in short": ("to,path\n# all of it\nde,b.mp4\n", "l.csv", ["b.mp4"]),
+    "one column": ("path\na, b.mp4\n#1 talk.mp4\n", "l.tsv", ["a, b.mp4", "#1 talk.mp4"]),
+    "commas and semicolons": ("path\tto\na; b, c.mp4\tde\n", "l.TSV", ["a; b, c.mp4"]),
+    "a head with commas": ("path\ta, b; c, d\na.mp4\tx\n", "l.tsv", ["a.mp4"]),
+    "an empty first column": (",path\n1,b.mp4\n", "l.csv", ["b.mp4"]),
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")
+@pytest.mark.parametrize(("content", "name", "expected"), NUMBERED.values(), ids=NUMBERED)
+def test_the_path_of_a_row_decides(tmp_path, content, name, expected):
+    (tmp_path / "#1 talk.mp4").touch()
+    assert sources(listed(tmp_path, content, name), tmp_path) == expected
+
+
+@pytest.mark.parametrize("content", ["#1 talk.mp4\n", "  #1 talk.mp4 \n", "x.mp4\n#1 talk.mp4\n"])
+@pytest.mark.parametrize("here", ["lists", "here"])
+def test_what_is_there_is_no_comment_wherever_it_is(tmp_path, monkeypatch, content, here):
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "here").mkdir()
+    (tmp_path / here / "#1 talk.mp4").touch()
+    monkeypatch.chdir(tmp_path / "here")
+    found = sources(listed(tmp_path / "lists", content), tmp_path)
+    assert found[-1] == f"{here}/#1 talk.mp4"
+
+
 DE_IT = ("de", "it")
 ROWS = {
     "a table": ("path,from,to\na.mp4,en,de it\n", "l.csv", ("a.mp4", "en", DE_IT)),
