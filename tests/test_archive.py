@@ -488,6 +488,47 @@ def test_standard_input_is_a_list(tmp_path):
     assert sorted(results(tmp_path / "out")) == ["a.de.srt", "b.de.srt"]
 
 
+def test_standard_input_may_be_a_file(tmp_path):
+    archive(tmp_path, "a.wav", "sub/b.wav")
+    (tmp_path / "list.txt").write_text("a.wav\nsub/b.wav\n")
+    command = [sys.executable, "-m", "alignatt4llm.cli.main", "subtitle", "-", "--to", "de"]
+    with (tmp_path / "list.txt").open() as list_file:
+        ended = subprocess.run([*command, "--out", "out", *SCRIPTED], cwd=tmp_path, text=True,
+                               stdin=list_file, capture_output=True, check=False)  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert sorted(results(tmp_path / "out")) == ["a.de.srt", "sub/b.de.srt"]
+
+
+SPOKEN = {
+    "one of two": ("path,from\na.wav,de\nb.wav,en\n", ["--to", "de"], ["b.de.srt"]),
+    "one of two, two languages": (
+        "path,from\na.wav,de\nb.wav,en\n",
+        ["--to", "de", "en"],
+        ["a.en.srt", "b.de.srt"],
+    ),
+    "by its name": ("path,from\na.wav,German\nb.wav,\n", ["--to", "de"], ["b.de.srt"]),
+    "in the row": ("path,from,to\na.wav,de,de\nb.wav,,it\n", [], ["b.it.srt"]),
+    "one for all languages": (
+        "path,from\na.wav,de\nb.wav,\n",
+        ["--to", "de", "--format", "jsonl"],
+        ["b.jsonl"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("rows", "options", "expected"), SPOKEN.values(), ids=SPOKEN)
+def test_what_is_spoken_in_the_language_asked_for_is_left_out(
+    tmp_path, capsys, rows, options, expected
+):
+    archive(tmp_path, "a.wav", "b.wav")
+    (tmp_path / "list.csv").write_text(rows)
+    for _ in range(2):
+        assert subtitle(tmp_path / "list.csv", *options, "--out", tmp_path / "out") == 0
+        assert sorted(results(tmp_path / "out")) == expected
+        told = "Left out, as no other language" in capsys.readouterr().err
+        assert told == (len(expected) == 1)
+
+
 def test_addresses_of_fsspec_are_read(tmp_path):
     fsspec = pytest.importorskip("fsspec")
     archive(tmp_path, "a.wav")
@@ -514,6 +555,7 @@ REFUSED = {
     "unknown language": (["a.wav", "--to", "xx-nosuch"], "xx-nosuch"),
     "unknown rules": (["a.wav", "--to", "de", "--rules", "none"], "There are no rules"),
     "no such file": (["b.wav", "--to", "de"], "There is no file or folder 'b.wav'"),
+    "the spoken one, in all rows": (["german.csv", "--to", "de"], "line 2: German is what is"),
     "a row": (["bad.csv", "--to", "de"], "line 2: .*nosuch"),
     "a glossary for two": (
         ["a.wav", "--to", "de", "it", "--glossary", "terms.txt"], "for one target language"
@@ -531,6 +573,7 @@ def test_what_cannot_be_is_refused_before_anything_is_done(
     archive(tmp_path, "a.wav", "out/a.wav")
     (tmp_path / "bad.csv").write_text("path,to\na.wav,nosuch\n")
     (tmp_path / "terms.txt").write_text("a = b\n")
+    (tmp_path / "german.csv").write_text("path,from\na.wav,de\nout/a.wav,German\n")
     (tmp_path / "out" / "a.jsonl").write_text('{"path": "a.wav"}\n')
     monkeypatch.chdir(tmp_path)
     assert subtitle(*arguments, "--out", "out") == 2

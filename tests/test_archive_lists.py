@@ -243,6 +243,27 @@ def test_the_same_recording_is_gathered_once(tmp_path, monkeypatch):
     assert found.entries[0].to == ("de", "it")
 
 
+JOINED = {
+    "typed, and in a list": (["a.wav", "l.csv"], "path,to\na.wav,de\n", ("it", "de")),
+    "in a list, and typed": (["l.csv", "a.wav"], "path,to\na.wav,de\n", ("de", "it")),
+    "two rows": (["l.csv"], "path,to\na.wav,\na.wav,de\n", ("it", "de")),
+    "the same languages": (["l.csv"], "path,to\na.wav,de zh\na.wav,German\n", ("de", "zh")),
+    "the same by another name": (["a.wav", "l.csv"], "path,to\na.wav,Italian\n", ("it",)),
+    "nothing said": (["a.wav", "l.csv"], "path\na.wav\n", ()),
+    "spoken in two ways": (["l.csv"], "path,from\na.wav,en\na.wav,English\na.wav,en-GB\n", ()),
+    "found out, twice": (["l.csv"], "path,from\na.wav,auto\na.wav,AUTO\n", ()),
+}
+
+
+@pytest.mark.parametrize(("inputs", "rows", "to"), JOINED.values(), ids=JOINED)
+def test_all_that_is_asked_of_a_recording_is_joined(tmp_path, monkeypatch, inputs, rows, to):
+    archive(tmp_path, "a.wav")
+    (tmp_path / "l.csv").write_text(rows)
+    monkeypatch.chdir(tmp_path)
+    [entry] = gather(inputs, Path("out"), silent, ["it"]).entries
+    assert entry.to == to
+
+
 def test_two_spoken_languages_of_one_recording_are_refused(tmp_path):
     archive(tmp_path, "a.wav")
     path = tmp_path / "list.csv"

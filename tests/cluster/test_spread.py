@@ -159,7 +159,9 @@ MACHINES = {
     "cores of two machines": ([SMALL, SMALL], (1, 3, 0.0), "room for 0 actors that need 3 CPUs"),
     "one that fits, one that does not": ([SMALL, LARGE], (3, 6, 0.0), "room for 2 actors"),
     "cores here, the GPU there": (
-        [{"CPU": 1.0, "GPU": 1.0}, {"CPU": 16.0}], (1, 2, 1.0), "2 CPUs and 1 GPUs on one machine"
+        [{"CPU": 1.0, "GPU": 1.0}, {"CPU": 16.0}],
+        (1, 2, 1.0),
+        "2 CPUs and 1 GPUs on one machine",
     ),
     "halves of two GPUs": ([LARGE, LARGE], (3, 1, 0.6), "room for 2 actors"),
     "too few in all": ([SMALL], (3, 1, 0.0), "has 2 CPUs, and 3 actors need 3"),

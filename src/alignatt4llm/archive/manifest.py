@@ -42,20 +42,28 @@ class Entry:
     where: str = ""
 
 
-def read_manifest(path: Path) -> list[Entry]:
+def read_manifest(path: Path, base: Path | None = None) -> list[Entry]:
     """Return what a list names, in its order.
 
     It is a table with a first line that names its columns (``path``, and if wanted ``from`` and
-    ``to``; others are not looked at), where its name ends in `TABLES`, with tabs in a ``.tsv``; else
-    each line is a path, an address, or a JSON object with these keys. Lines and paths that begin with
-    ``#`` say nothing, unless there is such a file. Paths may stand in quotes, and are relative to the list, or else to the current folder.
+    ``to``; others are not looked at), where its name ends in `TABLES`, with tabs in a ``.tsv``;
+    else each line is a path, an address, or a JSON object with these keys. Lines and paths that
+    begin with ``#`` say nothing, unless there is such a file. Paths may stand in quotes, and are
+    relative to the list, or else to the current folder.
+
+    Parameters
+    ----------
+    path
+        The list.
+    base
+        What paths are relative to, if not the folder of the list.
 
     Raises
     ------
     UsageError
         If it cannot be read, or names nothing; names the line.
     """
-    base = path.parent if path.is_file() else Path()
+    base = path.parent if base is None else base
     text = read_text(path)
     tabular = path.suffix.lower() in TABLES
     rows = _table(path, text, base) if tabular else _lines(path, text, base)

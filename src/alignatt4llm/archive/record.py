@@ -15,8 +15,8 @@ from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.files.writing import sweep, write_whole
 
 FOLDER, DONE, OURS, WORK, LOCK = ".alignatt", "done.jsonl", "ours", "work", "lock"
-"""What lies beside the results: a folder, with the record, the files that were ever begun, what is in
-work, and a lock.
+"""What lies beside the results: a folder, with the record, the files that were ever begun, what is
+in work, and a lock.
 """
 FAILED = "failed.txt"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)

@@ -129,7 +129,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.inputs:
         raise UsageError("Say what to subtitle: a folder, recordings, or a list of them.")
     check_folder("--out", args.out)
-    found = gather(args.inputs, args.out, tell)
+    found = gather(args.inputs, args.out, tell, args.to or ())
     wanted = Wanted(args.source, args.to or (), args.format, _settings(args))
     with Record(args.out) as record:
         every = [whole(item, wanted) for item in items(found, wanted, record, tell)]
