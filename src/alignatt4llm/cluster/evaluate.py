@@ -60,8 +60,8 @@ def run(args: argparse.Namespace, system: System, actors: Actors, tell: Tell) ->
             yield each, hypothesis
         if left:
             raise AlignattError(
-                f"The processes that worked on {left} of {len(asked)} recordings were killed; there "
-                "may be too little memory for them. The same command does them again."
+                f"The processes that worked on {left} of {len(asked)} recordings were killed; "
+                "there may be too little memory for them. The same command does them again."
             )
 
     take_up(plans, spread, tell)
