@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 
 from alignatt4llm.archive.items import File, Outcome, Task
 from alignatt4llm.errors import AlignattError, UsageError
+from alignatt4llm.files.named import is_file
 from alignatt4llm.files.writing import sweep, write_whole
 
 FOLDER, DONE, OURS, WORK, LOCK = ".alignatt", "done.jsonl", "ours", "work", "lock"
@@ -103,12 +104,12 @@ class Record:
     def holds(self, file: File) -> bool:
         """Whether a file is there as it would be made now."""
         known = self._stamps.get(file.path) == file.stamp
-        return known and (file.path in self._unmade or (self.out / file.path).is_file())
+        return known and (file.path in self._unmade or is_file(self.out / file.path))
 
     def foreign(self, file: File) -> bool:
         """Whether what is there was not written by this program."""
         ours = file.path in self._our_paths or file.path in self._stamps
-        return not ours and (self.out / file.path).is_file()
+        return not ours and is_file(self.out / file.path)
 
     def clean(self, files: Iterable[File]) -> None:
         """Remove what a killed run has begun where these files stand."""
