@@ -2,12 +2,19 @@
 
 import json
 import os
+import signal
+import threading
+import time
 import wave
 from pathlib import Path
 
+from alignatt4llm.archive.work import Worker
 from alignatt4llm.cli.main import main
 from alignatt4llm.recognizers.tones import SCRIPT, tones
 
+NAMES = ["a.wav", "b c/a.wav", "b c/d.wav", "é/ü.wav"]
+ALL = ["a", "b c/a", "b c/d", "é/ü"]
+KILLED = Path(__file__).parent / "killed.py"
 SCRIPTED = ["--model", "scripted", "--engine", "scripted", "--recognizer", "scripted"]
 
 
@@ -64,3 +71,21 @@ def text(subtitles):
 
 def times(path):
     return Path(path).stat().st_mtime_ns
+
+
+def broken(path):
+    path.write_bytes(b"no media" * 100)
+
+
+def interrupt(monkeypatch, worked, number):
+    """Press Ctrl-C in the work of the n-th recording."""
+    subtitled = Worker._subtitled
+
+    def interrupted(worker, task):
+        if len(worked) == number:
+            threading.Timer(0.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+            while not worker._stopped:
+                time.sleep(0.001)
+        return subtitled(worker, task)
+
+    monkeypatch.setattr(Worker, "_subtitled", interrupted)

@@ -66,3 +66,18 @@ def measured():
 
 def _as_on_a_slow_laptop(model, engine, tell=None):
     return Speed(0.2, 0.02) if engine == "llama.cpp" else Speed(0.3, 0.05)
+
+
+@pytest.fixture
+def worked(monkeypatch):
+    """The names of the recordings that were worked on."""
+    from alignatt4llm.archive.work import Worker
+
+    names, work = [], Worker.__call__
+
+    def noted(worker, task):
+        names.append(task.item.name)
+        return work(worker, task)
+
+    monkeypatch.setattr(Worker, "__call__", noted)
+    return names

@@ -7,13 +7,27 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from archives import SCRIPTED, archive, done, results, said, subtitle, talk, text, times, write_wav
+from archives import (
+    ALL,
+    KILLED,
+    NAMES,
+    SCRIPTED,
+    archive,
+    broken,
+    done,
+    interrupt,
+    results,
+    said,
+    subtitle,
+    talk,
+    text,
+    times,
+    write_wav,
+)  # fmt: skip
 
 from alignatt4llm.archive.account import Account
 from alignatt4llm.archive.items import File, Item, Outcome, Task
@@ -26,22 +40,6 @@ from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.outputs.table import OUTPUTS
 from alignatt4llm.recognizers.tones import ToneEngine, tones
 from alignatt4llm.text.languages import LANGUAGES
-
-NAMES = ["a.wav", "b c/a.wav", "b c/d.wav", "é/ü.wav"]
-KILLED = Path(__file__).parent / "killed.py"
-
-
-@pytest.fixture
-def worked(monkeypatch):
-    """The names of the recordings that were worked on."""
-    names, work = [], Worker.__call__
-
-    def noted(worker, task):
-        names.append(task.item.name)
-        return work(worker, task)
-
-    monkeypatch.setattr(Worker, "__call__", noted)
-    return names
 
 
 def test_a_folder_becomes_a_folder_of_subtitles(tmp_path, capsys):
@@ -145,7 +143,6 @@ def move(folder, out):
     folder.symlink_to(folder.with_name("moved"))
 
 
-ALL = ["a", "b c/a", "b c/d", "é/ü"]
 CHANGES = {
     "nothing": ([], None, []),
     "the date of a recording": ([], touch, ["b c/d"]),
@@ -244,6 +241,44 @@ def test_what_a_run_died_of_comes_last(tmp_path, worked):
     assert worked == ALL
 
 
+def killed_in(folder, arguments, *names):
+    """Kill a run when it begins one of these; return whether it was killed."""
+    script = f"""
+import os, signal, sys
+from alignatt4llm.archive import work
+from alignatt4llm.cli.main import main
+
+def call(worker, task, begun=work.Worker.__call__):
+    if task.item.name in {names!r}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return begun(worker, task)
+
+work.Worker.__call__ = call
+sys.exit(main(sys.argv[1:]))
+"""
+    command = [sys.executable, "-c", script, "subtitle", *map(str, arguments), *SCRIPTED]
+    ended = subprocess.run(command, capture_output=True, cwd=folder, check=False)
+    return ended.returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(
+    ("poison", "runs"), [(["a"], 2), (["a", "b c/d"], 4), (["é/ü"], 2), (ALL[:3], 6)]
+)
+def test_whatever_runs_die_of_the_rest_is_done(tmp_path, capsys, poison, runs):
+    archive(tmp_path / "talks", *NAMES)
+    out = tmp_path / "out"
+    arguments = [tmp_path / "talks", "--to", "de", "--out", out]
+    for _ in range(runs):
+        assert killed_in(tmp_path, arguments, *poison)
+    assert not killed_in(tmp_path, arguments, *poison)
+    assert sorted(results(out)) == sorted(f"{name}.de.srt" for name in {*ALL} - {*poison})
+    failed = (out / "failed.txt").read_text().splitlines()
+    assert failed[1::2] == [str(tmp_path / "talks" / f"{name}.wav") for name in poison]
+    assert all("2 runs were killed" in line for line in failed[::2])
+    assert subtitle(*arguments) == 0
+    assert len(results(out)) == 4
+
+
 def done_whole(out):
     """Return the lines of the record that are whole."""
     path = out / ".alignatt" / "done.jsonl"
@@ -263,10 +298,6 @@ def test_a_record_that_was_damaged_counts_for_what_is_whole(tmp_path, worked, ru
     worked.clear()
     assert subtitle(*arguments) == 0
     assert worked == [json.loads(first)["name"]]
-
-
-def broken(path):
-    path.write_bytes(b"no media" * 100)
 
 
 def empty(path):
@@ -448,6 +479,47 @@ def test_standard_input_is_a_list(tmp_path):
     assert sorted(results(tmp_path / "out")) == ["a.de.srt", "b.de.srt"]
 
 
+def test_standard_input_may_be_a_file(tmp_path):
+    archive(tmp_path, "a.wav", "sub/b.wav")
+    (tmp_path / "list.txt").write_text("a.wav\nsub/b.wav\n")
+    command = [sys.executable, "-m", "alignatt4llm.cli.main", "subtitle", "-", "--to", "de"]
+    with (tmp_path / "list.txt").open() as list_file:
+        ended = subprocess.run([*command, "--out", "out", *SCRIPTED], cwd=tmp_path, text=True,
+                               stdin=list_file, capture_output=True, check=False)  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert sorted(results(tmp_path / "out")) == ["a.de.srt", "sub/b.de.srt"]
+
+
+SPOKEN = {
+    "one of two": ("path,from\na.wav,de\nb.wav,en\n", ["--to", "de"], ["b.de.srt"]),
+    "one of two, two languages": (
+        "path,from\na.wav,de\nb.wav,en\n",
+        ["--to", "de", "en"],
+        ["a.en.srt", "b.de.srt"],
+    ),
+    "by its name": ("path,from\na.wav,German\nb.wav,\n", ["--to", "de"], ["b.de.srt"]),
+    "in the row": ("path,from,to\na.wav,de,de\nb.wav,,it\n", [], ["b.it.srt"]),
+    "one for all languages": (
+        "path,from\na.wav,de\nb.wav,\n",
+        ["--to", "de", "--format", "jsonl"],
+        ["b.jsonl"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("rows", "options", "expected"), SPOKEN.values(), ids=SPOKEN)
+def test_what_is_spoken_in_the_language_asked_for_is_left_out(
+    tmp_path, capsys, rows, options, expected
+):
+    archive(tmp_path, "a.wav", "b.wav")
+    (tmp_path / "list.csv").write_text(rows)
+    for _ in range(2):
+        assert subtitle(tmp_path / "list.csv", *options, "--out", tmp_path / "out") == 0
+        assert sorted(results(tmp_path / "out")) == expected
+        told = "Left out, as no other language" in capsys.readouterr().err
+        assert told == (len(expected) == 1)
+
+
 def test_addresses_of_fsspec_are_read(tmp_path):
     fsspec = pytest.importorskip("fsspec")
     archive(tmp_path, "a.wav")
@@ -474,6 +546,7 @@ REFUSED = {
     "unknown language": (["a.wav", "--to", "xx-nosuch"], "xx-nosuch"),
     "unknown rules": (["a.wav", "--to", "de", "--rules", "none"], "There are no rules"),
     "no such file": (["b.wav", "--to", "de"], "There is no file or folder 'b.wav'"),
+    "the spoken one, in all rows": (["german.csv", "--to", "de"], "line 2: German is what is"),
     "a row": (["bad.csv", "--to", "de"], "line 2: .*nosuch"),
     "a glossary for two": (
         ["a.wav", "--to", "de", "it", "--glossary", "terms.txt"], "for one target language"
@@ -495,6 +568,7 @@ def test_what_cannot_be_is_refused_before_anything_is_done(
     (tmp_path / "bad.csv").write_text("path,to\na.wav,nosuch\n")
     (tmp_path / "two.csv").write_text("path,to\na.wav,de\nout/a.wav,it\n")
     (tmp_path / "terms.txt").write_text("a = b\n")
+    (tmp_path / "german.csv").write_text("path,from\na.wav,de\nout/a.wav,German\n")
     (tmp_path / "out" / "a.jsonl").write_text('{"path": "a.wav"}\n')
     monkeypatch.chdir(tmp_path)
     assert subtitle(*arguments, "--out", "out") == 2
@@ -523,16 +597,7 @@ def test_one_run_at_a_time_writes_a_folder(tmp_path, capsys):
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_ctrl_c_drops_what_is_in_work_and_keeps_the_rest(tmp_path, monkeypatch, worked, capsys):
     archive(tmp_path / "talks", *NAMES)
-    subtitled = Worker._subtitled
-
-    def interrupted(worker, task):
-        if len(worked) == 3:
-            threading.Timer(0.0, os.kill, (os.getpid(), signal.SIGINT)).start()
-            while not worker._stopped:
-                time.sleep(0.001)
-        return subtitled(worker, task)
-
-    monkeypatch.setattr(Worker, "_subtitled", interrupted)
+    interrupt(monkeypatch, worked, 3)
     arguments = [tmp_path / "talks", "--to", "de", "--out", tmp_path / "out"]
     assert subtitle(*arguments) == 130
     assert len(results(tmp_path / "out")) == 2

@@ -10,7 +10,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from archives import archive, talk
+from archives import archive, results, subtitle, talk
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -68,6 +68,41 @@ def test_what_is_there_is_meant_whatever_it_looks_like(tmp_path, name):
     assert sources(listed(tmp_path, f"{name}\n"), tmp_path) == [name]
 
 
+NUMBERED = {
+    "a path": ("path,to\n#1 talk.mp4,de\nb.mp4,de\n", "l.csv", ["#1 talk.mp4", "b.mp4"]),
+    "a path with spaces": ("path,to\n  #1 talk.mp4 ,de\n", "l.csv", ["#1 talk.mp4"]),
+    "a quoted path": ('path,to\n"#1 talk.mp4",de\n', "l.csv", ["#1 talk.mp4"]),
+    "a title": ("title,path\n#1 hit,b.mp4\n#2,#1 talk.mp4\n", "l.csv", ["b.mp4", "#1 talk.mp4"]),
+    "a number": ("#,path\n1,b.mp4\n#2,#1 talk.mp4\n", "l.csv", ["b.mp4", "#1 talk.mp4"]),
+    "a number and semicolons": ("#;path\n1;b, c.mp4\n", "l.csv", ["b, c.mp4"]),
+    "no such path": ("to,path\nde,# none\nde,b.mp4\n", "l.csv", ["b.mp4"]),
+    "a comment before": ("# a, path, b\npath,to\nb.mp4,de\n", "l.csv", ["b.mp4"]),
+    "a comment in short": ("to,path\n# all of it\nde,b.mp4\n", "l.csv", ["b.mp4"]),
+    "one column": ("path\na, b.mp4\n#1 talk.mp4\n", "l.tsv", ["a, b.mp4", "#1 talk.mp4"]),
+    "commas and semicolons": ("path\tto\na; b, c.mp4\tde\n", "l.TSV", ["a; b, c.mp4"]),
+    "a head with commas": ("path\ta, b; c, d\na.mp4\tx\n", "l.tsv", ["a.mp4"]),
+    "an empty first column": (",path\n1,b.mp4\n", "l.csv", ["b.mp4"]),
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")
+@pytest.mark.parametrize(("content", "name", "expected"), NUMBERED.values(), ids=NUMBERED)
+def test_the_path_of_a_row_decides(tmp_path, content, name, expected):
+    (tmp_path / "#1 talk.mp4").touch()
+    assert sources(listed(tmp_path, content, name), tmp_path) == expected
+
+
+@pytest.mark.parametrize("content", ["#1 talk.mp4\n", "  #1 talk.mp4 \n", "x.mp4\n#1 talk.mp4\n"])
+@pytest.mark.parametrize("here", ["lists", "here"])
+def test_what_is_there_is_no_comment_wherever_it_is(tmp_path, monkeypatch, content, here):
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "here").mkdir()
+    (tmp_path / here / "#1 talk.mp4").touch()
+    monkeypatch.chdir(tmp_path / "here")
+    found = sources(listed(tmp_path / "lists", content), tmp_path)
+    assert found[-1] == f"{here}/#1 talk.mp4"
+
+
 DE_IT = ("de", "it")
 ROWS = {
     "a table": ("path,from,to\na.mp4,en,de it\n", "l.csv", ("a.mp4", "en", DE_IT)),
@@ -107,6 +142,13 @@ WRONG = {
     "a list of numbers": ('{"path": "b.mp4", "to": [7]}', "l.jsonl", "line 1: 'to' must be"),
     "another spoken": ('{"path": "b.mp4", "from": ["en"]}', "l.jsonl", "line 1: 'from' must be"),
     "Latin-1": (b"caf\xe9.mp4\n", "l.txt", "not UTF-8 text"),
+    "a long name": (f"a.mp4\n{'b' * 256}.mp4\n", "l.txt", "line 2: no file can be called so"),
+    "a long folder": (f"{'b' * 256}/a.mp4\n", "l.txt", "line 1: no file can be called so"),
+    "a long path": (f"{'b/' * 3000}a.mp4\n", "l.txt", "line 1: no file can be called so"),
+    "a long name of a file": (f"file:{'b' * 256}\n", "l.txt", "line 1: no file can be called so"),
+    "a long row": (f"path\n{'b' * 256}\n", "l.csv", "line 2: no file can be called so"),
+    "a zero in an object": ('{"path": "a\\u0000.mp4"}', "l.jsonl", "line 1: no file can be called"),
+    "half a character": ('{"path": "a\\ud800.mp4"}', "l.jsonl", "line 1: no file can be called so"),
     "zeros": ("a.mp4\0b.mp4\n", "l.txt", "a NUL byte"),
 }
 
@@ -201,6 +243,27 @@ def test_the_same_recording_is_gathered_once(tmp_path, monkeypatch):
     assert found.entries[0].to == ("de", "it")
 
 
+JOINED = {
+    "typed, and in a list": (["a.wav", "l.csv"], "path,to\na.wav,de\n", ("it", "de")),
+    "in a list, and typed": (["l.csv", "a.wav"], "path,to\na.wav,de\n", ("de", "it")),
+    "two rows": (["l.csv"], "path,to\na.wav,\na.wav,de\n", ("it", "de")),
+    "the same languages": (["l.csv"], "path,to\na.wav,de zh\na.wav,German\n", ("de", "zh")),
+    "the same by another name": (["a.wav", "l.csv"], "path,to\na.wav,Italian\n", ("it",)),
+    "nothing said": (["a.wav", "l.csv"], "path\na.wav\n", ()),
+    "spoken in two ways": (["l.csv"], "path,from\na.wav,en\na.wav,English\na.wav,en-GB\n", ()),
+    "found out, twice": (["l.csv"], "path,from\na.wav,auto\na.wav,AUTO\n", ()),
+}
+
+
+@pytest.mark.parametrize(("inputs", "rows", "to"), JOINED.values(), ids=JOINED)
+def test_all_that_is_asked_of_a_recording_is_joined(tmp_path, monkeypatch, inputs, rows, to):
+    archive(tmp_path, "a.wav")
+    (tmp_path / "l.csv").write_text(rows)
+    monkeypatch.chdir(tmp_path)
+    [entry] = gather(inputs, Path("out"), silent, ["it"]).entries
+    assert entry.to == to
+
+
 def test_two_spoken_languages_of_one_recording_are_refused(tmp_path):
     archive(tmp_path, "a.wav")
     path = tmp_path / "list.csv"
@@ -214,6 +277,29 @@ def test_what_is_typed_must_be_there_and_hold_something(tmp_path):
         gather([str(tmp_path / "nothing")], tmp_path / "out", silent)
     with pytest.raises(UsageError, match="No recordings were found"):
         gather([str(tmp_path)], tmp_path / "out", silent)
+
+
+LOOPS = {
+    "itself": {"loop.mp4": "loop.mp4"},
+    "each other": {"loop.mp4": "b.mp4", "b.mp4": "loop.mp4"},
+    "a way through itself": {"loop.mp4": "loop.mp4/x.mp4"},
+    "a folder": {"loop": "loop", "loop.mp4": "loop/a.mp4"},
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links of POSIX")
+@pytest.mark.parametrize("links", LOOPS.values(), ids=LOOPS)
+@pytest.mark.parametrize("way", ["searched", "listed"])
+def test_links_in_a_circle_are_recordings_that_fail(tmp_path, links, way):
+    talks, out = archive(tmp_path / "talks", "a.wav"), tmp_path / "out"
+    for name, target in links.items():
+        (talks / name).symlink_to(target)
+    (tmp_path / "list.txt").write_text("".join(f"talks/{name}\n" for name in ["a.wav", *links]))
+    given_ = talks if way == "searched" else tmp_path / "list.txt"
+    assert subtitle(given_, "--to", "de", "--out", out) == 1
+    assert list(results(out)) == ["a.de.srt"]
+    failed = (out / "failed.txt").read_text()
+    assert f"There is no file '{talks / 'loop.mp4'}'" in failed and "Error" not in failed
 
 
 CALLED = {

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from archives import SCRIPTED, archive, done, results, subtitle
+
+from alignatt4llm.errors import UsageError
 
 TESTS = Path(__file__).parent.parent
 NAMES = ["a.wav", "b c/a.wav", "b c/d.wav", "é/ü.wav", "e.wav", "f.wav"]
@@ -102,6 +105,121 @@ def test_what_kills_its_process_twice_fails_and_the_rest_is_done(tmp_path, addre
     assert {name: worked.count(name) for name in worked} == {
         "a": 1, "b": 1, "c": 1, "once": 2, "poison": 2
     }  # fmt: skip
+
+
+FAILING = """
+import sys
+from alignatt4llm.cluster.spread import Actors, connected
+from alignatt4llm.errors import AlignattError, UsageError
+
+class Odd(Exception):
+    def __init__(self, one, two):
+        super().__init__(f"{one} and {two}")
+
+def load():
+    LOAD
+    def work(asked):
+        WORK
+        return asked
+    return work
+
+actors = Actors(2, 2)
+with connected(sys.argv[1], actors):
+    try:
+        print("came", sorted(actors.spread(load, range(3))))
+    except AlignattError as error:
+        print(type(error).__name__, error)
+"""
+RAISED = {
+    "work": ("pass", "raise ValueError('odd thing')", "AlignattError .*ValueError: odd thing[.]"),
+    "work, of its own kind": ("pass", "raise Odd(1, 2)", "AlignattError .*Odd: 1 and 2[.]"),
+    "work, in a sentence": ("pass", "raise UsageError('Not so.')", "UsageError Not so[.]"),
+    "what cannot travel": ("pass", "return lambda: 1", "AlignattError .*A process of the cluster"),
+    "memory": ("pass", "raise MemoryError", "AlignattError .*not enough memory"),
+    "load": ("raise ImportError('No module')", "pass", "AlignattError .*ImportError: No module[.]"),
+    "load, two lines": ("raise OSError('a\\nb')", "pass", "AlignattError .*OSError: a b[.]"),
+    "nothing": ("pass", "pass", r"came \[0, 1, 2\]"),
+}
+
+
+@pytest.mark.parametrize(("load", "work", "said"), RAISED.values(), ids=RAISED)
+def test_whatever_is_raised_on_a_cluster_comes_back_as_a_sentence(address, load, work, said):
+    script = FAILING.replace("LOAD", load).replace("WORK", work)
+    ended = subprocess.run([sys.executable, "-c", script, address], capture_output=True, text=True,
+                           timeout=600, check=False)  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert re.fullmatch(said + ".*", ended.stdout.strip()), ended.stdout
+
+
+SMALL, LARGE = {"CPU": 2.0}, {"CPU": 16.0, "GPU": 1.0}
+MACHINES = {
+    "each alone": ([SMALL, SMALL], (2, 1, 0.0), None),
+    "two on one": ([LARGE], (2, 8, 0.5), None),
+    "thirds of a GPU": ([LARGE], (3, 1, 1 / 3), None),
+    "cores of two machines": ([SMALL, SMALL], (1, 3, 0.0), "room for 0 actors that need 3 CPUs"),
+    "one that fits, one that does not": ([SMALL, LARGE], (3, 6, 0.0), "room for 2 actors"),
+    "cores here, the GPU there": (
+        [{"CPU": 1.0, "GPU": 1.0}, {"CPU": 16.0}],
+        (1, 2, 1.0),
+        "2 CPUs and 1 GPUs on one machine",
+    ),
+    "halves of two GPUs": ([LARGE, LARGE], (3, 1, 0.6), "room for 2 actors"),
+    "too few in all": ([SMALL], (3, 1, 0.0), "has 2 CPUs, and 3 actors need 3"),
+    "a machine that is gone": ([SMALL, {}], (2, 1, 0.0), None),
+}
+
+
+@pytest.mark.parametrize(("machines", "asked", "sentence"), MACHINES.values(), ids=MACHINES)
+def test_actors_must_fit_on_machines(monkeypatch, machines, asked, sentence):
+    import ray
+
+    from alignatt4llm.cluster.spread import Actors, _check_size, _waits
+
+    nodes = [{"Alive": bool(machine), "Resources": machine} for machine in machines]
+    total = {name: sum(machine.get(name, 0.0) for machine in machines) for name in ("CPU", "GPU")}
+    monkeypatch.setattr(ray, "nodes", lambda: nodes)
+    monkeypatch.setattr(ray, "cluster_resources", lambda: total)
+    if sentence:
+        with pytest.raises(UsageError, match=sentence):
+            _check_size("here:1", Actors(asked[0], asked[0], *asked[1:]))
+        return
+    _check_size("here:1", Actors(asked[0], asked[0], *asked[1:]))
+    for free, waits in ((total, False), ({}, True), ({"CPU": 0.5, "GPU": 1.0}, True)):
+        monkeypatch.setattr(ray, "available_resources", lambda free=free: free)
+        assert _waits(Actors(1, 1, *asked[1:])) == waits
+
+
+BUSY = """
+import subprocess, sys, ray
+ray.init(address=sys.argv[1], log_to_driver=False)
+
+@ray.remote(num_cpus=4)
+class Busy:
+    def here(self):
+        return True
+
+busy = Busy.remote()
+ray.get(busy.here.remote())
+command = subprocess.Popen(sys.argv[2:], stderr=subprocess.PIPE, text=True)
+for line in command.stderr:
+    print(line, end="")
+    if "waiting" in line:
+        ray.kill(busy)
+sys.exit(command.wait())
+"""
+
+
+def test_a_run_that_waits_for_room_says_so(tmp_path, address):
+    archive(tmp_path, "a.wav")
+    arguments = ["subtitle", tmp_path / "a.wav", "--to", "de", "--out", tmp_path / "out"]
+    command = [sys.executable, "-m", "alignatt4llm.cli.main", *map(str, arguments)]
+    ended = subprocess.run(
+        [sys.executable, "-c", BUSY, address, *command, "--cluster", address, *SCRIPTED],
+        capture_output=True, text=True, timeout=200, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "no room for the actors now; waiting" in ended.stdout
+    assert list(results(tmp_path / "out")) == ["a.de.srt"]
 
 
 def test_evaluation_writes_what_it_writes_without_a_cluster(tmp_path, address):

@@ -41,7 +41,7 @@ class File:
     to
         Code of its language; None for a format that holds all of them.
     stamp
-        Stands for everything it is made from: settings, and the recording as it is now.
+        Stands for everything it is made from: settings, which recording it is, and how that is now.
     """
 
     path: str

@@ -7,7 +7,7 @@ from typing import Any
 
 from alignatt4llm.audio.decode import AudioSource
 from alignatt4llm.errors import AlignattError, UsageError, install
-from alignatt4llm.files.named import local
+from alignatt4llm.files.named import is_file, local
 from alignatt4llm.files.writing import status
 from alignatt4llm.text.languages import Language
 
@@ -51,7 +51,7 @@ def identity(source: str) -> list[Any]:
 def length(source: str) -> float | None:
     """Return the seconds that a file says it lasts; None if it does not, or is elsewhere."""
     path = local(source)
-    if path is None or not path.is_file():
+    if path is None or not is_file(path):
         return None
     try:
         return AudioSource(source).duration

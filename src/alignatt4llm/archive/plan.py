@@ -43,6 +43,8 @@ class Wanted:
 def items(found: Gathered, wanted: Wanted, record: Record, tell: Tell) -> list[Item]:
     """Return the recordings, with names and languages.
 
+    Of one in which the only language asked for is spoken, nothing is to be made.
+
     Raises
     ------
     UsageError
@@ -56,16 +58,32 @@ def items(found: Gathered, wanted: Wanted, record: Record, tell: Tell) -> list[I
         except UsageError as problem:
             raise UsageError(f"{entry.where}: {problem}" if entry.where else str(problem)) from None
         made.append(Item(entry.source, named[entry.source], spoken, into))
+    _check_some(made, found.entries, tell)
     return made
+
+
+def _check_some(made: Sequence[Item], entries: Sequence[Entry], tell: Tell) -> None:
+    """Tell which recordings have nothing to be translated into; refuse if all have not."""
+    left = [item for item in made if not item.targets]
+    if len(left) == len(made) and (spoken := left[0].spoken):
+        where = f"{entries[0].where}: " if entries[0].where else ""
+        raise UsageError(
+            f"{where}{spoken.name} is what is spoken; name another language to translate into."
+        )
+    if left:
+        tell(
+            f"Left out, as no other language is asked for than is spoken: {len(left)}, the first "
+            f"'{left[0].source}'."
+        )
 
 
 def whole(item: Item, wanted: Wanted) -> Task:
     """Return the task of making every file of a recording as it is now."""
     spoken = item.spoken.code if item.spoken else AUTO
-    about = [wanted.settings, spoken, identity(item.source)]
+    about = [wanted.settings, spoken, item.source, identity(item.source)]
     codes = [target.code for target in item.targets]
     made = []
-    for form in wanted.formats:
+    for form in wanted.formats if codes else ():
         if OUTPUTS[form].for_all:
             made.append(File(f"{item.name}.{form}", form, None, _stamp([*about, codes])))
         else:
@@ -74,13 +92,22 @@ def whole(item: Item, wanted: Wanted) -> Task:
     return Task(item, tuple(made))
 
 
+def foreign(tasks: Sequence[Task], record: Record) -> list[File]:
+    """Return the files that stand where those of tasks belong, and are not from this program."""
+    return [file for task in tasks for file in task.files if record.foreign(file)]
+
+
 def missing(tasks: Sequence[Task], record: Record) -> list[Task]:
-    """Return what is still to be done of tasks, last what the run before may have died of."""
+    """Return what is still to be done of tasks, last what runs before may have died of.
+
+    What is foreign is not missing.
+    """
     left = []
     for task in tasks:
-        if files := tuple(file for file in task.files if not record.holds(file)):
+        undone = (file for file in task.files if not record.holds(file))
+        if files := tuple(file for file in undone if not record.foreign(file)):
             left.append(Task(task.item, files))
-    return sorted(left, key=lambda task: task.item.source == record.deadly)
+    return sorted(left, key=lambda task: record.deaths.get(task.item.source, 0))
 
 
 def _languages(
@@ -89,10 +116,7 @@ def _languages(
     name = entry.spoken or wanted.spoken
     spoken = None if name.strip().lower() == AUTO else language(name, tell)
     into = targets(entry.to or wanted.to, None, tell)
-    others = tuple(each for each in into if each != spoken)
-    if not others and spoken:
-        targets([spoken.code], spoken)  # says what is wrong
-    return spoken, others
+    return spoken, tuple(each for each in into if each != spoken)
 
 
 def _stamp(about: Any) -> str:

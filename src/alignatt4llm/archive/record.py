@@ -12,10 +12,13 @@ from filelock import FileLock, Timeout
 
 from alignatt4llm.archive.items import File, Outcome, Task
 from alignatt4llm.errors import AlignattError, UsageError
+from alignatt4llm.files.named import is_file
 from alignatt4llm.files.writing import sweep, write_whole
 
-FOLDER, DONE, WORK, LOCK = ".alignatt", "done.jsonl", "work", "lock"
-"""What lies beside the results: a folder, with the record, what is in work, and a lock."""
+FOLDER, DONE, OURS, WORK, LOCK = ".alignatt", "done.jsonl", "ours", "work", "lock"
+"""What lies beside the results: a folder, with the record, the files that were ever begun, what is
+in work, and a lock.
+"""
 FAILED = "failed.txt"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """Faults of the folder, not of one file."""
@@ -36,8 +39,10 @@ class Record:
     ----------
     names
         What the results of each source were called before.
-    deadly
-        The source in whose work the last run was killed; empty if it came to its end.
+    came
+        What has come of each source, so far.
+    deaths
+        How many runs were killed in the work of each source that is not done since.
 
     Raises
     ------
@@ -47,8 +52,11 @@ class Record:
 
     def __init__(self, out: Path) -> None:
         self.out, self._path, self._work = out, out / FOLDER / DONE, out / FOLDER / WORK
+        self._ours, self._our_paths = out / FOLDER / OURS, set[str]()
         self.names: dict[str, str] = {}
-        self.deadly = ""
+        self.came: dict[str, Outcome] = {}
+        self.deaths: dict[str, int] = {}
+        self._given_up: set[str] = set()
         self._stamps: dict[str, str] = {}
         self._unmade: set[str] = set()
         self._lock = FileLock(out / FOLDER / LOCK)
@@ -68,24 +76,40 @@ class Record:
         return self
 
     def __exit__(self, *error: object) -> None:
-        with suppress(OSError):
-            self._work.unlink(missing_ok=True)
+        for source in self._given_up:
+            self.deaths.pop(source, None)
+        self._note_work("")
         self._lock.release()
 
     def begin(self, task: Task) -> None:
         """Note what is in work now."""
-        with suppress(OSError):
-            self._work.write_text(json.dumps(task.item.source), "utf-8")
+        self._note_work(task.item.source)
 
-    def forget(self) -> None:
-        """Count nothing as done; names stay."""
-        write_whole(self._path, "".join(map(_line, self._named())))
-        self._stamps, self._unmade = {}, set()
+    def give_up(self, task: Task) -> Outcome:
+        """Return that runs have died of a task; once that is told, the next run may try again."""
+        source = task.item.source
+        self._given_up.add(source)
+        return Outcome(
+            task,
+            problem=f"{self.deaths[source]} runs were killed while they worked on '{source}'; "
+            "there may be too little memory for it.",
+        )
+
+    def forget(self, tasks: Iterable[Task]) -> None:
+        """Count nothing of tasks as done; names stay."""
+        for task in tasks:
+            forgotten = dict.fromkeys((file.path for file in task.files), "")
+            self._append({**_about(task), "files": forgotten})
 
     def holds(self, file: File) -> bool:
         """Whether a file is there as it would be made now."""
         known = self._stamps.get(file.path) == file.stamp
-        return known and (file.path in self._unmade or (self.out / file.path).is_file())
+        return known and (file.path in self._unmade or is_file(self.out / file.path))
+
+    def foreign(self, file: File) -> bool:
+        """Whether what is there was not written by this program."""
+        ours = file.path in self._our_paths or file.path in self._stamps
+        return not ours and is_file(self.out / file.path)
 
     def clean(self, files: Iterable[File]) -> None:
         """Remove what a killed run has begun where these files stand."""
@@ -105,7 +129,13 @@ class Record:
         AlignattError
             If nothing at all can be written any more.
         """
+        if not outcome.problem:
+            self.deaths.pop(outcome.task.item.source, None)
+        self._note_work("")
         try:
+            for path in outcome.texts.keys() - self._our_paths:
+                self._write_line(self._ours, path)
+                self._our_paths.add(path)
             for path, text in outcome.texts.items():
                 self._write(self.out / path, text)
         except UsageError as error:
@@ -113,6 +143,7 @@ class Record:
                 raise
             outcome = replace(outcome, texts={}, problem=str(error))
         self._append(_described(outcome))
+        self.came[outcome.task.item.source] = outcome
         return outcome
 
     def _write(self, path: Path, text: str) -> None:
@@ -123,24 +154,37 @@ class Record:
         write_whole(path, text)
 
     def _append(self, line: Mapping[str, Any]) -> None:
-        try:
-            with self._path.open("ab", buffering=0) as file:
-                file.write(_line(line).encode())
-        except OSError as error:
-            raise UsageError(f"'{self._path}' cannot be written: {error.strerror}.") from error
+        self._write_line(self._path, line)
         self._take(line)
 
+    def _write_line(self, path: Path, line: Any) -> None:
+        try:
+            with path.open("ab", buffering=0) as file:
+                file.write(_line(line).encode())
+        except OSError as error:
+            raise UsageError(f"'{path}' cannot be written: {error.strerror}.") from error
+
     def _read(self) -> None:
-        """Read the record, without a line that was being written when its run was killed."""
-        content = self._path.read_bytes() if self._path.exists() else b""
-        whole = content[: content.rfind(b"\n") + 1]
-        if whole != content:
-            write_whole(self._path, whole)
-        for line in whole.splitlines():
+        """Read what runs before have noted."""
+        for line in _whole_lines(self._path):
             with suppress(ValueError, TypeError, KeyError, AttributeError):  # it counts as undone
                 self._take(json.loads(line))
-        with suppress(OSError, ValueError):
-            self.deadly = json.loads(self._work.read_text("utf-8"))
+        for line in _whole_lines(self._ours):
+            with suppress(ValueError):
+                self._our_paths.add(str(json.loads(line)))
+        with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
+            work = json.loads(self._work.read_text("utf-8"))
+            self.deaths = {str(source): int(count) for source, count in work["deaths"].items()}
+            if now := work["now"]:
+                self.deaths[now] = self.deaths.get(now, 0) + 1
+
+    def _note_work(self, now: str) -> None:
+        """Write what is in work, and what was when runs were killed; nothing if nothing is."""
+        with suppress(OSError, UsageError):
+            if now or self.deaths:
+                write_whole(self._work, json.dumps({"now": now, "deaths": self.deaths}))
+            else:
+                self._work.unlink(missing_ok=True)
 
     def _take(self, line: Mapping[str, Any]) -> None:
         self.names[line["source"]] = line["name"]
@@ -149,21 +193,27 @@ class Record:
             self._unmade.discard(path)
         self._unmade |= set(line["unmade"])
 
-    def _named(self) -> Iterable[Mapping[str, Any]]:
-        return [
-            {"source": source, "name": name, "files": {}, "unmade": []}
-            for source, name in self.names.items()
-        ]
+
+def _about(task: Task) -> dict[str, Any]:
+    return {"source": task.item.source, "name": task.item.name, "files": {}, "unmade": []}
 
 
 def _described(outcome: Outcome) -> dict[str, Any]:
-    item, files = outcome.task.item, outcome.task.files
-    line: dict[str, Any] = {"source": item.source, "name": item.name, "files": {}, "unmade": []}
+    line, files = _about(outcome.task), outcome.task.files
     if outcome.problem:
         return {**line, "problem": outcome.problem}
     unmade = [file.path for file in files if file.path not in outcome.texts]
     return {**line, "files": {file.path: file.stamp for file in files}, "unmade": unmade}
 
 
-def _line(line: Mapping[str, Any]) -> str:
+def _whole_lines(path: Path) -> list[bytes]:
+    """Return the lines of a file, and take off one in whose writing a run was killed."""
+    content = path.read_bytes() if path.exists() else b""
+    whole = content[: content.rfind(b"\n") + 1]
+    if whole != content:
+        write_whole(path, whole)
+    return whole.splitlines()
+
+
+def _line(line: Any) -> str:
     return json.dumps(line) + "\n"

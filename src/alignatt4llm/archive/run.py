@@ -1,20 +1,20 @@
 """A run over an archive: everything that is missing, what failed once more at the end."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
 from alignatt4llm.archive.items import Outcome, Pool, Task
-from alignatt4llm.archive.manifest import Entry, manifest_line
-from alignatt4llm.archive.record import FAILED, Record
+from alignatt4llm.archive.record import Record
 from alignatt4llm.errors import Tell
-from alignatt4llm.files.writing import write_whole
-from alignatt4llm.text.printable import one_line
+
+DEADLY = 2
+"""Killed runs after which a recording is a failure."""
 
 
 def subtitle(tasks: Sequence[Task], pool: Pool, record: Record, tell: Tell) -> Iterator[Outcome]:
     """Do tasks and write what comes of them; yield what came of each in the end.
 
-    What fails is done once more when everything else is done.
+    What fails is done once more when everything else is done. What `DEADLY` runs were killed in is
+    not tried.
 
     Parameters
     ----------
@@ -28,8 +28,10 @@ def subtitle(tasks: Sequence[Task], pool: Pool, record: Record, tell: Tell) -> I
         Is told what failed and will be done once more.
     """
     record.clean(file for task in tasks for file in task.files)
+    deadly = [task for task in tasks if record.deaths.get(task.item.source, 0) >= DEADLY]
+    yield from map(record.keep, map(record.give_up, deadly))
     failed: dict[str, Outcome] = {}
-    for outcome in map(record.keep, pool(tasks)):
+    for outcome in map(record.keep, pool([task for task in tasks if task not in deadly])):
         if outcome.problem:
             tell(f"{outcome.problem} It is tried once more at the end.")
             failed[outcome.task.item.source] = outcome
@@ -40,26 +42,3 @@ def subtitle(tasks: Sequence[Task], pool: Pool, record: Record, tell: Tell) -> I
             failed.pop(outcome.task.item.source)
             yield outcome
     yield from failed.values()  # those that a pool which was stopped has left
-
-
-def write_failures(failed: Iterable[Outcome], entries: Iterable[Entry], out: Path) -> Path | None:
-    """Write a list of what failed, which can be given as it is; none if nothing did.
-
-    Parameters
-    ----------
-    failed
-        What came of it.
-    entries
-        The recordings as they were asked for.
-    out
-        The folder of results.
-    """
-    path, asked = out / FAILED, {entry.source: entry for entry in entries}
-    lines = []
-    for outcome in failed:
-        lines += [f"# {one_line(outcome.problem)}", manifest_line(asked[outcome.task.item.source])]
-    if not lines:
-        path.unlink(missing_ok=True)
-        return None
-    write_whole(path, "\n".join([*lines, ""]))
-    return path

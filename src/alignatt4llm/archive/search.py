@@ -6,6 +6,7 @@ from pathlib import Path
 
 from alignatt4llm.archive.media import has_sound
 from alignatt4llm.errors import Tell
+from alignatt4llm.files.named import exists, is_file
 
 _MEDIA = """
 3g2 3gp aac ac3 aif aiff amr ape asf au avi caf dts dv eac3 f4v flac flv m2ts m4a m4b m4v mka mkv
@@ -65,5 +66,5 @@ def _is_recording(path: Path) -> bool:
     if suffix in UNFINISHED:
         return False
     if suffix in MEDIA:
-        return path.is_file() or not path.exists()  # a link to nothing is a fault
-    return path.is_file() and has_sound(path)
+        return is_file(path) or not exists(str(path))  # a link to nothing is a fault
+    return is_file(path) and has_sound(path)

@@ -11,6 +11,7 @@ from alignatt4llm.audio.decode import AudioSource
 from alignatt4llm.audio.samples import SAMPLE_RATE, Samples
 from alignatt4llm.errors import AlignattError, Tell, UsageError, silent
 from alignatt4llm.events import Event, Notice
+from alignatt4llm.files.named import local
 from alignatt4llm.interpreter import Interpreter
 from alignatt4llm.outputs.base import Collected
 from alignatt4llm.outputs.only import Alone
@@ -105,7 +106,7 @@ class Worker:
             kind = type(error).__name__
             done = Outcome(task, problem=f"'{task.item.source}' has failed: {kind}: {error}")
         took = time.monotonic() - began
-        return replace(done, took_s=took, problem=one_line(done.problem))
+        return replace(done, took_s=took, problem=_sentence(done.problem))
 
     def stop(self) -> None:
         """Take no more audio of the recording in work; a signal handler may call it."""
@@ -132,6 +133,8 @@ class Worker:
             if not samples:
                 nothing = f"'{item.source}' holds no audio; there is nothing to subtitle."
                 raise UsageError(source.problem or nothing)
+            if local(item.source) is None and (early := source.broken_off):
+                raise UsageError(early)
         texts = {path: output.whole() for path, output in outputs.items()}
         return Outcome(task, texts, samples / SAMPLE_RATE, notices=tuple(notices))
 
@@ -181,6 +184,11 @@ class Worker:
         return found, blocks, [notice]
 
 
+def _sentence(text: str) -> str:
+    line = one_line(text)
+    return f"{line}." if line and line[-1] not in ".!?。" else line
+
+
 class Here:
     """A pool of this process alone: the models are loaded when there is something to do.
 
@@ -202,10 +210,10 @@ class Here:
     def __call__(self, tasks: Sequence[Task]) -> Iterator[Outcome]:
         """Do tasks one after another; one that is stopped is dropped."""
         for task in tasks:
-            if self._stopped:
-                return
-            if self._worker is None:
+            if self._worker is None and not self._stopped:
                 self._worker = Worker(self._order, self._tell)
+            if self._worker is None or self._stopped:  # maybe while it was loading
+                return
             self._begin(task)
             outcome = self._worker(task)
             if not self._stopped:

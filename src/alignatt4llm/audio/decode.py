@@ -157,7 +157,14 @@ class AudioSource:
     @property
     def problem(self) -> str | None:
         """What could not be read, or None."""
-        kinds = {"damaged", "broken_off"}
+        return self._noticed("damaged", "broken_off")
+
+    @property
+    def broken_off(self) -> str | None:
+        """Why not all of it has come, or None."""
+        return self._noticed("broken_off")
+
+    def _noticed(self, *kinds: str) -> str | None:
         return next((one.text for one in self.notices if one.kind in kinds), None)
 
     @property

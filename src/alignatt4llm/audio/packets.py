@@ -1,6 +1,7 @@
 """The packets of a track become frames; what could not be read is told."""
 
 from collections.abc import Callable, Iterator
+from errno import EIO
 from typing import Any
 
 import av
@@ -85,11 +86,19 @@ def _packets(
         try:
             packet = next(packets, None)
         except (av.FFmpegError, OSError) as error:
+            if _without_size(error, container):
+                return
             note("broken_off", f"'{name}' breaks off early: {reason(error)}.")
             return
         if packet is None:
             return
         yield packet
+
+
+def _without_size(error: Exception, container: InputContainer) -> bool:
+    """Whether this is how FFmpeg ends what a web server sends without saying how much it is."""
+    ends = isinstance(error, av.FFmpegError) and error.errno == EIO
+    return ends and container.size < 0 and container.name.startswith(("http:", "https:"))
 
 
 def _seconds(packet: Any) -> float:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from math import inf
 from typing import TYPE_CHECKING
 
+from alignatt4llm.cli.report import tell
 from alignatt4llm.errors import UsageError, extra
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def connection(args: argparse.Namespace) -> Iterator["Actors"]:
     if args.actor_cpus < 1 or not 0 <= args.actor_gpus < inf:
         raise UsageError("--actor-cpus must be 1 or more, and --actor-gpus 0 or more.")
     actors = Actors(least, most, args.actor_cpus, args.actor_gpus)
-    with connected(args.cluster, actors):
+    with connected(args.cluster, actors, tell):
         yield actors
 
 

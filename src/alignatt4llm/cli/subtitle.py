@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alignatt4llm.archive.account import Account, Lengths
+from alignatt4llm.archive.failures import write_failures
 from alignatt4llm.archive.gather import Gathered, gather
-from alignatt4llm.archive.items import Outcome, Task
+from alignatt4llm.archive.items import Task
 from alignatt4llm.archive.manifest import COLUMNS, LISTS
 from alignatt4llm.archive.media import length
-from alignatt4llm.archive.plan import Wanted, items, missing, whole
+from alignatt4llm.archive.plan import Wanted, foreign, items, missing, whole
 from alignatt4llm.archive.record import FAILED, Record
-from alignatt4llm.archive.run import subtitle, write_failures
+from alignatt4llm.archive.run import subtitle
 from alignatt4llm.archive.work import Here, Order
 from alignatt4llm.cli import background, cluster_options, subtitles, system
 from alignatt4llm.cli.archive_display import ArchiveDisplay
@@ -111,7 +112,7 @@ def add_parser(subparsers: Any) -> None:
         help=f"what is written: {', '.join(OUTPUTS)} (default: srt)",
     )  # fmt: skip
     parser.add_argument(
-        "--again", action="store_true", help="do everything anew, also what is done"
+        "--again", action="store_true", help="do what is named anew, also what is done"
     )
     parser.add_argument(
         "--track", type=int, metavar="N", help="which of several sound tracks, from 1"
@@ -128,24 +129,40 @@ def run(args: argparse.Namespace) -> int:
     if not args.inputs:
         raise UsageError("Say what to subtitle: a folder, recordings, or a list of them.")
     check_folder("--out", args.out)
-    found = gather(args.inputs, args.out, tell)
+    found = gather(args.inputs, args.out, tell, args.to or ())
     wanted = Wanted(args.source, args.to or (), args.format, _settings(args))
     with Record(args.out) as record:
         every = [whole(item, wanted) for item in items(found, wanted, record, tell)]
         order = _order(args, every)
         _check(found, every, args.out)
         if args.again:
-            record.forget()
+            record.forget(every)
         tasks = missing(every, record)
+        if others := foreign(every, record):
+            tell(
+                f"Files that are not from this command stay as they are: {len(others)}, the first "
+                f"'{args.out / others[0].path}'; --again replaces them."
+            )
         if done := len(every) - len(tasks):
             tell(f"{done} of {len(every)} recordings are done already.")
-        return _run(args, order, tasks, found, record)
+        stopped = _work(args, order, tasks, record)
+        left = {task.item.source for task in missing(every, record)}
+        over = {task.item.source for task in every} - left
+        failed = [outcome for outcome in record.came.values() if outcome.problem]
+        listed = write_failures(failed, over, found.entries, args.out)
+    if stopped:
+        made = f"{len(record.came) - len(failed)} of {len(tasks)} recordings"
+        same = "the same command without --again" if args.again else "the same command"
+        tell(f"Stopped: {made} are done; {same} goes on from here.")
+        return 130
+    if listed:
+        tell(f"Failed: {len(failed)} of {len(tasks)} recordings, listed in '{listed}'.")
+    return int(bool(listed))
 
 
-def _run(
-    args: argparse.Namespace, order: Order, tasks: Sequence[Task], found: Gathered, record: Record
-) -> int:
-    account, failed = Account(len(tasks)), list[Outcome]()
+def _work(args: argparse.Namespace, order: Order, tasks: Sequence[Task], record: Record) -> bool:
+    """Do tasks; return whether Ctrl-C has ended that."""
+    account = Account(len(tasks))
     sources = [task.item.source for task in tasks]
     with (
         _pool(args, order, record, bool(tasks)) as pool,
@@ -156,15 +173,7 @@ def _run(
     ):
         for outcome in subtitle(tasks, pool, record, display.tell):
             display.show(outcome)
-            failed += [outcome] if outcome.problem else []
-    listed = write_failures(failed, found.entries, args.out)
-    if interrupt.asked:
-        done = f"{account.finished - len(failed)} of {len(tasks)} recordings"
-        tell(f"Stopped: {done} are done; the same command goes on from here.")
-        return 130
-    if listed:
-        tell(f"Failed: {len(failed)} of {len(tasks)} recordings, listed in '{listed}'.")
-    return int(bool(listed))
+    return interrupt.asked
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import ray
 
-from alignatt4llm.cluster.spread import Actors
+from alignatt4llm.cluster.spread import Actors, attempted, told
 from alignatt4llm.errors import AlignattError, Tell, UsageError, extra, silent
 from alignatt4llm.evaluate.hypothesis import Hypothesis
 from alignatt4llm.evaluate.runs import Asked, Plan, events_file, style, take_up, translated
@@ -46,16 +46,23 @@ class Measurer:
 
 def run(args: argparse.Namespace, system: System, actors: Actors, tell: Tell) -> None:
     """Do what `runs.run` does on a cluster; its files and errors are the same."""
-    plans, told = _described(args, system, actors)
-    for sentence in told:
+    plans, sentences = _described(args, system, actors)
+    for sentence in sentences:
         tell(sentence)
 
     def spread(asked: Sequence[Asked]) -> Iterator[tuple[Asked, Hypothesis]]:
+        left = len(asked)
         for each, hypothesis, events in actors.spread(partial(Measurer, args, system), asked):
+            left -= 1
             path = events_file(plans[each.plan], each.recording)
             path.parent.mkdir(exist_ok=True)
             write_whole(path, events)
             yield each, hypothesis
+        if left:
+            raise AlignattError(
+                f"The processes that worked on {left} of {len(asked)} recordings were killed; "
+                "there may be too little memory for them. The same command does them again."
+            )
 
     take_up(plans, spread, tell)
 
@@ -65,7 +72,8 @@ def _described(
 ) -> tuple[list[Plan], list[str]]:
     """Return the plans as a process sees them that has the models, without what it needs itself."""
     described = ray.remote(num_cpus=actors.cpus, num_gpus=actors.gpus, max_calls=1)(_describe)
-    came: tuple[list[Plan], list[str]] | AlignattError = ray.get(described.remote(args, system))
+    with told():
+        came: tuple[list[Plan], list[str]] | AlignattError = ray.get(described.remote(args, system))
     if isinstance(came, AlignattError):
         raise came
     return came
@@ -74,10 +82,9 @@ def _described(
 def _describe(
     args: argparse.Namespace, system: System
 ) -> tuple[list[Plan], list[str]] | AlignattError:
-    try:
-        measurer = Measurer(args, system)
-    except AlignattError as problem:
-        return problem
+    measurer = attempted(partial(Measurer, args, system))
+    if isinstance(measurer, AlignattError):
+        return measurer
     return [replace(plan, system=_elsewhere) for plan in measurer.plans], measurer.told
 
 

@@ -8,19 +8,22 @@ import os
 import pickle
 import socket
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import ray
 from ray.data import ActorPoolStrategy, DataContext
+from ray.exceptions import RayError
 
-from alignatt4llm.errors import AlignattError, UsageError
+from alignatt4llm.errors import AlignattError, Tell, UsageError, silent
 from alignatt4llm.machine.threads import prepare_environment
+from alignatt4llm.text.printable import one_line
 
 Asked = TypeVar("Asked")
 Came = TypeVar("Came")
+Made = TypeVar("Made")
 
 LOCAL = "local"
 """The address of a cluster that is started here and ends with the program."""
@@ -28,6 +31,8 @@ _TRIES = 1
 """How often what a process has died of is given to another."""
 _PATIENCE = 5.0
 """Seconds after which nobody is at an address."""
+_ROUNDED = 1e-9
+"""What a share of a GPU may be off."""
 _STORE = 200 * 2**20
 """Bytes of shared memory of a cluster that is started here; texts are small."""
 
@@ -49,6 +54,11 @@ class Actors:
     cpus: int = 1
     gpus: float = 0.0
 
+    @property
+    def needs(self) -> dict[str, float]:
+        """What one needs, by Ray's names."""
+        return {"CPU": self.cpus, "GPU": self.gpus} if self.gpus else {"CPU": self.cpus}
+
     def spread(
         self, make: Callable[[], Callable[[Asked], Came]], asked: Sequence[Asked]
     ) -> Iterator[Came]:
@@ -66,7 +76,7 @@ class Actors:
         Raises
         ------
         AlignattError
-            If it cannot be loaded.
+            If it cannot be loaded, or does not do what is asked.
         """
         if not asked:
             return
@@ -85,11 +95,12 @@ class Actors:
                 num_gpus=self.gpus or None,
                 max_task_retries=_TRIES,
             )
-        for row in done.iter_rows():
-            came = pickle.loads(row["came"])
-            if isinstance(came, AlignattError):
-                raise came
-            yield came
+        with told():
+            for row in done.iter_rows():
+                came = pickle.loads(row["came"])
+                if isinstance(came, AlignattError):
+                    raise came
+                yield came
 
 
 class _Process:
@@ -98,21 +109,45 @@ class _Process:
     def __init__(self, make: Callable[[], Callable[[Any], Any]], cpus: int) -> None:
         os.environ.setdefault("ALIGNATT_THREADS", str(cpus))
         prepare_environment()
-        self._problem: AlignattError | None = None
-        try:
-            self._does = make()
-        except AlignattError as problem:
-            self._problem = problem
+        self._does = attempted(make)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         return {"came": [self._came(each) for each in batch["asked"]]}
 
     def _came(self, asked: bytes) -> bytes:
-        return pickle.dumps(self._problem or self._does(pickle.loads(asked)))
+        if isinstance(self._does, AlignattError):
+            return pickle.dumps(self._does)
+        does = self._does
+        came = attempted(lambda: pickle.dumps(does(pickle.loads(asked))))
+        return pickle.dumps(came) if isinstance(came, AlignattError) else came
 
 
 @contextmanager
-def connected(address: str, actors: Actors) -> Iterator[None]:
+def told() -> Iterator[None]:
+    """Turn what Ray raises into a sentence."""
+    try:
+        yield
+    except RayError as error:
+        said = one_line(str(error).strip().rpartition("\n")[2]).rstrip(".")
+        raise AlignattError(f"The cluster has failed: {said}.") from error
+
+
+def attempted(make: Callable[[], Made]) -> Made | AlignattError:
+    """Return what is made, or why it cannot be, as a sentence that can travel."""
+    try:
+        return make()
+    except AlignattError as problem:
+        kind = UsageError if isinstance(problem, UsageError) else AlignattError
+        return kind(str(problem))
+    except MemoryError:
+        return AlignattError("A process of the cluster has not enough memory.")
+    except Exception as error:
+        said = one_line(f"{type(error).__name__}: {error}").rstrip(".: ")
+        return AlignattError(f"A process of the cluster has failed: {said}.")
+
+
+@contextmanager
+def connected(address: str, actors: Actors, tell: Tell = silent) -> Iterator[None]:
     """Be connected to a cluster.
 
     Parameters
@@ -121,6 +156,8 @@ def connected(address: str, actors: Actors) -> Iterator[None]:
         ``host:port``, ``auto`` for the one that runs here, or `LOCAL`.
     actors
         What will be asked of it.
+    tell
+        Is told if there is no room for them yet.
 
     Raises
     ------
@@ -130,6 +167,8 @@ def connected(address: str, actors: Actors) -> Iterator[None]:
     _connect(address, actors)
     try:
         _check_size(address, actors)
+        if _waits(actors):
+            tell(f"The cluster at '{address}' has no room for the actors now; waiting for it.")
         _quieten()
         yield
     finally:
@@ -188,13 +227,31 @@ def _nobody(address: str) -> str:
 
 def _check_size(address: str, actors: Actors) -> None:
     there = ray.cluster_resources()
-    needs = {"CPU": actors.least * actors.cpus, "GPU": actors.least * actors.gpus}
-    for name, need in needs.items():
-        if need > (found := there.get(name, 0)):
+    for name, each in actors.needs.items():
+        if (need := actors.least * each) > (found := there.get(name, 0)):
             raise UsageError(
                 f"The cluster at '{address}' has {found:g} {name}s, and {actors.least} actors need "
                 f"{need:g}; give fewer with --actors."
             )
+    machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    if (room := sum(fitting(machine, actors.needs) for machine in machines)) < actors.least:
+        each_needs = " and ".join(f"{each:g} {name}s" for name, each in actors.needs.items())
+        raise UsageError(
+            f"The machines of the cluster at '{address}' have room for {room} actors that need "
+            f"{each_needs} on one machine, and {actors.least} are asked for; give fewer with "
+            "--actors, or less to each with --actor-cpus and --actor-gpus."
+        )
+
+
+def fitting(machine: Mapping[str, float], needs: Mapping[str, float]) -> int:
+    """Return how many actors that need so much fit on a machine that has so much."""
+    return min(int(machine.get(name, 0) / each + _ROUNDED) for name, each in needs.items())
+
+
+def _waits(actors: Actors) -> bool:
+    """Whether all actors have to wait until others leave them room."""
+    free = ray.available_resources()
+    return fitting(free, actors.needs) < 1
 
 
 def _quieten() -> None:

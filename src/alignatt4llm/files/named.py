@@ -1,6 +1,7 @@
 """Names that people give of media: a file, or an address."""
 
 import os
+from errno import ENAMETOOLONG
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -28,8 +29,35 @@ def exists(name: str) -> bool:
         return False
 
 
+def is_file(path: Path) -> bool:
+    """Whether this is a file that can be seen, links followed."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether this is a folder that can be seen, links followed."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def impossible(path: Path) -> str | None:
+    """Return why no file can have this name; None if one can."""
+    try:
+        path.lstat()
+    except ValueError as error:
+        return str(error)
+    except OSError as error:
+        return error.strerror if error.errno == ENAMETOOLONG else None
+    return None
+
+
 def absolute(path: Path) -> Path:
     """Return a path from the root on, without ``..``, links left as they are where that is safe."""
     plain = Path(os.path.abspath(path))  # noqa: PTH100 - which does not follow links
-    same = not path.exists() or (plain.exists() and plain.samefile(path))
+    same = not exists(str(path)) or (exists(str(plain)) and plain.samefile(path))
     return plain if same else path.resolve()
