@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import secrets
+import shutil
 import sys
 import time
 
@@ -13,8 +14,9 @@ from shared_journals import *  # noqa: F403
 from shared_journals import begun, found, numbers, said, texts
 
 from alignatt4llm.cli.main import main
-from alignatt4llm.serve.errors import UnknownSession
+from alignatt4llm.serve.errors import Unkept, UnknownSession
 from alignatt4llm.serve.journals import folder
+from alignatt4llm.serve.journals.folder import FolderStore
 from alignatt4llm.serve.journals.stores import store_at
 
 _WEEK = 7 * 86400.0
@@ -151,6 +153,69 @@ def test_a_file_that_became_shorter_is_not_written_on(place):
     os.truncate(place.address / f"{name}.jsonl", 200)
     journal.append(said("3"))
     assert isinstance(journal.problem, UnknownSession)
+
+
+def removed(path):
+    path.unlink()
+
+
+def moved(path):
+    path.rename(path.with_suffix(".away"))
+
+
+def copied(path):
+    data = path.read_bytes()
+    path.unlink()
+    path.write_bytes(data)
+
+
+def begun_anew(path):
+    path.with_suffix(".new").write_bytes(path.read_bytes()[:-1])
+    path.with_suffix(".new").replace(path)
+
+
+def removed_with_its_folder(path):
+    shutil.rmtree(path.parent)
+
+
+GONE = [removed, moved, copied, begun_anew, removed_with_its_folder]
+
+
+@pytest.mark.parametrize("gone", GONE)
+@pytest.mark.parametrize("does", ["says", "is silent"])
+def test_an_owner_whose_file_is_gone_does_not_go_on(tmp_path, monkeypatch, gone, does):
+    place = Folder(tmp_path / "transcripts", monkeypatch)
+    name = place.new_name()
+    journal = begun(place, name)
+    journal.append(said("a"))
+    gone(place.address / f"{name}.jsonl")
+    told = []
+    journal.append(said("b"), lambda: told.append("b")) if does == "says" else journal.flush()
+    assert isinstance(journal.problem, UnknownSession) and not told
+    assert texts(journal) == ["a"]  # who listens reads it to its end
+
+
+@pytest.mark.parametrize("gone", GONE)
+def test_nobody_takes_a_file_that_is_gone(tmp_path, monkeypatch, gone):
+    place = Folder(tmp_path / "transcripts", monkeypatch)
+    name = place.new_name()
+    begun(place, name).append(said("a"))
+    second = found(place, name)
+    gone(place.address / f"{name}.jsonl")
+    with pytest.raises((UnknownSession, Unkept)):
+        second.take()
+
+
+@pytest.mark.parametrize("days", [0.5, 3.0, 7.0])
+def test_a_silent_session_is_not_old(place, days):
+    name = place.new_name()
+    journal = begun(place, name)
+    past = time.time() - days * 86400 - 60
+    os.utime(place.address / f"{name}.jsonl", (past, past))
+    journal.flush()
+    FolderStore(place.address, days * 86400).tidy()
+    journal.append(said("a"))
+    assert journal.problem is None and texts(found(place, name)) == ["a"]
 
 
 def test_a_process_that_does_not_let_go_of_the_file_is_a_trouble_that_passes(place, monkeypatch):

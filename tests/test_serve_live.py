@@ -321,15 +321,22 @@ def test_what_is_no_container_is_refused(tmp_path):
         assert run(talk())["code"] == "bad_audio"
 
 
-def test_a_transcript_that_is_deleted_under_the_server_does_not_stop_it(tmp_path):
+def test_a_transcript_that_is_deleted_under_the_server_ends_its_session_alone(tmp_path):
     async def talk():
         client = await Client(server).open()
-        next(tmp_path.glob("*.jsonl")).unlink()
+        other = await Client(server).open()
+        (tmp_path / f"{client.hello['session']}.jsonl").unlink()
         await client.play(speech())
-        return await client.finish()
+        with pytest.raises(ConnectionClosed):
+            while True:
+                await client.next()
+        await other.play(speech())
+        return client, await other.finish()
 
     with serving(tmp_path) as server:
-        assert run(talk()) == EVERYTHING
+        client, text = run(talk())
+    assert client.frames[-1]["code"] == "unknown_session" and not client.events
+    assert text == EVERYTHING
 
 
 def test_a_journal_can_be_read_when_it_is_closed_and_its_name_is_gone(tmp_path):

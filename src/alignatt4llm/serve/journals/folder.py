@@ -109,9 +109,12 @@ class FileLog:
         """Write lines; see `Log`."""
         if not lines:
             with _reached():
+                self._require_name()
                 self._added()
+                os.utime(self.path)  # whoever owns it keeps it, also when nothing is said
             return
         with self._held():
+            self._require_name()
             if self._added():
                 self._cut()
             self._put(lines)
@@ -134,12 +137,22 @@ class FileLog:
         except FileNotFoundError:
             raise missing() from None
         self._parting = weakref.finalize(self, os.close, self._writer)
+        self._require_name()
+
+    def _require_name(self) -> None:
+        """Raise UnknownSession unless the file can still be found by its name."""
+        try:
+            found = os.path.samestat(os.stat(self.path), os.fstat(self._reader))
+        except FileNotFoundError:
+            found = False
+        if not found:
+            raise _lost()
 
     def _added(self) -> bytes:
         """Return what stands behind our last line: at most what could not be written whole."""
         size = os.fstat(self._reader).st_size
         if size < self._size:
-            raise UnknownSession("What was said in this session is lost; begin a new one.")
+            raise _lost()
         added = os.pread(self._reader, size - self._size, self._size) if size > self._size else b""
         if any(map(is_owner, added.decode(errors="replace").split("\n")[:-1])):
             raise Replaced("Another server goes on with this session.")
@@ -218,6 +231,10 @@ class FolderStore:
 
     def _path(self, session: str) -> Path:
         return self._folder / f"{check_name(session)}.jsonl"
+
+
+def _lost() -> UnknownSession:
+    return UnknownSession("What was said in this session is lost; begin a new one.")
 
 
 def header_of(path: Path) -> dict[str, Any]:
