@@ -393,6 +393,67 @@ def test_listeners_of_another_server_follow_what_is_said(two, path, comes):
     assert text.strip() == EVERYTHING
 
 
+@pytest.mark.parametrize("pause", ["silent", "away", "once more"])
+@pytest.mark.parametrize("begun", [False, True])
+def test_captions_of_another_server_outlast_pauses(two, monkeypatch, pause, begun):
+    one, other = two
+    for name in ("_ALIVE", "_LINGER"):
+        monkeypatch.setattr(f"alignatt4llm.serve.captions.{name}", 0.05, raising=False)
+
+    async def talk():
+        client = await Client(one).open()
+        if begun:
+            await client.play(speech(), upto=150_000)
+            await client.until("commit")
+        address = f"http://127.0.0.1:{other.port}/captions/{client.hello['session']}"
+        asked = {"accept": "text/event-stream", "last-event-id": "0"}
+        async with (
+            httpx.AsyncClient(timeout=30) as web,
+            web.stream("GET", address, headers=asked) as answer,
+        ):
+            lines = answer.aiter_lines()
+            for _ in range(5):
+                assert await until_alive(lines)
+            if pause == "away":
+                client.socket.transport.abort()
+            if pause != "silent":
+                await client.resume()
+            await client.play(speech())
+            await client.finish()
+            return [line async for line in lines]
+
+    assert "event: end" in run(talk())
+
+
+async def until_alive(lines):
+    async for line in lines:
+        if line == ": alive":
+            return True
+    return False
+
+
+def test_captions_of_a_session_that_moves_here_end_so_that_viewers_ask_again(two):
+    one, other = two
+
+    async def talk():
+        client = await Client(one).open()
+        address = f"http://127.0.0.1:{other.port}/captions/{client.hello['session']}"
+        asked = {"accept": "text/event-stream"}
+        async with (
+            httpx.AsyncClient(timeout=30) as web,
+            web.stream("GET", address, headers=asked) as answer,
+        ):
+            lines = answer.aiter_lines()
+            assert await until_alive(lines)
+            await at(client, other).resume()
+            rest = [line async for line in lines]
+        await client.play(speech())
+        await client.finish()
+        return rest
+
+    assert "event: end" not in run(talk())
+
+
 def test_a_transcript_is_the_same_at_every_server_and_grows(two):
     one, other = two
 
@@ -556,6 +617,37 @@ def test_a_session_whose_client_could_not_come_back_is_not_ended(place):
         return await client.finish()
 
     with serving(place.address, resume=3.0) as server:
+        assert run(talk()) == EVERYTHING
+
+
+@pytest.mark.parametrize("late", [0.5, 0.9, 0.999])
+def test_a_client_that_could_not_come_back_is_waited_for_anew(place, late):
+    """It waited for nearly as long as it may when what is said could be kept again."""
+    resume = 1000.0
+
+    async def talk():
+        client = await Client(server).open()
+        await client.play(speech(), upto=100_000)
+        await client.until("commit")
+        place.fail()
+        await client.play(speech(), upto=150_000)
+        await until_notice(client, "unkept")
+        client.socket.transport.abort()
+        [session] = server.registry._sessions.values()
+        while session.life.state is not State.WAITING:
+            await asyncio.sleep(0.02)
+        session.life._active -= late * resume
+        place.mend()
+        while session.broadcast.journal.trouble or session.broadcast.journal.waiting:
+            await asyncio.sleep(0.02)
+        await asyncio.to_thread(session.keep)
+        session.life._active -= (1 - late / 2) * resume
+        server.registry.look_after()
+        await client.resume()
+        await client.play(speech())
+        return await client.finish()
+
+    with serving(place.address, resume=resume) as server:
         assert run(talk()) == EVERYTHING
 
 

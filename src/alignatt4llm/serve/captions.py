@@ -19,8 +19,6 @@ _BACK = 5000
 """Milliseconds after which a viewer whose feed ended asks again: its session may be resumed."""
 _ALIVE = 15.0
 """Seconds after which a comment shows proxies and viewers that the feed is alive."""
-_LINGER = 3.0
-"""Seconds after which a feed ends to which nobody here adds anything, nor another server."""
 
 
 class Captions:
@@ -55,7 +53,6 @@ class Captions:
         try:
             with broadcast.listener(seq, trace=False) as listener:
                 yield f"retry: {_BACK}\n\n"
-                waited = False
                 while True:
                     running = self._registry.is_running(broadcast)
                     sent = False
@@ -63,21 +60,21 @@ class Captions:
                         if frame := _frame(line, to):
                             sent = True
                             yield frame
-                    if not (running or self._goes_on(broadcast, sent or not waited)):
+                    if not (running or self._goes_on(broadcast)):
                         return
                     if self._registry.closing:
                         return
                     if not sent:
                         yield ": alive\n\n"
-                    waited = await listener.wait(_ALIVE if running else _LINGER)
+                    await listener.wait(_ALIVE)
         except Unkept:
             return  # the viewer asks again
         finally:
             self._viewers -= 1
 
-    def _goes_on(self, broadcast: Broadcast, moving: bool) -> bool:
-        """Whether another server may be adding to what does not run here."""
-        return moving and self._registry.is_current(broadcast) and not broadcast.journal.ended
+    def _goes_on(self, broadcast: Broadcast) -> bool:
+        """Whether another server may be adding to what does not run here, or will."""
+        return self._registry.is_current(broadcast) and not broadcast.journal.ended
 
 
 def _seen(request: Request, last: int) -> int:

@@ -35,7 +35,10 @@ class Readings:
 
     def put(self, session: str, broadcast: Broadcast) -> None:
         """Note the broadcast of a session that runs here from now on."""
+        before = self._known.get(session)
         self._known[session] = broadcast
+        if before is not None:
+            before.wake()  # who listens to it sees that it is no longer current
 
     async def get(self, session: str) -> Broadcast:
         """Return what a session says or has said, as far as it is written now."""

@@ -175,10 +175,17 @@ class LiveSession:
         return (position + 1) // 2 * 2 - self.received
 
     def keep(self) -> None:
-        """See to what waits to be written; be over if another server goes on with the session."""
+        """See to what waits to be written; be over if another server goes on with the session.
+
+        A client that could not come back meanwhile is waited for anew.
+        """
+        journal = self.broadcast.journal
+        before = journal.trouble
         self._telling.keep()
-        if problem := self.broadcast.journal.problem:
-            self.stop(problem)
+        if before and not journal.trouble:
+            self.life.touch()
+        if journal.problem:
+            self.stop(journal.problem)
 
     def leave(self, why: Farewell | None = None) -> None:
         """Finish, since the client is gone or silent; but while it could not come back, suspend."""
