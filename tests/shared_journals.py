@@ -6,6 +6,7 @@ takes that back.
 
 import asyncio
 import json
+import threading
 from unittest.mock import patch
 
 import httpx
@@ -327,6 +328,58 @@ def test_a_client_that_comes_straight_back_is_not_given_what_another_server_took
 
     with patch("alignatt4llm.serve.keeping._SELDOM", 3600.0):
         assert run(talk()) == EVERYTHING
+
+
+def waiting_in(registry, where, monkeypatch):
+    """Let resumptions wait at a point; return what lets them go on, and what tells they are over."""
+    go_on, over = threading.Event(), threading.Event()
+    work, resume = getattr(registry, where), registry.resume
+
+    async def late(*known):
+        while not go_on.is_set():
+            await asyncio.sleep(0.01)
+        return await work(*known)
+
+    async def resumed(*known):
+        try:
+            return await (late if where == "resume" else resume)(*known)
+        finally:
+            over.set()
+
+    monkeypatch.setattr(registry, where, late)
+    monkeypatch.setattr(registry, "resume", resumed)
+    return go_on, over
+
+
+@pytest.mark.parametrize("where", ["_ours", "_take_over", "resume"])
+@pytest.mark.parametrize(("sends", "leaves"), [(0, "close"), (3, "close"), (0, "abort")])
+@pytest.mark.parametrize("back_at", [0, 1])
+def test_a_client_that_gave_a_busy_server_up_is_not_served_there_later(
+    two, monkeypatch, where, sends, leaves, back_at
+):
+    async def talk():
+        client = await Client(two[0]).open()
+        await client.play(speech(), upto=150_000)
+        await client.until("commit")
+        go_on, over = waiting_in(two[1].registry, where, monkeypatch)
+        gone = await Client(two[1]).connect()
+        known = {key: client.hello[key] for key in ("session", "key")}
+        await gone.say({"type": "resume", "version": 1, "seq": 0, "position": 0, **known})
+        for number in range(sends):
+            await gone.say({"type": "ping", "id": number})
+        gone.socket.transport.abort() if leaves == "abort" else await gone.socket.close()
+        await asyncio.sleep(0.3)  # the busy server is told
+        monkeypatch.undo()
+        resuming = asyncio.ensure_future(at(client, two[back_at]).resume())
+        if (where, back_at) != ("_take_over", 1):  # else it waits behind the one who left
+            await resuming
+        go_on.set()
+        await resuming
+        await asyncio.to_thread(over.wait)
+        await client.play(speech())
+        return await client.finish()
+
+    assert run(talk()) == EVERYTHING
 
 
 def test_an_ended_session_is_told_at_the_other_server(two):

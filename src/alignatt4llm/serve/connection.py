@@ -20,6 +20,7 @@ from alignatt4llm.serve.errors import (
 )
 from alignatt4llm.serve.failures import Failures
 from alignatt4llm.serve.handshake import accept
+from alignatt4llm.serve.inbox import Inbox
 from alignatt4llm.serve.messages import (
     Add,
     Audio,
@@ -61,6 +62,7 @@ class Connection:
 
     def __init__(self, socket: WebSocket, registry: Registry) -> None:
         self._socket = socket
+        self._inbox = Inbox(socket)
         self._registry = registry
         self._limits = registry.limits
         self._failures = Failures(registry.metrics)
@@ -104,7 +106,9 @@ class Connection:
             await first(self._listen(session, 0), self._tell(session, 0, wish.trace))
 
     async def _resume(self, wish: Resume) -> None:
-        found = await self._registry.resume(wish)
+        async with self._inbox.reading_ahead():
+            found = await self._registry.resume(wish, self._inbox.check)
+            self._inbox.check()  # whoever has left takes nothing from a later connection
         seq = min(wish.seq, found.broadcast.journal.last)
         if isinstance(found, Ended):
             await self._tell_the_rest(found, seq, wish.position)
@@ -189,7 +193,7 @@ class Connection:
     async def _receive(self) -> Message:
         """Return the next message that makes sense here; answer the others with an error."""
         while True:
-            event = await self._socket.receive()
+            event = await self._inbox.next()
             if event["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(event.get("code", 1006))
             try:

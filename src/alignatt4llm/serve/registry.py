@@ -4,7 +4,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -209,10 +209,11 @@ class Registry:
             raise Refused(str(problem)) from problem
         session.drop(target.code)
 
-    async def resume(self, wish: Resume) -> LiveSession | Ended:
+    async def resume(self, wish: Resume, check: Callable[[], None]) -> LiveSession | Ended:
         """Find a session again: running, or continued from disk, or only to be read.
 
-        Whatever is refused leaves everything as it was.
+        Whatever is refused leaves everything as it was; so does a client that has left, of which
+        ``check`` raises that.
 
         Raises
         ------
@@ -231,7 +232,7 @@ class Registry:
         async with self._shelf.turn:
             if found := await self._ours(wish.session):  # somebody else has just resumed it
                 return found
-            return await self._take_over(wish)
+            return await self._take_over(wish, check)
 
     async def broadcast(self, session: str) -> Broadcast:
         """Return what a session says or has said, for reading only."""
@@ -337,14 +338,16 @@ class Registry:
                 raise Unkept(trouble)
         return self._running(session)
 
-    async def _take_over(self, wish: Resume) -> LiveSession | Ended:
+    async def _take_over(self, wish: Resume, check: Callable[[], None]) -> LiveSession | Ended:
         """Continue a session from its journal where its client can, whoever wrote that before."""
+        check()  # before it is read, which may take seconds, and before it is taken
         journal, past = await self._shelf.past(wish.session)
         if not past.ended:
             start_of(journal.header, past, wish, self.limits)
             for to in past.open:
                 self.directions.require(Pair.parse(f"{journal.header['from']}-{to}"))
             async with self.place(len(past.open), wish.session):
+                check()
                 await asyncio.to_thread(journal.take)
                 if not past.ended:
                     start = start_of(journal.header, past, wish, self.limits)
