@@ -7,10 +7,12 @@ import socket
 import subprocess
 import threading
 import time
+from itertools import permutations
 from urllib.parse import quote
 
 import pytest
 from breaking_link import Link
+from redis import Redis
 from serve_harness import EVERYTHING, Client, free_port, run, serving, speech
 from shared_journals import *  # noqa: F403
 from shared_journals import HEADER, at, begun, found, kinds, numbers, said, texts, until_notice
@@ -39,6 +41,7 @@ class RedisPlace:
         self.address = f"redis://127.0.0.1:{self.port}/0"
         self.start()
         self.store = store_at(self.address, _WEEK)
+        self.bytes = Redis(port=self.port)
 
     def start(self):
         self._process = subprocess.Popen(
@@ -205,6 +208,35 @@ def test_a_redis_that_takes_nothing_is_away(tmp_path, options):
         place.stop()
 
 
+@pytest.mark.parametrize(
+    ("version", "serves"),
+    [
+        ("2.8.24", False),
+        ("5.0.14", False),
+        ("6.0.16", False),
+        ("6.2.0", True),
+        ("6.10.1", True),
+        ("10.0.0", True),
+        ("7.4.0-rc1", True),
+        ("255.255.255", True),
+        ("", True),
+        ("unstable", True),
+    ],
+)
+def test_a_redis_that_is_too_old_is_told_at_the_start(place, monkeypatch, version, serves):
+    monkeypatch.setattr(Redis, "info", lambda self, *_: {"redis_version": version})
+    if serves:
+        place.store.check()
+        return
+    with pytest.raises(AlignattError, match=f"6.2 or later.*this is {version}"):
+        place.store.check()
+
+
+def test_a_redis_that_does_not_tell_its_version_is_used(place):
+    place.bytes.execute_command("ACL SETUSER shy on >secret ~alignatt:* +@all -info")
+    store_at(f"redis://shy:secret@127.0.0.1:{place.port}/0", _WEEK).check()
+
+
 PASSWORD = "a secret / with @ signs"
 
 
@@ -283,6 +315,85 @@ def test_an_owner_that_redis_answered_too_late_writes_nothing_twice(place):
     with pytest.raises(Replaced):
         log.write(lines)
     assert numbers(found(place, name)) == [1, 2]
+
+
+def keys_of(name):
+    return f"alignatt:{{{name}}}", f"alignatt:{{{name}}}:lines"
+
+
+def kept_by(place, name):
+    return {key: place.bytes.dump(key) for key in keys_of(name)}
+
+
+def lose_what_came_after(place, name, before):
+    """Set Redis back, as when it was killed before it had written to disk."""
+    for key, value in before.items():
+        place.bytes.restore(key, 0, value, replace=True)
+
+
+@pytest.mark.parametrize("order", [*permutations(range(3))])
+@pytest.mark.parametrize("takes", [[], ["lost"], ["lost", "lost"], ["lost", "after"], ["after"]])
+@pytest.mark.parametrize("does", ["say", "look"])
+def test_a_redis_that_was_set_back_has_one_owner(place, order, takes, does):
+    """Whoever goes on, all that it told is there, in order, and nothing else."""
+    name = place.new_name()
+    journals = [begun(place, name)]
+    journals[0].append(said("begun"))
+    before = kept_by(place, name)
+    told = {number: [] for number in range(3)}
+
+    def say(number, what):
+        text = f"{number} {what}"
+        journals[number].append(said(text), lambda: told[number].append(text))
+
+    for take in takes:
+        if take == "after":
+            lose_what_came_after(place, name, before)
+            before = {}
+        journals.append(found(place, name))
+        journals[-1].take()
+        say(len(journals) - 1, "took it")
+    lose_what_came_after(place, name, before)
+    for what in ("then", "later"):
+        for number in order:
+            if number < len(journals):
+                say(number, what) if does == "say" else journals[number].flush()
+    for journal in journals:
+        journal.flush()
+    going_on = [number for number, journal in enumerate(journals) if journal.problem is None]
+    whole = found(place, name)
+    assert len(going_on) <= 1 and numbers(whole) == [*range(1, whole.last + 1)]
+    for number in going_on:
+        assert texts(journals[number]) == texts(whole)
+        assert [text for text in texts(whole) if text in told[number]] == told[number]
+    for journal in journals:
+        assert journal.problem is None or isinstance(journal.problem, Replaced)
+
+
+def test_of_two_owners_with_one_epoch_the_later_goes_on(place):
+    name = place.new_name()
+    begun(place, name).append(said("begun"))
+    before = kept_by(place, name)
+    first, second = found(place, name), found(place, name)
+    first.take()
+    lose_what_came_after(place, name, before)
+    second.take()
+    first.append(said("first"))
+    second.append(said("second"))
+    assert isinstance(first.problem, Replaced) and second.problem is None
+    assert texts(found(place, name)) == ["begun", "second"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 100])
+def test_what_stands_where_a_line_belongs_is_not_passed_over(place, count):
+    name = place.new_name()
+    journal = begun(place, name)
+    for number in range(1, count + 1):
+        line = f'{{"seq": {number}, "type": "close", "to": "de"}}'
+        place.store._redis.xadd(keys_of(name)[1], {"line": line}, id=f"{number}-0")
+    told = []
+    journal.append(said("mine"), lambda: told.append("mine"))
+    assert isinstance(journal.problem, Replaced) and not told
 
 
 def test_a_client_of_a_server_that_cannot_reach_redis_goes_on_at_one_that_can(place, tmp_path):

@@ -6,6 +6,7 @@ and 1, 2, … So Redis itself takes no event twice, and finds each by its number
 
 import os
 import re
+import secrets
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ from redis import ConnectionError as NoConnection
 from redis import Redis, RedisError
 from redis import TimeoutError as NoAnswer
 from redis.backoff import NoBackoff
+from redis.exceptions import NoPermissionError
 from redis.retry import Retry
 
 from alignatt4llm.errors import AlignattError, UsageError
@@ -31,6 +33,8 @@ from alignatt4llm.serve.journals.records import (
 
 PASSWORD = "ALIGNATT_REDIS_PASSWORD"
 """The environment variable with the password, unless the address has one."""
+_OLDEST = "6.2"
+"""The oldest version of Redis whose streams can be read from behind a line."""
 _AT_ONCE = 512
 """Lines read at once, and lines kept at hand: a Redis that was killed may have lost the last."""
 _PATIENCE = 1.0
@@ -42,46 +46,60 @@ _Id = tuple[int, int]
 _Line = tuple[_Id, str]
 
 _CREATE = """
-redis.call('HSETNX', KEYS[1], 'header', ARGV[1])
-redis.call('HSETNX', KEYS[1], 'epoch', 1)
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
+if redis.call('HSETNX', KEYS[1], 'header', ARGV[1]) == 1 then
+  redis.call('HSET', KEYS[1], 'epoch', 1, 'owner', ARGV[2])
+end
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
 """
 
 _TAKE = """
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+redis.call('HSET', KEYS[1], 'owner', ARGV[1])
 return redis.call('HINCRBY', KEYS[1], 'epoch', 1)
 """
 
-_RESTORE = """
-redis.call('HSETNX', KEYS[1], 'header', ARGV[1])
-redis.call('HSETNX', KEYS[1], 'epoch', ARGV[2])
-"""
-
 _WRITE = """
+local mine, owner, after, keep, header = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local function before(one, other)
   local a, b = one:match('(%d+)-(%d+)')
   local c, d = other:match('(%d+)-(%d+)')
   a, b, c, d = tonumber(a), tonumber(b), tonumber(c), tonumber(d)
   return a < c or (a == c and b < d)
 end
-local epoch = redis.call('HGET', KEYS[1], 'epoch')
-if epoch and epoch ~= ARGV[1] then return 'replaced' end
+local epoch = tonumber(redis.call('HGET', KEYS[1], 'epoch') or 0)
+if epoch > mine or (epoch == mine and redis.call('HGET', KEYS[1], 'owner') ~= owner) then
+  return 'replaced'
+end
 local newest = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
 local last = newest and newest[1] or '0-0'
-if not epoch or before(last, ARGV[2]) then return last end
-for i = 4, #ARGV, 2 do
+if before(last, after) or (epoch < mine and header == '') then return last end
+local final = #ARGV > 5 and ARGV[#ARGV - 1] or after
+if before(final, last) then return 'replaced' end
+for i = 6, #ARGV, 2 do
+  if not before(last, ARGV[i]) then
+    local found = redis.call('XRANGE', KEYS[2], ARGV[i], ARGV[i])[1]
+    if not found or found[2][2] ~= ARGV[i + 1] then return 'replaced' end
+  end
+end
+if epoch < mine then
+  redis.call('HSET', KEYS[1], 'header', header, 'epoch', mine, 'owner', owner)
+end
+for i = 6, #ARGV, 2 do
   if before(last, ARGV[i]) then
     redis.call('XADD', KEYS[2], ARGV[i], 'line', ARGV[i + 1])
   end
 end
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
-redis.call('PEXPIRE', KEYS[2], ARGV[3])
+redis.call('PEXPIRE', KEYS[1], keep)
+redis.call('PEXPIRE', KEYS[2], keep)
 return 'kept'
 """
+"""Nothing is written unless all of it can be: by the owner, behind the line that it knows as the
+last, and nowhere where another line stands. An epoch below the owner's shows that Redis has lost
+what came after it; only with the header, when it is repaired, is that written over."""
 
 
 class RedisStore:
-    """Journals in a Redis database, version 5 or later; see `Store`.
+    """Journals in a Redis database, version 6.2 or later; see `Store`.
 
     Parameters
     ----------
@@ -107,15 +125,17 @@ class RedisStore:
         known = self._redis.connection_pool.connection_kwargs
         self._name = f"redis://{known.get('host')}:{known.get('port')}/{known.get('db') or 0}"
         self._scripts = {
-            text: self._redis.register_script(text) for text in (_CREATE, _TAKE, _RESTORE, _WRITE)
+            text: self._redis.register_script(text) for text in (_CREATE, _TAKE, _WRITE)
         }
         self._rests, self._reason = 0.0, ""
 
     def create(self, header: dict[str, Any]) -> "RedisLog":
         """Begin a journal; see `Store`."""
         session = check_name(header["session"])
-        self.call(_CREATE, session, header_line(header), self.keep)
-        return RedisLog(self, session, self.header(session), 1)
+        log = RedisLog(self, session, header, 1)
+        self.call(_CREATE, session, header_line(header), log.owner, self.keep)
+        log.header = self.header(session)
+        return log
 
     def open(self, session: str) -> "RedisLog":
         """Find a journal; see `Store`."""
@@ -137,11 +157,26 @@ class RedisStore:
         """Try to write; see `Store`."""
         try:
             self._redis.set("alignatt:check", "", px=1000)
+            version = self._version()
         except RedisError as problem:
             raise AlignattError(
                 f"Transcripts cannot be kept at {self._name} ({problem}); start Redis there, or "
                 "give another address or a folder with --transcripts."
             ) from problem
+        if _parts(version) < _parts(_OLDEST):
+            raise AlignattError(
+                f"Transcripts are kept in Redis {_OLDEST} or later, and at {self._name} this is "
+                f"{version}; start a newer one, or give a folder with --transcripts."
+            )
+
+    def _version(self) -> str:
+        """Return the version of Redis, as far as it tells."""
+        try:
+            told: Any = self._redis.info("server")
+        except NoPermissionError:
+            return _OLDEST
+        version = str(told.get("redis_version", ""))
+        return version if _parts(version) else _OLDEST
 
     def call(self, script: str, session: str, *values: str | int) -> Any:
         """Run a script on the keys of a session."""
@@ -181,12 +216,17 @@ class RedisLog:
         What it was started with.
     epoch
         Of its owner, if that is here.
+
+    Attributes
+    ----------
+    owner
+        Who writes here: Redis may lose the last epochs, and so count one twice.
     """
 
     def __init__(
         self, store: RedisStore, session: str, header: dict[str, Any], epoch: int = 0
     ) -> None:
-        self.header = header
+        self.header, self.owner = header, secrets.token_urlsafe(8)
         self._store, self._session, self._epoch = store, session, epoch
         self._known = deque([((0, 0), "")], maxlen=_AT_ONCE)
 
@@ -213,7 +253,7 @@ class RedisLog:
 
     def take(self) -> list[str]:
         """Become the owner; see `Log`."""
-        epoch = int(self._store.call(_TAKE, self._session))
+        epoch = int(self._store.call(_TAKE, self._session, self.owner))
         if not epoch:
             raise missing()
         self._epoch = epoch
@@ -225,24 +265,23 @@ class RedisLog:
         for line in lines:
             at = (at[0] + 1, 0) if is_event(line) else (at[0], at[1] + 1)
             new.append((at, line))
-        if last := self._write(self._at, new):
-            self._repair(_read(last), new)
+        if self._write(self._at, new):
+            self._repair(new)
         self._known += new
 
-    def _write(self, after: _Id, lines: Sequence[_Line]) -> str:
+    def _write(self, after: _Id, lines: Sequence[_Line], header: str = "") -> str:
         """Write lines behind others; where those are not there, return the last that is."""
         values = [value for at, line in lines for value in (_id(at), line)]
-        known = self._epoch, _id(after), self._store.keep
+        known = self._epoch, self.owner, _id(after), self._store.keep, header
         answer = str(self._store.call(_WRITE, self._session, *known, *values))
         if answer == "replaced":
             raise Replaced("Another server goes on with this session.")
         return "" if answer == "kept" else answer
 
-    def _repair(self, last: _Id, new: Sequence[_Line]) -> None:
-        """Write again what Redis has lost behind a line, if all of it is at hand."""
-        self._store.call(_RESTORE, self._session, header_line(self.header), self._epoch)
-        lost = [(at, line) for at, line in self._known if at > last]
-        if last < self._known[0][0] or self._write(last, [*lost, *new]):
+    def _repair(self, new: Sequence[_Line]) -> None:
+        """Write again what Redis has lost, if all of it is at hand."""
+        (first, _), *known = self._known
+        if self._write(first, [*known, *new], header_line(self.header)):
             raise UnknownSession("What was said in this session is lost; begin a new one.")
 
     def close(self) -> None:
@@ -276,6 +315,12 @@ def _client(address: str) -> "Redis":
 def _keys(session: str) -> tuple[str, str]:
     key = f"alignatt:{{{session}}}"
     return key, f"{key}:lines"
+
+
+def _parts(version: str) -> tuple[int, ...]:
+    """Return the numbers of a version."""
+    found = re.match(r"[0-9]+(\.[0-9]+)*", version)
+    return tuple(map(int, found[0].split("."))) if found else ()
 
 
 def _id(at: _Id) -> str:
