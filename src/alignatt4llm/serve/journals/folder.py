@@ -27,6 +27,7 @@ from alignatt4llm.serve.journals.records import (
     missing,
     owner_line,
     read_header,
+    readable,
 )
 
 _BLOCK = 1 << 16
@@ -244,7 +245,8 @@ def header_of(path: Path) -> dict[str, Any]:
             first = file.readline()
     except FileNotFoundError:
         raise missing() from None
-    return read_header(first.decode() if first.endswith(b"\n") else "")
+    with readable():
+        return read_header(first.decode() if first.endswith(b"\n") else "")
 
 
 def remove_older(folder: Path, seconds: float) -> None:

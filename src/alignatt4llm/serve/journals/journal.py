@@ -22,6 +22,7 @@ from alignatt4llm.serve.journals.records import (
     heard_line,
     is_event,
     is_of,
+    readable,
     record_of,
 )
 from alignatt4llm.serve.past import Settled
@@ -106,11 +107,12 @@ class Journal:
         Unkept
             If that cannot be now.
         UnknownSession
-            If the journal is gone.
+            If the journal is gone, or damaged.
         """
         with self._turn:
-            for line in self._log.take():
-                self._add(line)
+            with readable():
+                for line in self._log.take():
+                    self._add(line)
             self._owned, self._past, self._number = True, None, self.last
 
     def append(self, event: Durable, then: Callable[[], None] = lambda: None) -> None:
@@ -182,8 +184,9 @@ class Journal:
 
     def _read(self) -> bool:
         before = self.last
-        for line in _restfully(self._log.more()):
-            self._add(line)
+        with readable():
+            for line in _restfully(self._log.more()):
+                self._add(line)
         self._number = self.last
         return self.last > before
 

@@ -6,6 +6,8 @@ somebody else writes from there on. None is ever changed.
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -13,6 +15,8 @@ from alignatt4llm.events import Close, Commit, End, Piece, SourceWord, TargetSta
 from alignatt4llm.serve.errors import UnknownSession
 from alignatt4llm.serve.past import Settled
 from alignatt4llm.serve.pasts import Record
+from alignatt4llm.settings.latency import LATENCIES
+from alignatt4llm.text.languages import LANGUAGES
 
 Durable = Commit | Close | TargetState | End
 """Events that are kept and numbered; all others are worth something only when they are new."""
@@ -22,6 +26,16 @@ _KINDS: dict[str, type[Durable]] = {kind.type: kind for kind in (Commit, Close, 
 FORMAT = 3
 """Version of what is written here; the header tells all targets since 3."""
 
+_PARTS: dict[str, type] = {
+    "session": str,
+    "key_sha256": str,
+    "from": str,
+    "to": list,
+    "latency": str,
+    "audio": str,
+    "version": int,
+}
+"""What every header has."""
 _NAME = re.compile(r"[A-Za-z0-9_-]{16,64}")
 _TYPED = 60
 """Characters of a line in which its type is told."""
@@ -50,12 +64,36 @@ def read_header(line: str) -> dict[str, Any]:
     Raises
     ------
     UnknownSession
-        If it was written by another version.
+        If it was written by another version, or is damaged.
     """
-    header: dict[str, Any] = json.loads(line) if line else {}
-    if header.get("format") != FORMAT:
+    with readable():
+        header: dict[str, Any] = json.loads(line)
+        known = header["format"]
+    if known != FORMAT:
         raise UnknownSession("Another version of the server began this session; begin a new one.")
     return header
+
+
+def check_header(header: dict[str, Any]) -> None:
+    """Raise UnknownSession if a part of what a session was started with is missing or damaged."""
+    with readable():
+        wrong = [key for key, kind in _PARTS.items() if not isinstance(header[key], kind)]
+        codes = [header["from"], *header["to"]]
+        if wrong or len(codes) < 2 or header["latency"] not in LATENCIES:
+            raise ValueError(wrong)
+        for code in codes:
+            LANGUAGES[code]
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """Say as UnknownSession that what is read in the block is damaged."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as problem:
+        raise UnknownSession(
+            "What is kept of this session is damaged; begin a new one."
+        ) from problem
 
 
 def event_line(number: int, event: Durable) -> str:
@@ -95,11 +133,13 @@ def is_of(line: str, kind: type[Durable]) -> bool:
     return f'"type": "{kind.type}"' in line[:_TYPED]
 
 
+@readable()
 def event_of(line: str) -> Durable | None:
     """Read an event back."""
     return _event(json.loads(line))
 
 
+@readable()
 def record_of(line: str) -> Record | None:
     """Read a record back."""
     record = json.loads(line)

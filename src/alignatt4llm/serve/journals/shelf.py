@@ -5,8 +5,9 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 
-from alignatt4llm.serve.journals.base import Store
+from alignatt4llm.serve.journals.base import Log, Store
 from alignatt4llm.serve.journals.journal import Journal
+from alignatt4llm.serve.journals.records import check_header
 from alignatt4llm.serve.pasts import Pasts
 
 
@@ -34,11 +35,11 @@ class Shelf:
 
     async def header(self, session: str) -> dict[str, Any]:
         """Read what a session was started with."""
-        return await run_in_threadpool(self._store.header, session)
+        return await run_in_threadpool(self._header, session)
 
     async def journal(self, session: str) -> Journal:
         """Open a journal to be read."""
-        return await run_in_threadpool(lambda: Journal(self._store.open(session)))
+        return await run_in_threadpool(lambda: Journal(self._open(session)))
 
     async def past(self, session: str) -> tuple[Journal, Pasts]:
         """Open a journal and read all of it."""
@@ -48,7 +49,17 @@ class Shelf:
         """Delete the journals that have not changed for too long."""
         await run_in_threadpool(self._store.tidy)
 
-    def _past(self, session: str) -> tuple[Journal, Pasts]:
+    def _header(self, session: str) -> dict[str, Any]:
+        header = self._store.header(session)
+        check_header(header)
+        return header
+
+    def _open(self, session: str) -> Log:
         log = self._store.open(session)
+        check_header(log.header)
+        return log
+
+    def _past(self, session: str) -> tuple[Journal, Pasts]:
+        log = self._open(session)
         past = Pasts(log.header["to"])
         return Journal(log, past), past
