@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from serve_harness import EVERYTHING, Client, free_port, run, serving, speech, start_process
 from websockets.exceptions import ConnectionClosed
 
-from alignatt4llm.events import Commit, SourceWord
+from alignatt4llm.events import Commit, Notice, SourceWord
+from alignatt4llm.serve.broadcast import Broadcast
 from alignatt4llm.serve.errors import Replaced, Unkept, UnknownSession
 from alignatt4llm.serve.journals import journal as journals
 from alignatt4llm.serve.journals.journal import Journal, events_of
@@ -598,6 +599,30 @@ def test_a_session_goes_on_while_nothing_can_be_kept_and_its_client_is_told_once
 
     with serving(place.address) as server:
         assert run(talk()) == EVERYTHING
+
+
+@pytest.mark.parametrize("kinds_told", [["unkept", "kept"], ["unkept"], ["a", "unkept", "b"]])
+@pytest.mark.parametrize("times", [1, 2, 50])
+def test_who_comes_later_is_told_once_whether_it_is_kept(place, kinds_told, times):
+    broadcast = Broadcast(begun(place, place.new_name()))
+
+    async def listen():
+        with broadcast.listener(0, trace=False) as early:
+            heard = []
+            for number in range(times):
+                for kind in kinds_told:
+                    if kind in ("unkept", "kept") or not number:
+                        broadcast.publish(Notice(kind, f"{number}"))
+                        heard += [json.loads(line) async for line in early.fresh()]
+        with broadcast.listener(0, trace=False) as late:
+            return heard, [json.loads(line) async for line in late.fresh()]
+
+    early, late = run(listen())
+    states = [kind for kind in kinds_told if kind in ("unkept", "kept")]
+    others = [kind for kind in kinds_told if kind not in states]
+    assert [notice["kind"] for notice in early] == kinds_told + states * (times - 1)
+    assert sorted(notice["kind"] for notice in late) == sorted([*others, states[-1]])
+    assert [n["text"] for n in late if n["kind"] in states] == [str(times - 1)]
 
 
 def test_the_end_waits_until_it_can_be_kept(place):

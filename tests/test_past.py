@@ -200,7 +200,7 @@ def test_the_journal_of_another_version_is_refused_in_a_sentence(tmp_path):
     with pytest.raises(UnknownSession, match="Another version of the server"):
         journal_of(path)
     path.write_text(path.read_text()[:10])
-    with pytest.raises(UnknownSession, match="Another version of the server"):
+    with pytest.raises(UnknownSession, match="damaged"):
         journal_of(path)
 
 

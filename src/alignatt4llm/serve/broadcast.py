@@ -25,6 +25,8 @@ from alignatt4llm.serve.audience import Audience
 from alignatt4llm.serve.journals.journal import Journal
 from alignatt4llm.text.languages import LANGUAGES
 
+_KEEPING = "unkept", "kept"
+"""Kinds of notices of which the newest says all: a disk may come and go for days."""
 _SHOWN = 2000
 """Characters of what is not written yet that are shown as held at most, the newest."""
 
@@ -36,7 +38,7 @@ class Broadcast:
     to it. Nothing is queued for anybody: a slow listener finds several numbered events at once
     and only the newest of the others. Numbered events are told once they are written; until then
     their text stands before what is held. Notices, of which a stream has few, are kept for those
-    who come later.
+    who come later; of those that tell whether what is said is kept, only the newest.
 
     Attributes
     ----------
@@ -54,7 +56,8 @@ class Broadcast:
         self._teller = ""  # the target that the newest source is of
         self._followed: dict[str, Only] = {}
         self._heard: dict[str, tuple[int, Source]] = {}  # as each target counts words
-        self._notices: list[str] = []
+        self._notices: list[tuple[int, Notice]] = []
+        self._noticed = 0
         self._unwritten: dict[str, str] = {}  # by target
         self._version = 0
         self._wakes: set[Callable[[], None]] = set()
@@ -76,8 +79,7 @@ class Broadcast:
                 self.wake()
             return
         if isinstance(event, Notice):
-            with self._lock:
-                self._notices.append(to_json(event))
+            self._notice(event)
         else:
             self._show(event)
         then()
@@ -101,6 +103,15 @@ class Broadcast:
             self.audience.read(event)
         then()
         self.wake()
+
+    def _notice(self, event: Notice) -> None:
+        """Keep a notice, and what it does not replace."""
+        with self._lock:
+            if event.kind in _KEEPING:
+                kept = [known for known in self._notices if known[1].kind not in _KEEPING]
+                self._notices = kept
+            self._noticed += 1
+            self._notices.append((self._noticed, event))
 
     def _put_off(self, event: Event, way: int) -> None:
         """Note text that is not written yet, or (``way`` -1) that it is."""
@@ -177,10 +188,10 @@ class Broadcast:
         with self._lock:
             return self._heard.get(to)
 
-    def notices(self, count: int) -> list[str]:
-        """Return the notices after the first so many as JSON."""
+    def notices(self, after: int) -> list[tuple[int, str]]:
+        """Return the notices after a number, with theirs, as JSON."""
         with self._lock:
-            return self._notices[count:]
+            return [(number, to_json(event)) for number, event in self._notices if number > after]
 
 
 class Listener:
@@ -236,8 +247,7 @@ class Listener:
                 await asyncio.sleep(0)
 
     def _notices(self) -> Iterator[str]:
-        for line in self._broadcast.notices(self._noticed):
-            self._noticed += 1
+        for self._noticed, line in self._broadcast.notices(self._noticed):
             yield line
 
     def _newest(self, kind: str) -> Iterator[str]:

@@ -68,7 +68,7 @@ def read_header(line: str) -> dict[str, Any]:
     """
     with readable():
         header: dict[str, Any] = json.loads(line)
-        known = header["format"]
+        known = header.get("format")
     if known != FORMAT:
         raise UnknownSession("Another version of the server began this session; begin a new one.")
     return header
