@@ -332,7 +332,7 @@ def test_a_client_that_comes_straight_back_is_not_given_what_another_server_took
 
 
 def waiting_in(registry, where, monkeypatch):
-    """Let resumptions wait at a point; return what lets them go on, and what tells they are over."""
+    """Let resumptions wait at a point; return what lets them go on, and what tells their end."""
     go_on, over = threading.Event(), threading.Event()
     work, resume = getattr(registry, where), registry.resume
 

@@ -143,6 +143,30 @@ def test_no_more_is_sent_than_the_session_has_room_for(page, received):
     assert sent == [AHEAD, min(AHEAD + received, 100 * 32_000)]
 
 
+@pytest.mark.parametrize(
+    ("minutes", "settled", "kept_from"), [(10, 0, 0), (29, 0, 0), (29, 20, 20), (40, 0, 10)]
+)
+def test_the_page_keeps_what_is_not_settled_for_half_an_hour(page, minutes, settled, kept_from):
+    position = page.evaluate(
+        """async ([seconds, settled]) => {
+            const { Link } = await import("./page/link.js");
+            const real = window.WebSocket;
+            window.WebSocket = class { static OPEN = 1; readyState = 0; close() {} };
+            const link = new Link({ from: "en", to: ["de"], latency: "medium" });
+            window.WebSocket = real;
+            const bytes = new Uint8Array(32000); // one second, again and again
+            link.receive({ type: "started", session: "s", key: "k", position: 0 });
+            for (let second = 0; second < seconds; second++) link.push(bytes);
+            link.receive({ type: "status", received: 0, settled: settled * 32000 });
+            const { position } = link.greeting();
+            link.stop("ended", "");
+            return position / 32000;
+        }""",
+        [minutes * 60, settled * 60],
+    )
+    assert position == kept_from * 60
+
+
 def drop_connections(page, server, state):
     for connection in list(server.server_state.connections):
         connection.loop.call_soon_threadsafe(connection.transport.abort)

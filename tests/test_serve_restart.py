@@ -73,15 +73,17 @@ def test_who_watches_comes_back_before_the_speaker_does(tmp_path):
         last = server.registry._sessions[client.hello["session"]].broadcast.journal
     asked = {**STREAM, "last-event-id": str(last.last)}
     with serving(tmp_path, port=port):
-        feed = httpx.get(address, headers=asked)
-        assert (feed.status_code, feed.text[:6]) == (200, "retry:")
 
         async def end():
             await client.resume()
             await client.play(speech())
             await client.finish()
 
-        run(end())
+        with httpx.stream("GET", address, headers=asked) as feed:
+            lines = feed.iter_lines()
+            assert (feed.status_code, next(lines)[:6]) == (200, "retry:")
+            run(end())
+            assert "event: end" not in lines  # it ends, and whoever watches asks again
         ended = {**STREAM, "last-event-id": str(client.seq)}
         assert httpx.get(address, headers=ended).status_code == 204
 

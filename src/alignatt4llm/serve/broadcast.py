@@ -247,7 +247,8 @@ class Listener:
                 await asyncio.sleep(0)
 
     def _notices(self) -> Iterator[str]:
-        for self._noticed, line in self._broadcast.notices(self._noticed):
+        for number, line in self._broadcast.notices(self._noticed):
+            self._noticed = number
             yield line
 
     def _newest(self, kind: str) -> Iterator[str]:

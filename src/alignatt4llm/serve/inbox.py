@@ -1,4 +1,4 @@
-"""What a client sends; it is read ahead while the client waits, to see whether it is still there."""
+"""What a client sends, read ahead while it waits: so it is seen whether it is still there."""
 
 import asyncio
 from collections import deque
@@ -41,9 +41,8 @@ class Inbox:
 
     def check(self) -> None:
         """Raise WebSocketDisconnect if the client was seen to leave."""
-        newest = self._ahead[-1] if self._ahead else {"type": ""}
-        if newest["type"] == "websocket.disconnect":
-            raise WebSocketDisconnect(newest.get("code", 1006))
+        if self._ahead and self._ahead[-1]["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(self._ahead[-1].get("code", 1006))
 
     async def _read(self) -> None:
         while len(self._ahead) < _MOST:

@@ -143,7 +143,7 @@ class FileLog:
     def _require_name(self) -> None:
         """Raise UnknownSession unless the file can still be found by its name."""
         try:
-            found = os.path.samestat(os.stat(self.path), os.fstat(self._reader))
+            found = os.path.samestat(self.path.stat(), os.fstat(self._reader))
         except FileNotFoundError:
             found = False
         if not found:

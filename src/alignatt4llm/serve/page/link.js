@@ -1,7 +1,7 @@
 // The audio door's client: one session over as many connections as it takes.
 
 const VERSION = 2;
-const KEPT = 300 * 32000; // bytes of audio kept at most: an engine that hangs is noticed after 120 s
+const KEPT = 1800 * 32000; // bytes of audio kept at most that are not settled: half an hour, 58 MB
 const BUFFERED = 256 * 1024; // bytes on their way at most, as far as is seen here
 const AHEAD = 30 * 32000; // bytes beyond those that the session has received, at most
 const SILENCE = 15000; // ms without any message after which the connection is dead
