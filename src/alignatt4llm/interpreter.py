@@ -50,7 +50,7 @@ class Interpreter:
         now. Others are calibrated when a session is opened, by engines that can, until
         `refuse_calibration`.
     load
-        Loads the LLM into its engine.
+        Loads the LLM into its engine; `load_translator` by default.
 
     Attributes
     ----------
@@ -78,7 +78,7 @@ class Interpreter:
         *,
         streams: int = 1,
         pairs: Sequence[Pair] = (),
-        load: Callable[[str, Asked], Loaded] = load_translator,
+        load: Callable[[str, Asked], Loaded] | None = None,
     ) -> None:
         self.system = system = fitted(system, pairs=list(map(str, pairs)), tell=tell)
         self._tell = tell
@@ -91,7 +91,7 @@ class Interpreter:
             gpu_layers=system.gpu_layers,
             tell=tell,
         )
-        self._loaded = load(system.engine, asked)
+        self._loaded = (load or load_translator)(system.engine, asked)
         self.translator = self._loaded.translator
         self._sets = HeadSets(
             self._loaded, self.prompt_form, system.heads, system.calibration, tell
