@@ -12,7 +12,6 @@ from alignatt4llm.cluster.engine import Engine
 from alignatt4llm.cluster.evenly import Evenly
 from alignatt4llm.cluster.sessions import Sessions
 from alignatt4llm.cluster.settings import ClusterSettings, Span, token
-from alignatt4llm.text.languages import language
 
 NAME = "alignatt"
 """The application's name, unless it is given another."""
@@ -33,8 +32,6 @@ def build(arguments: Mapping[str, Any]) -> Application:
 
 def application(settings: ClusterSettings) -> Application:
     """Return the application with these settings."""
-    source = language(settings.defaults.source).code
-    pairs = tuple(f"{source}-{language(to).code}" for to in settings.defaults.targets)
     engine = serve.deployment(
         Engine,
         name=ENGINE,
@@ -54,7 +51,7 @@ def application(settings: ClusterSettings) -> Application:
         health_check_period_s=5,
         **_replicas(settings.session_replicas, settings.places / settings.session_replicas[1]),
     )
-    models = engine.bind(settings.system, pairs, settings.streams)
+    models = engine.bind(*settings.models, settings.streams)
     return sessions.bind(settings, token(), models)
 
 

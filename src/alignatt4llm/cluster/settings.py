@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from platformdirs import user_state_path
 
+from alignatt4llm.cluster.drafts import Models
 from alignatt4llm.errors import UsageError
 from alignatt4llm.heads.loading import load_head_set
 from alignatt4llm.serve.access import check_token
@@ -16,6 +17,7 @@ from alignatt4llm.serve.messages import Defaults
 from alignatt4llm.serve.origins import Origins
 from alignatt4llm.settings.presets import PRESETS, preset
 from alignatt4llm.settings.system import System
+from alignatt4llm.text.languages import language
 from alignatt4llm.translators.table import AUTO, find_engine
 
 TOKEN = "ALIGNATT_TOKEN"
@@ -87,6 +89,13 @@ class ClusterSettings:
     def limits(self) -> Limits:
         """What clients are allowed."""
         return Limits(sessions=self.places, session=self.hours * 3600, keep=self.keep_days * 86400)
+
+    @property
+    def models(self) -> Models:
+        """What engine replicas load."""
+        source = language(self.defaults.source).code
+        into = (language(to).code for to in self.defaults.targets)
+        return self.system, tuple(f"{source}-{to}" for to in into)
 
     @property
     def cpus(self) -> float:
