@@ -17,6 +17,7 @@ from alignatt4llm.cluster.settings import NAMES, ClusterSettings, span
 from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.settings.system import System
 
+TOKEN = "a-token-that-is-long-enough-0123"
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
 
@@ -50,13 +51,31 @@ def test_what_is_no_number_of_replicas(spelled):
         ({"origins": ["nonsense"]}, "nonsense"),
     ],
 )
-def test_arguments_that_cannot_be(arguments, said):
+def test_arguments_that_cannot_be(arguments, said, monkeypatch):
+    monkeypatch.setenv("ALIGNATT_TOKEN", TOKEN)
     with pytest.raises(AlignattError) as refused:
         ClusterSettings.of({"model": "scripted", **arguments})
     assert said in str(refused.value)
 
 
-def test_arguments_become_settings():
+@pytest.mark.parametrize("kept", [None, "", "  "])
+@pytest.mark.parametrize("given", [{}, {"without_token": False}, {"without_token": "no"}])
+def test_nobody_serves_without_a_token_unasked(kept, given, monkeypatch):
+    monkeypatch.delenv("ALIGNATT_TOKEN", raising=False)
+    if kept is not None:
+        monkeypatch.setenv("ALIGNATT_TOKEN", kept)
+    with pytest.raises(UsageError, match=r"^There is no token; set ALIGNATT_TOKEN in the env"):
+        build({"model": "scripted", **given})
+    assert build({"model": "scripted", "without_token": True})
+
+
+def test_a_token_is_handed_to_session_replicas(monkeypatch):
+    monkeypatch.setenv("ALIGNATT_TOKEN", TOKEN)
+    assert deployments(build({"model": "scripted"}))["sessions"].init_args[1] == TOKEN
+
+
+def test_arguments_become_settings(monkeypatch):
+    monkeypatch.setenv("ALIGNATT_TOKEN", TOKEN)
     found = ClusterSettings.of(
         {"model": "scripted", "engine_replicas": "1:4", "places": 30, "source": "fr", "to": "de"}
     )
@@ -90,13 +109,15 @@ def test_nobody_waits_in_front_of_a_session_replica_unseen():
 
 
 @pytest.mark.parametrize("path", sorted(DEPLOY.glob("serve-*.yaml")), ids=lambda path: path.name)
-def test_config_files_are_for_this_application(path):
+def test_config_files_are_for_this_application(path, monkeypatch):
+    monkeypatch.setenv("ALIGNATT_TOKEN", TOKEN)
     from ray.serve.schema import ServeDeploySchema
 
     _check(ServeDeploySchema(**yaml.safe_load(path.read_text())))
 
 
-def test_the_manifest_of_kuberay_is_for_this_application():
+def test_the_manifest_of_kuberay_is_for_this_application(monkeypatch):
+    monkeypatch.setenv("ALIGNATT_TOKEN", TOKEN)
     from ray.serve.schema import ServeDeploySchema
 
     [service] = [

@@ -21,7 +21,9 @@ from alignatt4llm.text.languages import language
 from alignatt4llm.translators.table import AUTO, find_engine
 
 TOKEN = "ALIGNATT_TOKEN"
-"""Environment variable with what clients must show; replicas read it where they run."""
+"""Environment variable with what clients must show; it is read where the application is built."""
+OPEN = "without_token"
+"""The argument of a config file that lets in everybody where there is none."""
 
 Span = tuple[int, int]
 """The least and the most replicas; equal where their number is fixed."""
@@ -120,6 +122,11 @@ class ClusterSettings:
         for name in arguments:
             if name not in NAMES:
                 raise UsageError(f"There is no argument '{name}'. There are: {', '.join(NAMES)}.")
+        if not token() and arguments.get(OPEN) is not True:
+            raise UsageError(
+                f"There is no token; set {TOKEN} in the environment of every node, or let everybody "
+                f"in with '{OPEN}: true'."
+            )
         own = {name: arguments[name] for name in _OWN if name in arguments}
         for name in ("session_replicas", "engine_replicas"):
             own |= {name: span(own[name])} if name in own else {}
@@ -139,7 +146,7 @@ _APART = ("system", "defaults")
 _OWN = tuple(each.name for each in fields(ClusterSettings) if each.name not in _APART)
 _MODELS = tuple(each.name for each in fields(System) if each.name != "context")
 _FILES = ("adapter", "audio_heads")
-NAMES = (*_OWN, "preset", *_MODELS, "source", "to")
+NAMES = (OPEN, *_OWN, "preset", *_MODELS, "source", "to")
 """The ``args`` of a Serve config file."""
 
 
