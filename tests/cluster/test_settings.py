@@ -2,13 +2,18 @@
 
 import pickle
 import socket
+import subprocess
+import sys
 import threading
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import ray
 import yaml
 
+from alignatt4llm.cli import cluster
 from alignatt4llm.cli.main import main
 from alignatt4llm.cluster import rayed
 from alignatt4llm.cluster.app import application, build
@@ -270,3 +275,24 @@ def test_too_few_resources(cpus, gpus, said, monkeypatch):
     with pytest.raises(AlignattError) as refused:
         rayed.check_room(cpus, gpus)
     assert str(refused.value).startswith(said) and "add nodes" in str(refused.value)
+
+
+@pytest.mark.parametrize("word", ["--detach", "--detac", "--det", "--de"])
+def test_what_returns_leaves_one_process_that_stays(word, monkeypatch, tmp_path, capsys):
+    """The process that is started takes the same words, and starts no other."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    words = ["cluster", "up", "--model", "scripted", "--port", "0", word]
+    monkeypatch.setattr(sys, "argv", ["alignatt", *words])
+    started = []
+
+    def start(command, env, **options):
+        started.append((command[3:], env))
+        return subprocess.Popen([sys.executable, "-c", "print('Serving on ')"], **options)
+
+    monkeypatch.setattr(cluster, "subprocess", SimpleNamespace(Popen=start, DEVNULL=-3))
+    monkeypatch.setattr("alignatt4llm.cluster.local.local_cluster", lambda *_: nullcontext("here"))
+    monkeypatch.setattr(cluster, "_serve", lambda args, *_: int(args.detach))
+    assert main(words) == 0
+    [(again, env)] = started
+    monkeypatch.setattr(cluster.os, "environ", env)
+    assert main(again) == 0 and len(started) == 1

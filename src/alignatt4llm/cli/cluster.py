@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from alignatt4llm.settings.system import System
 
 _SERVING = "Serving on "
+_ATTACHED = "ALIGNATT_CLUSTER_ATTACHED"
+"""Environment variable of the process that `up` has started to return without it."""
 
 EXAMPLES = """\
 examples:
@@ -133,8 +135,9 @@ def _up(args: argparse.Namespace) -> int:
             f"A cluster of this machine is up, at port {running.port}; end it with "
             "'alignatt cluster down', or name another with --address."
         )
-    if args.detach:
+    if args.detach and not os.environ.get(_ATTACHED):
         return _in_background(args.port)
+    args.detach = False
     cpus = os.cpu_count() or 1
     with local_cluster(args.nodes, cpus) as address, noted(address, args.port):
         return _serve(args, settings, door, address)
@@ -169,15 +172,15 @@ def _serve(
 
 
 def _in_background(port: int) -> int:
-    """Run this command again without --detach, and return once it serves."""
+    """Run this command again in a process that stays, and return once it serves."""
     from alignatt4llm.cluster.known import file
 
     log = file().with_suffix(".log")
     log.parent.mkdir(parents=True, exist_ok=True)
-    words = [word for word in sys.argv[1:] if word != "--detach"]
     with log.open("w", encoding="utf-8") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "alignatt4llm.cli.main", *words],
+            [sys.executable, "-m", "alignatt4llm.cli.main", *sys.argv[1:]],
+            env={**os.environ, _ATTACHED: "1"},
             stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
     while _SERVING not in (said := log.read_text("utf-8")):

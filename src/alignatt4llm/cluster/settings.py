@@ -124,8 +124,8 @@ class ClusterSettings:
                 raise UsageError(f"There is no argument '{name}'. There are: {', '.join(NAMES)}.")
         if not token() and arguments.get(OPEN) is not True:
             raise UsageError(
-                f"There is no token; set {TOKEN} in the environment of every node, or let everybody "
-                f"in with '{OPEN}: true'."
+                f"There is no token; set {TOKEN} in the environment of every node, or let "
+                f"everybody in with '{OPEN}: true'."
             )
         own = {name: arguments[name] for name in _OWN if name in arguments}
         for name in ("session_replicas", "engine_replicas"):
