@@ -1,5 +1,6 @@
 """What a cluster may be asked for, and what is said of what it may not."""
 
+import itertools
 import pickle
 import socket
 import subprocess
@@ -15,8 +16,8 @@ import yaml
 
 from alignatt4llm.cli import cluster
 from alignatt4llm.cli.main import main
-from alignatt4llm.cluster import rayed
-from alignatt4llm.cluster.app import application, build
+from alignatt4llm.cluster import rayed, running
+from alignatt4llm.cluster.app import NAME, application, build
 from alignatt4llm.cluster.running import Status
 from alignatt4llm.cluster.settings import NAMES, ClusterSettings, span
 from alignatt4llm.errors import AlignattError, UsageError
@@ -258,23 +259,112 @@ def test_status_is_shown_as_a_table():
     ]
 
 
+NODES = [{"CPU": 2.0, "memory": 1e9}, {"CPU": 2.0, "GPU": 1.0}, {"CPU": 64.0, "GPU": 8.0}]
+"""Of a cluster; the last is gone."""
+
+
 @pytest.mark.parametrize(
-    ("cpus", "gpus", "said"),
+    ("asked", "said"),
     [
-        (4, 0, ""),
-        (4.5, 0, "The replicas need 4.5 of CPU and the cluster has 4; "),
-        (1, 1, "The replicas need 1 of GPU and the cluster has 0; "),
-        (100, 8, "The replicas need 100 of CPU and the cluster has 4; "),
+        ({}, ""),
+        ({"engine_cpus": 2, "session_cpus": 1}, ""),
+        ({"engine_cpus": 0, "engine_gpus": 0.25, "engine_replicas": (4, 4)}, ""),
+        ({"session_cpus": 0.1, "session_replicas": (30, 40)}, ""),
+        ({"session_cpus": 0, "engine_cpus": 0}, ""),
+        ({"engine_replicas": (1, 100)}, ""),
+        ({"engine_cpus": 4}, "The replicas need 5 of CPU and the cluster has 4; "),
+        ({"engine_gpus": 2}, "The replicas need 2 of GPU and the cluster has 1; "),
+        ({"engine_cpus": 3, "session_cpus": 0.1}, "The nodes have room for 0 engine replicas of 3"),
+        (
+            {"engine_cpus": 1.1, "session_cpus": 0.1, "engine_replicas": (3, 3)},
+            "The nodes have room for 2 engine replicas of 1.1 of CPU, and 3 are asked for; ",
+        ),
+        (
+            {"session_cpus": 1.2, "engine_cpus": 0.1, "session_replicas": (3, 3)},
+            "The nodes have room for 2 session replicas of 1.2 of CPU, and 3 are asked for; ",
+        ),
+        ({"engine_gpus": 0.4, "engine_cpus": 0, "engine_replicas": (2, 2)}, ""),
+        (
+            {"engine_gpus": 0.3, "engine_cpus": 0.9, "engine_replicas": (3, 3)},
+            "The nodes have room for 2 engine replicas of 0.9 of CPU and 0.3 of GPU, and 3 ",
+        ),
     ],
 )
-def test_too_few_resources(cpus, gpus, said, monkeypatch):
-    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 4.0, "memory": 1e9})
+def test_too_few_resources(asked, said, monkeypatch):
+    nodes = [{"Alive": each is not NODES[2], "Resources": each} for each in NODES]
+    monkeypatch.setattr(ray, "nodes", lambda: nodes)
+    settings = ClusterSettings(System("scripted"), **asked)
     if not said:
-        rayed.check_room(cpus, gpus)
+        rayed.check_room(settings)
         return
     with pytest.raises(AlignattError) as refused:
-        rayed.check_room(cpus, gpus)
-    assert str(refused.value).startswith(said) and "add nodes" in str(refused.value)
+        rayed.check_room(settings)
+    assert str(refused.value).startswith(said) and " nodes." in str(refused.value)
+
+
+class Serving:
+    """Ray Serve, which says one thing after another of its application, and the last for ever."""
+
+    RunTarget = ray.serve.RunTarget
+
+    def __init__(self, before, *said):
+        self.there, self.said, self.deleted = before, list(said), []
+
+    def start(self, http_options):
+        self.door = http_options
+
+    def run_many(self, targets, wait_for_applications_running):
+        self.there = True
+
+    def status(self):
+        if not self.there:
+            return SimpleNamespace(applications={})
+        status, message = self.said.pop(0) if len(self.said) > 1 else self.said[0]
+        deployment = SimpleNamespace(message=message)
+        app = SimpleNamespace(status=status, message="", deployments={"engine": deployment})
+        return SimpleNamespace(applications={NAME: app})
+
+    def delete(self, name):
+        self.deleted.append(name)
+
+
+UNPLACED = ("DEPLOYING", "1 replicas that have taken more than 30s to be scheduled. This may be")
+LOADING = ("DEPLOYING", "1 replicas that have taken more than 30s to initialize.")
+FAILED = ("DEPLOY_FAILED", "Traceback\nalignatt4llm.errors.UsageError: No such model.")
+
+
+@pytest.mark.parametrize("before", [False, True])
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        ([LOADING] * 99 + [("RUNNING", "")], ""),
+        ([UNPLACED] * 5 + [LOADING] * 99 + [("RUNNING", "")], ""),
+        ([UNPLACED], "No node has had room for some replica for 20 s; "),
+        ([LOADING, UNPLACED], "No node has had room for some replica for 20 s; "),
+        ([LOADING, FAILED], "The application does not start: No such model."),
+    ],
+)
+def test_a_deployment_that_cannot_be_is_said_and_a_first_one_ended(
+    before, said, problem, monkeypatch
+):
+    serving, now = Serving(before, *said), itertools.count()
+    clock = SimpleNamespace(monotonic=lambda: next(now), sleep=lambda seconds: None)
+    monkeypatch.setattr(running, "serve", serving)
+    monkeypatch.setattr(running, "time", clock)
+    monkeypatch.setattr(running, "_PATIENCE", 20)
+    monkeypatch.setattr(running.ray, "get_actor", lambda *_, **__: _nobody())
+    settings = ClusterSettings(System("scripted"))
+    if not problem:
+        running.deploy(settings, running.Door(), NAME)
+    else:
+        with pytest.raises(AlignattError) as refused:
+            running.deploy(settings, running.Door(), NAME)
+        assert str(refused.value).startswith(problem)
+    assert serving.deleted == ([NAME] if problem and not before else [])
+
+
+def _nobody():
+    raise ValueError("no such actor")
 
 
 @pytest.mark.parametrize("word", ["--detach", "--detac", "--det", "--de"])

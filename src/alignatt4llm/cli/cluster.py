@@ -152,7 +152,7 @@ def _serve(
     from alignatt4llm.cluster.running import deploy, end
 
     with connected(address):
-        check_room(settings.cpus, settings.gpus)
+        check_room(settings)
         deploy(settings, door, NAME)
         scheme, host = "https" if door.certificate else "http", door.host
         where = f"{scheme}://{host.replace('127.0.0.1', 'localhost')}:{door.port}"

@@ -2,6 +2,7 @@
 
 import logging
 import re
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -17,6 +18,11 @@ from alignatt4llm.cluster.settings import ClusterSettings
 from alignatt4llm.errors import AlignattError
 
 _SERVED = "/"
+_PATIENCE = 120.0
+"""Seconds for which replicas may wait for a node with room, which may be on its way."""
+_PAUSE = 0.2
+_UNPLACED = "to be scheduled"
+"""What Serve says of them, half a minute after it has begun to try."""
 _NAMED = re.compile(r"^alignatt4llm\.errors\.\w+: ")
 
 
@@ -96,17 +102,48 @@ class Status:
 def deploy(settings: ClusterSettings, door: Door, name: str) -> None:
     """Start the application and return once every replica is there.
 
+    One that was not there before is ended if that fails.
+
     Raises
     ------
     AlignattError
-        If it does not start.
+        If it does not start, or no node has room for it for two minutes.
     """
     serve.start(http_options=door.options())
     logging.getLogger("ray.serve").setLevel(logging.WARNING)  # which sets it anew
+    first = name not in serve.status().applications
     try:
-        serve.run(application(settings), name=name, route_prefix=_SERVED)
+        _run(settings, name)
+    except BaseException:
+        if first:
+            end(name)
+        raise
+
+
+def _run(settings: ClusterSettings, name: str) -> None:
+    target = serve.RunTarget(application(settings), name, _SERVED)
+    try:
+        serve.run_many([target], wait_for_applications_running=False)
     except RuntimeError as problem:
         raise AlignattError(f"The application does not start: {_reason(name)}") from problem
+    _wait(name)
+
+
+def _wait(name: str) -> None:
+    """Return once an application runs; AlignattError as for `deploy`."""
+    placed = time.monotonic()
+    while (found := serve.status().applications.get(name)) is None or found.status != "RUNNING":
+        if found and found.status == "DEPLOY_FAILED":
+            raise AlignattError(f"The application does not start: {_reason(name)}")
+        said = [each.message for each in found.deployments.values()] if found else []
+        if not any(_UNPLACED in each for each in said):
+            placed = time.monotonic()
+        if time.monotonic() - placed > _PATIENCE:
+            raise AlignattError(
+                f"No node has had room for some replica for {_PATIENCE:g} s; see what else runs "
+                "there with 'ray status', ask for fewer or smaller ones, or add nodes."
+            )
+        time.sleep(_PAUSE)
 
 
 def status(name: str) -> Status:
