@@ -7,12 +7,14 @@ import subprocess
 import sys
 import threading
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import ray
 import yaml
+from ray.serve.config import HTTPOptions
 
 from alignatt4llm.cli import cluster
 from alignatt4llm.cli.main import main
@@ -386,3 +388,56 @@ def test_what_returns_leaves_one_process_that_stays(word, monkeypatch, tmp_path,
     [(again, env)] = started
     monkeypatch.setattr(cluster.os, "environ", env)
     assert main(again) == 0 and len(started) == 1
+
+
+THERE = running.Door("0.0.0.0", 9000, "/c.pem", "/k.pem", True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"host": "127.0.0.1"},
+        {"host": "::"},
+        {"port": 8765},
+        {"port": 0},
+        {"certificate": None, "key": None},
+        {"key": "/other.pem"},
+        {"everywhere": False},
+    ],
+    ids=str,
+)
+def test_a_door_that_is_not_there_is_refused(change):
+    running.check_door(THERE, THERE)
+    with pytest.raises(UsageError) as refused:
+        running.check_door(replace(THERE, **change), THERE)
+    assert str(refused.value) == (
+        "Serve listens at https://0.0.0.0:9000 on that cluster already, and stays there until "
+        "'serve shutdown'; give --host 0.0.0.0 --port 9000 --tls-cert /c.pem --tls-key /k.pem "
+        "--every-node."
+    )
+
+
+def test_the_door_of_a_cluster_is_the_one_that_serve_was_started_with(monkeypatch):
+    for door in (running.Door(), THERE):
+        client = SimpleNamespace(http_config=HTTPOptions(**door.options()))
+        monkeypatch.setattr(running, "_get_global_client", lambda client=client, **_: client)
+        assert running.door_there() == door
+    monkeypatch.setattr(running, "_get_global_client", lambda **_: None)
+    assert running.door_there() is None
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_our_own_proxy_may_hold_the_port_that_an_upgrade_names(taken, monkeypatch, tmp_path):
+    """On the head it does, and a port that is free there is none where Serve listens."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    deployed = []
+    monkeypatch.setattr(rayed, "connected", lambda address: nullcontext())
+    monkeypatch.setattr(rayed, "check_room", lambda settings: None)
+    monkeypatch.setattr(running, "deploy", lambda settings, door, name: deployed.append(door))
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        there = running.Door(port=proxy.getsockname()[1])
+        monkeypatch.setattr(running, "door_there", lambda: there)
+        port = there.port if taken else 1
+        up = ["cluster", "up", "--model", "scripted", "--address", "head:6379", "--detach"]
+        assert main([*up, "--port", str(port)]) == (0 if taken else 2)
+    assert deployed == [there] * taken

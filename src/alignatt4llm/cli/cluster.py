@@ -20,6 +20,7 @@ from alignatt4llm.text.languages import Pair, language, targets
 if TYPE_CHECKING:
     from alignatt4llm.cluster.running import Door
     from alignatt4llm.cluster.settings import ClusterSettings
+    from alignatt4llm.serve.server import Settings
     from alignatt4llm.settings.system import System
 
 _SERVING = "Serving on "
@@ -130,6 +131,7 @@ def _up(args: argparse.Namespace) -> int:
     settings, door = _settings(args), _door(args)
     if args.address:
         return _serve(args, settings, door, args.address)
+    _listen(args)
     if running := known():
         raise UsageError(
             f"A cluster of this machine is up, at port {running.port}; end it with "
@@ -149,17 +151,19 @@ def _serve(
     """Run the application until interrupted, or leave it to a cluster that stays."""
     from alignatt4llm.cluster.app import NAME
     from alignatt4llm.cluster.rayed import check_room, connected
-    from alignatt4llm.cluster.running import deploy, end
+    from alignatt4llm.cluster.running import check_door, deploy, door_there, end
 
     with connected(address):
+        if there := door_there():
+            check_door(door, there)
+        else:
+            _listen(args)
         check_room(settings)
         deploy(settings, door, NAME)
-        scheme, host = "https" if door.certificate else "http", door.host
-        where = f"{scheme}://{host.replace('127.0.0.1', 'localhost')}:{door.port}"
         if args.detach:
-            tell(f"Serving on {where} ('alignatt cluster down --address {address}' ends it).")
+            tell(f"Serving on {door.where} ('alignatt cluster down --address {address}' ends it).")
             return 0
-        tell(f"Serving on {where} with the cluster at {address} (Ctrl-C stops).")
+        tell(f"Serving on {door.where} with the cluster at {address} (Ctrl-C stops).")
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray has its own
         try:
             while True:
@@ -239,23 +243,33 @@ def _absolute(place: str) -> Path | str:
 
 
 def _door(args: argparse.Namespace) -> "Door":
-    """Return where clients come in; UsageError if they cannot there."""
+    """Return where clients come in; UsageError if they may not there."""
     from alignatt4llm.cluster.running import Door
-    from alignatt4llm.cluster.settings import token
-    from alignatt4llm.serve.server import Settings, listen
 
-    listen(
-        Settings(
-            Path(),
-            host=args.host,
-            port=args.port,
-            token=token(),
-            certificate=args.tls_cert,
-            key=args.tls_key,
-        )
-    ).close()
+    _server(args)
     certificate, key = (path and str(path.absolute()) for path in (args.tls_cert, args.tls_key))
     return Door(args.host, args.port, certificate, key, args.every_node)
+
+
+def _listen(args: argparse.Namespace) -> None:
+    """Raise UsageError if the port cannot be had on this machine."""
+    from alignatt4llm.serve.server import listen
+
+    listen(_server(args)).close()
+
+
+def _server(args: argparse.Namespace) -> "Settings":
+    from alignatt4llm.cluster.settings import token
+    from alignatt4llm.serve.server import Settings
+
+    return Settings(
+        Path(),
+        host=args.host,
+        port=args.port,
+        token=token(),
+        certificate=args.tls_cert,
+        key=args.tls_key,
+    )
 
 
 def _address(args: argparse.Namespace) -> str:

@@ -11,11 +11,13 @@ from typing import Any
 import ray
 from ray import serve
 from ray.exceptions import RayError
+from ray.serve.config import ProxyLocation
+from ray.serve.context import _get_global_client
 
 from alignatt4llm.cluster.app import application
 from alignatt4llm.cluster.places import NAMESPACE
 from alignatt4llm.cluster.settings import ClusterSettings
-from alignatt4llm.errors import AlignattError
+from alignatt4llm.errors import AlignattError, UsageError
 
 _SERVED = "/"
 _PATIENCE = 120.0
@@ -45,6 +47,20 @@ class Door:
     certificate: str | None = None
     key: str | None = None
     everywhere: bool = False
+
+    @property
+    def where(self) -> str:
+        """Its address, as a browser takes it."""
+        scheme, host = "https" if self.certificate else "http", self.host
+        named = "localhost" if host == "127.0.0.1" else f"[{host}]" if ":" in host else host
+        return f"{scheme}://{named}:{self.port}"
+
+    def words(self) -> str:
+        """Return the options that ask for it."""
+        named = {"--tls-cert": self.certificate, "--tls-key": self.key}
+        words = ["--host", self.host, "--port", str(self.port)]
+        words += [word for name, path in named.items() if path for word in (name, path)]
+        return " ".join([*words, *(["--every-node"] if self.everywhere else [])])
 
     def options(self) -> dict[str, Any]:
         """Return them as Serve takes them."""
@@ -97,6 +113,25 @@ class Status:
             yield f"  {name:22}{each['sessions']} sessions, {each['places']} places"
         if self.message:
             yield self.message
+
+
+def door_there() -> Door | None:
+    """Return where Serve listens on the cluster; None if it does not run there."""
+    client = _get_global_client(raise_if_no_controller_running=False)
+    if client is None:
+        return None
+    known = client.http_config
+    everywhere = known.location == ProxyLocation.EveryNode
+    return Door(known.host, known.port, known.ssl_certfile, known.ssl_keyfile, everywhere)
+
+
+def check_door(asked: Door, there: Door) -> None:
+    """Raise UsageError if clients cannot come in as they are asked to, since Serve listens."""
+    if asked != there:
+        raise UsageError(
+            f"Serve listens at {there.where} on that cluster already, and stays there until "
+            f"'serve shutdown'; give {there.words()}."
+        )
 
 
 def deploy(settings: ClusterSettings, door: Door, name: str) -> None:
