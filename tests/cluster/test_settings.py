@@ -311,22 +311,29 @@ class Serving:
 
     def __init__(self, before, *said):
         self.there, self.said, self.deleted = before, list(said), []
+        self.deployed = 1.0
 
     def start(self, http_options):
         self.door = http_options
 
     def run_many(self, targets, wait_for_applications_running):
-        self.there = True
+        self.there, self.deployed = True, self.deployed + 1
 
     def status(self):
         if not self.there:
             return SimpleNamespace(applications={})
         status, message = self.said.pop(0) if len(self.said) > 1 else self.said[0]
         deployment = SimpleNamespace(message=message)
-        app = SimpleNamespace(status=status, message="", deployments={"engine": deployment})
+        app = SimpleNamespace(
+            status=status,
+            message="",
+            deployments={"engine": deployment},
+            last_deployed_time_s=self.deployed,
+        )
         return SimpleNamespace(applications={NAME: app})
 
     def delete(self, name):
+        self.there = False
         self.deleted.append(name)
 
 
@@ -363,6 +370,22 @@ def test_a_deployment_that_cannot_be_is_said_and_a_first_one_ended(
             running.deploy(settings, running.Door(), NAME)
         assert str(refused.value).startswith(problem)
     assert serving.deleted == ([NAME] if problem and not before else [])
+
+
+@pytest.mark.parametrize("others", [0, 1, 2])
+@pytest.mark.parametrize("before", [False, True])
+def test_who_stops_ends_the_own_application_and_no_later_one(before, others, monkeypatch):
+    serving, killed = Serving(before, ("RUNNING", "")), []
+    monkeypatch.setattr(running, "serve", serving)
+    monkeypatch.setattr(running.ray, "get_actor", lambda *_, **__: "the counter")
+    monkeypatch.setattr(running.ray, "kill", killed.append)
+    settings = ClusterSettings(System("scripted"))
+    deployed = running.deploy(settings, running.Door(), NAME)
+    for _ in range(others):
+        running.deploy(settings, running.Door(), NAME)
+    assert running.end(NAME, deployed) is not bool(others)
+    assert serving.there is bool(others) and len(killed) == (not others)
+    assert running.end(NAME) is bool(others) and not serving.there
 
 
 def _nobody():

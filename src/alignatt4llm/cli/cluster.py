@@ -159,7 +159,7 @@ def _serve(
         else:
             _listen(args)
         check_room(settings)
-        deploy(settings, door, NAME)
+        deployed = deploy(settings, door, NAME)
         if args.detach:
             tell(f"Serving on {door.where} ('alignatt cluster down --address {address}' ends it).")
             return 0
@@ -171,7 +171,7 @@ def _serve(
         except KeyboardInterrupt:
             tell("Stopping; what clients have not been told they can resume.")
         finally:
-            end(NAME)
+            end(NAME, deployed)
     return 0
 
 

@@ -134,8 +134,8 @@ def check_door(asked: Door, there: Door) -> None:
         )
 
 
-def deploy(settings: ClusterSettings, door: Door, name: str) -> None:
-    """Start the application and return once every replica is there.
+def deploy(settings: ClusterSettings, door: Door, name: str) -> float:
+    """Start the application; once every replica is there, return when it was deployed, for `end`.
 
     One that was not there before is ended if that fails.
 
@@ -153,6 +153,7 @@ def deploy(settings: ClusterSettings, door: Door, name: str) -> None:
         if first:
             end(name)
         raise
+    return float(serve.status().applications[name].last_deployed_time_s)
 
 
 def _run(settings: ClusterSettings, name: str) -> None:
@@ -198,14 +199,24 @@ def status(name: str) -> Status:
     return Status(found.status.name, deployments, **shown, message=found.message.strip())
 
 
-def end(name: str) -> bool:
-    """End an application; say whether there was one."""
-    there = name in serve.status().applications
-    if there:
+def end(name: str, deployed: float | None = None) -> bool:
+    """End an application; say whether there was one.
+
+    Parameters
+    ----------
+    name
+        Of the application.
+    deployed
+        When it was deployed; one that somebody has replaced since goes on.
+    """
+    found = serve.status().applications.get(name)
+    if found and deployed not in (None, found.last_deployed_time_s):
+        return False
+    if found:
         serve.delete(name)
     with suppress(ValueError):
         ray.kill(ray.get_actor(name, namespace=NAMESPACE))
-    return there
+    return found is not None
 
 
 def _reason(name: str) -> str:
