@@ -53,10 +53,49 @@ def test_what_is_no_number_of_replicas(spelled):
         ({"places": 0}, "'places' is 0; it must be above 0"),
         ({"hours": -1}, "'hours' is -1; it must be above 0"),
         ({"engine_gpus": -0.5}, "'engine_gpus' is -0.5; it must be 0 or more"),
+        ({"session_cpus": float("nan")}, "'session_cpus' is nan; it must be 0 or more"),
+        ({"engine_gpus": 1.5}, "'engine_gpus' is 1.5; it must be a share of one, or whole."),
         ({"session_replicas": "many"}, "'many' is no number of replicas"),
         ({"places": "many"}, "An argument is of the wrong kind"),
         ({"heads": "/nowhere.json"}, "/nowhere.json"),
         ({"origins": ["nonsense"]}, "nonsense"),
+        (
+            {"origins": 5},
+            "An argument is of the wrong kind: 'origins' is 5; it must be a list of texts.",
+        ),
+        ({"origins": "https://a.example"}, "'origins' is 'https://a.example'; it must be a list"),
+        ({"origins": [5]}, "'origins' is [5]; it must be a list of texts."),
+        ({"to": [5]}, "'to' is [5]; it must be a text or a list of texts."),
+        ({"to": "xx"}, "xx"),
+        ({"source": "xx", "to": "de"}, "xx"),
+        ({"source": "en", "to": "en"}, "English"),
+        ({"policy": "guess"}, "guess"),
+        ({"policy": "wait-k:many"}, "'wait-k:many': many is not a number."),
+        ({"policy": "sentence:3"}, "'sentence:3': sentence takes no number."),
+        ({"policy": 3}, "'policy' is 3; it must be a text."),
+        ({"prompt": "essay"}, "There is no prompt 'essay'; choose "),
+        ({"prompt": None}, "'prompt' is None; it must be a text."),
+        ({"finality": "soon"}, "'finality' is 'soon'; it must be one of agreement, attention."),
+        ({"recognizer_engine": "abacus"}, "it must be one of transformers, vllm."),
+        ({"head_count": "four"}, "'head_count' is 'four'; it must be a whole number."),
+        ({"head_count": -1}, "'head_count' is -1; it must be 0 or more."),
+        ({"calibration": "no"}, "'calibration' is 'no'; it must be true or false."),
+        ({"gpu_layers": 1.5}, "'gpu_layers' is 1.5; it must be a whole number or null."),
+        ({"streams": 1.5}, "'streams' is 1.5; it must be a whole number."),
+        ({"streams": True}, "'streams' is True; it must be a whole number."),
+        ({"engine_cpus": "2"}, "'engine_cpus' is '2'; it must be a number."),
+        ({"engine_replicas": [1, 4]}, "it must be a number, or bounds such as 2:10."),
+        ({"recognizer": 7}, "'recognizer' is 7; it must be a text."),
+        ({"model": ["scripted"]}, "'model' is ['scripted']; it must be a text."),
+        ({"transcripts": "ftp://host/0"}, "Transcripts cannot be kept at 'ftp://"),
+        ({"transcripts": 5}, "'transcripts' is 5; it must be a path or a text."),
+        ({"transcripts": "transcripts"}, "'transcripts' is 'transcripts'; write the"),
+        ({"heads": "heads.json"}, "'heads' is 'heads.json'; write the whole path"),
+        ({"adapter": "mine"}, "'adapter' is 'mine'; write the whole path"),
+        ({"adapter": "/nowhere"}, "/nowhere"),
+        ({"audio_heads": "./a.json"}, "'audio_heads' is './a.json'; write the whole path"),
+        ({"model": "./mine"}, "'model' is './mine'; write the whole path"),
+        ({"recognizer": "../mine"}, "'recognizer' is '../mine'; write the whole path"),
     ],
 )
 def test_arguments_that_cannot_be(arguments, said, monkeypatch):
@@ -80,6 +119,14 @@ def test_nobody_serves_without_a_token_unasked(kept, given, monkeypatch):
 def test_a_token_is_handed_to_session_replicas(monkeypatch):
     monkeypatch.setenv("ALIGNATT_TOKEN", TOKEN)
     assert deployments(build({"model": "scripted"}))["sessions"].init_args[1] == TOKEN
+
+
+@pytest.mark.parametrize("name", ["model", "recognizer", "transcripts", "audio_heads"])
+def test_the_home_folder_may_be_written_short(name, monkeypatch):
+    monkeypatch.setenv("ALIGNATT_TOKEN", TOKEN)
+    found = ClusterSettings.of({"model": "scripted", name: "~/mine"})
+    place = found.transcripts if name == "transcripts" else getattr(found.system, name)
+    assert str(place) == str(Path("~/mine").expanduser())
 
 
 def test_arguments_become_settings(monkeypatch):
