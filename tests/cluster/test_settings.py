@@ -351,6 +351,34 @@ def test_too_few_resources(asked, said, monkeypatch):
     assert str(refused.value).startswith(said) and " nodes." in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("addresses", "transcripts", "said"),
+    [
+        (["10.0.0.1"], None, ""),
+        (["10.0.0.1", "10.0.0.1"], None, ""),
+        (["10.0.0.1", "10.0.0.2"], "redis://host:6379/0", ""),
+        (["10.0.0.1", "10.0.0.2"], "/shared", ""),
+        (["10.0.0.1", "10.0.0.2"], None, "The cluster has 2 machines; name transcripts that all"),
+        (["a", "b", "a", "c"], None, "The cluster has 3 machines; name transcripts that all"),
+    ],
+)
+def test_sessions_on_several_machines_need_a_common_place(
+    addresses, transcripts, said, monkeypatch
+):
+    monkeypatch.setenv("ALIGNATT_TOKEN", TOKEN)
+    nodes = [{"Alive": True, "NodeManagerAddress": each} for each in addresses]
+    gone = {"Alive": False, "NodeManagerAddress": "gone"}
+    monkeypatch.setattr(ray, "nodes", lambda: [*nodes, gone])
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    named = {"transcripts": transcripts} if transcripts else {}
+    if not said:
+        assert build({"model": "scripted", **named})
+        return
+    with pytest.raises(UsageError) as refused:
+        build({"model": "scripted", **named})
+    assert str(refused.value).startswith(said)
+
+
 class Serving:
     """Ray Serve, which says one thing after another of its application, and the last for ever."""
 
@@ -503,6 +531,7 @@ def test_our_own_proxy_may_hold_the_port_that_an_upgrade_names(taken, monkeypatc
     deployed = []
     monkeypatch.setattr(rayed, "connected", lambda address: nullcontext())
     monkeypatch.setattr(rayed, "check_room", lambda settings: None)
+    monkeypatch.setattr(ray, "nodes", list)
     monkeypatch.setattr(running, "deploy", lambda settings, door, name: deployed.append(door))
     with socket.create_server(("127.0.0.1", 0)) as proxy:
         there = running.Door(port=proxy.getsockname()[1])

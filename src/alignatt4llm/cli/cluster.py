@@ -150,7 +150,7 @@ def _serve(
 ) -> int:
     """Run the application until interrupted, or leave it to a cluster that stays."""
     from alignatt4llm.cluster.app import NAME
-    from alignatt4llm.cluster.rayed import check_room, connected
+    from alignatt4llm.cluster.rayed import check_reach, check_room, connected
     from alignatt4llm.cluster.running import check_door, deploy, door_there, end
 
     with connected(address):
@@ -158,6 +158,7 @@ def _serve(
             check_door(door, there)
         else:
             _listen(args)
+        check_reach(args.transcripts)
         check_room(settings)
         deployed = deploy(settings, door, NAME)
         if args.detach:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import ray
 from ray import serve
 from ray.serve import Application
 from ray.serve.config import RequestRouterConfig
@@ -10,6 +11,7 @@ from ray.serve.experimental.consistent_hash_router import ConsistentHashRouter
 
 from alignatt4llm.cluster.engine import Engine
 from alignatt4llm.cluster.evenly import Evenly
+from alignatt4llm.cluster.rayed import check_reach
 from alignatt4llm.cluster.sessions import Sessions
 from alignatt4llm.cluster.settings import ClusterSettings, Span, token
 
@@ -27,7 +29,10 @@ _GRACE = 5.0
 
 def build(arguments: Mapping[str, Any]) -> Application:
     """Return the application that some arguments ask for; see `ClusterSettings.of`."""
-    return application(ClusterSettings.of(arguments))
+    settings = ClusterSettings.of(arguments)
+    if ray.is_initialized():
+        check_reach(arguments.get("transcripts"))
+    return application(settings)
 
 
 def application(settings: ClusterSettings) -> Application:

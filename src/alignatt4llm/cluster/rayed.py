@@ -91,6 +91,18 @@ def _speaks_grpc(host: str, port: int) -> bool:
         return False
 
 
+def check_reach(transcripts: object) -> None:
+    """Raise UsageError if no place is named for transcripts and there are several machines."""
+    import ray
+
+    machines = {each["NodeManagerAddress"] for each in ray.nodes() if each["Alive"]}
+    if not transcripts and len(machines) > 1:
+        raise UsageError(
+            f"The cluster has {len(machines)} machines; name transcripts that all of them reach: "
+            "redis://host:port/0, or a folder of a shared file system."
+        )
+
+
 def check_room(settings: ClusterSettings) -> None:
     """Raise AlignattError if the cluster can never hold the least replicas."""
     import ray
