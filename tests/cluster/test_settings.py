@@ -14,11 +14,13 @@ from types import SimpleNamespace
 import pytest
 import ray
 import yaml
+from ray._private.accelerators import NvidiaGPUAcceleratorManager
+from ray._private.resource_and_label_spec import ResourceAndLabelSpec
 from ray.serve.config import HTTPOptions
 
 from alignatt4llm.cli import cluster
 from alignatt4llm.cli.main import main
-from alignatt4llm.cluster import rayed, running
+from alignatt4llm.cluster import local, rayed, running
 from alignatt4llm.cluster.app import NAME, application, build
 from alignatt4llm.cluster.running import Status
 from alignatt4llm.cluster.settings import NAMES, ClusterSettings, span
@@ -540,3 +542,31 @@ def test_our_own_proxy_may_hold_the_port_that_an_upgrade_names(taken, monkeypatc
         up = ["cluster", "up", "--model", "scripted", "--address", "head:6379", "--detach"]
         assert main([*up, "--port", str(port)]) == (0 if taken else 2)
     assert deployed == [there] * taken
+
+
+@pytest.mark.parametrize("gpus", [0, 1, 4])
+@pytest.mark.parametrize("nodes", [1, 3])
+def test_the_first_node_here_has_the_gpus_of_the_machine(gpus, nodes, monkeypatch):
+    """What Ray itself makes of the options; nothing is started."""
+    found = []
+
+    class Nodes:
+        address = "here:1"
+
+        def __init__(self, initialize_head, head_node_args):
+            self.add_node(**head_node_args)
+
+        def add_node(self, num_cpus, num_gpus=0, **_):
+            spec = ResourceAndLabelSpec(num_cpus=num_cpus, num_gpus=num_gpus)
+            found.append(spec.resolve(is_head=not found).num_gpus)
+
+        def shutdown(self):
+            pass
+
+    nvidia, there = NvidiaGPUAcceleratorManager, staticmethod(lambda: gpus)
+    monkeypatch.setattr(nvidia, "get_current_node_num_accelerators", there)
+    monkeypatch.setattr(nvidia, "get_current_node_accelerator_type", staticmethod(lambda: "H200"))
+    monkeypatch.setattr(local, "Cluster", Nodes)
+    with local.local_cluster(nodes, 2):
+        pass
+    assert found == [gpus] + [0] * (nodes - 1)
