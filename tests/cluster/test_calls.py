@@ -5,7 +5,9 @@ from ray.exceptions import ActorDiedError, ActorUnavailableError, NodeDiedError,
 from ray.serve.exceptions import DeploymentUnavailableError, RequestCancelledError
 
 from alignatt4llm.cluster.calls import Engines
+from alignatt4llm.cluster.drafts import Described
 from alignatt4llm.errors import AlignattError, PromptTooLong
+from alignatt4llm.settings.system import System
 
 
 class Handle:
@@ -65,3 +67,32 @@ def test_an_engine_that_fails_is_not_asked_again():
     with pytest.raises(RayTaskError):
         Engines(handle).ask("draft")
     assert len(handle.asked) == 1
+
+
+OWN = (System("scripted", policy="alignatt"), ("en-de",))
+OTHERS = [
+    (System("scripted", policy="wait-3"), ("en-de",)),
+    (System("scripted", prompt="chat"), ("en-de",)),
+    (System("scripted", head_count=1), ("en-de",)),
+    (System("scripted", "scripted"), ("en-de",)),
+    (System("embedded"), ("en-de",)),
+    (System("scripted"), ()),
+]
+
+
+def described(models):
+    return Described(models, System("chosen"), "scripted", "here", None, None, (), None)
+
+
+@pytest.mark.parametrize("other", OTHERS, ids=str)
+@pytest.mark.parametrize("times", [0, 1, 4])
+def test_only_a_replica_with_the_own_models_describes_them(other, times):
+    handle, waits = Handle(*[described(other)] * times, described(OWN)), []
+    assert Engines(handle, wait=waits.append).describe(OWN) == described(OWN)
+    assert len(waits) == times
+
+
+@pytest.mark.parametrize("other", OTHERS, ids=str)
+def test_a_bound_ends_the_wait_for_the_own_models(other):
+    with pytest.raises(AlignattError, match=r"^Only engine replicas with other models answer; "):
+        Engines(Handle(described(other)), patience=0.2).describe(OWN)

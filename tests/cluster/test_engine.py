@@ -162,3 +162,8 @@ def test_a_call_carries_everything():
     lane, prompt = Lane("one", EN_DE, HEADS), FewShotPrompt(EN_DE)(("a", "b"), "A")
     draft = asyncio.run(Engine(SCRIPTED).draft(Ask(lane, prompt, 8)))
     assert draft.text == " B" and draft.ended
+
+
+def test_a_replica_says_what_it_was_asked_to_load():
+    found = pickle.loads(pickle.dumps(asyncio.run(Engine(SCRIPTED, ["en-de"]).describe())))
+    assert found.models == (SCRIPTED, ("en-de",))

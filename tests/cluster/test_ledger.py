@@ -1,6 +1,8 @@
 """Places are counted once, wherever a speaker goes, and given back whoever dies."""
 
+import asyncio
 import sys
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -9,6 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from alignatt4llm.cluster import ledger as ledger_module
 from alignatt4llm.cluster.ledger import LEASE, Ledger
+from alignatt4llm.cluster.places import Counter, SharedPlaces
+from alignatt4llm.serve.errors import Busy
 
 TOTAL = 5
 
@@ -49,6 +53,48 @@ def test_other_work_of_replicas_is_counted_for_each():
     ledger.tell("a", {"": 2}, 4, 0.0)
     assert ledger.take("b", {"": 2}, 2, 4, 0.0) == 2
     assert ledger.shown(0.0)["taken"] == 4
+
+
+@pytest.mark.parametrize("later", [0.0, 0.5, LEASE - 0.1])
+def test_a_ledger_that_starts_again_gives_nobody_a_place_that_is_held(later):
+    ledger = Ledger()  # before, a held 2 and b 3 of 5
+    assert ledger.tell("a", {"x": 2}, TOTAL, 0.0, 3) == 3
+    assert ledger.take("a", {"x": 2, "n": 1}, 1, TOTAL, later, 3) == 0
+    assert ledger.take("b", {"y": 3, "n": 1}, 1, TOTAL, later, 2) == 0
+
+
+def test_what_was_heard_before_is_forgotten_after_a_lease():
+    ledger = Ledger()
+    assert ledger.tell("a", {"x": 2}, TOTAL, 7.0, 3) == 3
+    assert ledger.tell("a", {"x": 2}, TOTAL, 7.0 + LEASE, 3) == 0
+    assert ledger.take("a", {"x": 2, "n": 3}, 3, TOTAL, 7.0 + LEASE, 3) == 3
+
+
+def test_a_counter_that_starts_again_is_told_what_replicas_heard():
+    async def calls():
+        places = SharedPlaces(Restarting(), "a")
+        await places.tell({"x": 2}, TOTAL)
+        Restarting.counter = Counter()
+        await places.tell({"x": 2}, TOTAL)
+        with pytest.raises(Busy):
+            await places.take({"x": 2, "n": 1}, 1, TOTAL)
+        return places.taken
+
+    Restarting.counter = Counter()
+    Restarting.counter.tell("b", {"y": 3}, TOTAL)
+    assert asyncio.run(calls()) == 3
+
+
+class Restarting:
+    """The counter's actor, in this process, whatever counter it has just now."""
+
+    counter = Counter()
+
+    def __getattr__(self, name):
+        async def remote(*arguments):
+            return getattr(self.counter, name)(*arguments)
+
+        return SimpleNamespace(remote=remote)
 
 
 HELD = st.dictionaries(st.sampled_from(["", "x", "y", "z"]), st.just(1))

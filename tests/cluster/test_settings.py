@@ -1,22 +1,18 @@
 """What a cluster may be asked for, and what is said of what it may not."""
 
 import pickle
-import socket
-import threading
 from pathlib import Path
 
 import pytest
 import ray
 import yaml
 
-from alignatt4llm.cli.main import main
-from alignatt4llm.cluster import rayed
 from alignatt4llm.cluster.app import application, build
-from alignatt4llm.cluster.running import Status
 from alignatt4llm.cluster.settings import NAMES, ClusterSettings, span
 from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.settings.system import System
 
+TOKEN = "a-token-that-is-long-enough-0123"
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
 
@@ -44,19 +40,84 @@ def test_what_is_no_number_of_replicas(spelled):
         ({"places": 0}, "'places' is 0; it must be above 0"),
         ({"hours": -1}, "'hours' is -1; it must be above 0"),
         ({"engine_gpus": -0.5}, "'engine_gpus' is -0.5; it must be 0 or more"),
+        ({"session_cpus": float("nan")}, "'session_cpus' is nan; it must be 0 or more"),
+        ({"engine_gpus": 1.5}, "'engine_gpus' is 1.5; it must be a share of one, or whole."),
         ({"session_replicas": "many"}, "'many' is no number of replicas"),
         ({"places": "many"}, "An argument is of the wrong kind"),
         ({"heads": "/nowhere.json"}, "/nowhere.json"),
         ({"origins": ["nonsense"]}, "nonsense"),
+        (
+            {"origins": 5},
+            "An argument is of the wrong kind: 'origins' is 5; it must be a list of texts.",
+        ),
+        ({"origins": "https://a.example"}, "'origins' is 'https://a.example'; it must be a list"),
+        ({"origins": [5]}, "'origins' is [5]; it must be a list of texts."),
+        ({"to": [5]}, "'to' is [5]; it must be a text or a list of texts."),
+        ({"to": "xx"}, "xx"),
+        ({"source": "xx", "to": "de"}, "xx"),
+        ({"source": "en", "to": "en"}, "English"),
+        ({"policy": "guess"}, "guess"),
+        ({"policy": "wait-k:many"}, "'wait-k:many': many is not a number."),
+        ({"policy": "sentence:3"}, "'sentence:3': sentence takes no number."),
+        ({"policy": 3}, "'policy' is 3; it must be a text."),
+        ({"prompt": "essay"}, "There is no prompt 'essay'; choose "),
+        ({"prompt": None}, "'prompt' is None; it must be a text."),
+        ({"finality": "soon"}, "'finality' is 'soon'; it must be one of agreement, attention."),
+        ({"recognizer_engine": "abacus"}, "it must be one of transformers, vllm."),
+        ({"head_count": "four"}, "'head_count' is 'four'; it must be a whole number."),
+        ({"head_count": -1}, "'head_count' is -1; it must be 0 or more."),
+        ({"calibration": "no"}, "'calibration' is 'no'; it must be true or false."),
+        ({"gpu_layers": 1.5}, "'gpu_layers' is 1.5; it must be a whole number or null."),
+        ({"streams": 1.5}, "'streams' is 1.5; it must be a whole number."),
+        ({"streams": True}, "'streams' is True; it must be a whole number."),
+        ({"engine_cpus": "2"}, "'engine_cpus' is '2'; it must be a number."),
+        ({"engine_replicas": [1, 4]}, "it must be a number, or bounds such as 2:10."),
+        ({"recognizer": 7}, "'recognizer' is 7; it must be a text."),
+        ({"model": ["scripted"]}, "'model' is ['scripted']; it must be a text."),
+        ({"transcripts": "ftp://host/0"}, "Transcripts cannot be kept at 'ftp://"),
+        ({"transcripts": 5}, "'transcripts' is 5; it must be a path or a text."),
+        ({"transcripts": "transcripts"}, "'transcripts' is 'transcripts'; write the"),
+        ({"heads": "heads.json"}, "'heads' is 'heads.json'; write the whole path"),
+        ({"adapter": "mine"}, "'adapter' is 'mine'; write the whole path"),
+        ({"adapter": "/nowhere"}, "/nowhere"),
+        ({"audio_heads": "./a.json"}, "'audio_heads' is './a.json'; write the whole path"),
+        ({"model": "./mine"}, "'model' is './mine'; write the whole path"),
+        ({"recognizer": "../mine"}, "'recognizer' is '../mine'; write the whole path"),
     ],
 )
-def test_arguments_that_cannot_be(arguments, said):
+def test_arguments_that_cannot_be(arguments, said, monkeypatch):
+    monkeypatch.setenv("ALIGNATT_TOKEN", TOKEN)
     with pytest.raises(AlignattError) as refused:
         ClusterSettings.of({"model": "scripted", **arguments})
     assert said in str(refused.value)
 
 
-def test_arguments_become_settings():
+@pytest.mark.parametrize("kept", [None, "", "  "])
+@pytest.mark.parametrize("given", [{}, {"without_token": False}, {"without_token": "no"}])
+def test_nobody_serves_without_a_token_unasked(kept, given, monkeypatch):
+    monkeypatch.delenv("ALIGNATT_TOKEN", raising=False)
+    if kept is not None:
+        monkeypatch.setenv("ALIGNATT_TOKEN", kept)
+    with pytest.raises(UsageError, match=r"^There is no token; set ALIGNATT_TOKEN in the env"):
+        build({"model": "scripted", **given})
+    assert build({"model": "scripted", "without_token": True})
+
+
+def test_a_token_is_handed_to_session_replicas(monkeypatch):
+    monkeypatch.setenv("ALIGNATT_TOKEN", TOKEN)
+    assert deployments(build({"model": "scripted"}))["sessions"].init_args[1] == TOKEN
+
+
+@pytest.mark.parametrize("name", ["model", "recognizer", "transcripts", "audio_heads"])
+def test_the_home_folder_may_be_written_short(name, monkeypatch):
+    monkeypatch.setenv("ALIGNATT_TOKEN", TOKEN)
+    found = ClusterSettings.of({"model": "scripted", name: "~/mine"})
+    place = found.transcripts if name == "transcripts" else getattr(found.system, name)
+    assert str(place) == str(Path("~/mine").expanduser())
+
+
+def test_arguments_become_settings(monkeypatch):
+    monkeypatch.setenv("ALIGNATT_TOKEN", TOKEN)
     found = ClusterSettings.of(
         {"model": "scripted", "engine_replicas": "1:4", "places": 30, "source": "fr", "to": "de"}
     )
@@ -90,13 +151,15 @@ def test_nobody_waits_in_front_of_a_session_replica_unseen():
 
 
 @pytest.mark.parametrize("path", sorted(DEPLOY.glob("serve-*.yaml")), ids=lambda path: path.name)
-def test_config_files_are_for_this_application(path):
+def test_config_files_are_for_this_application(path, monkeypatch):
+    monkeypatch.setenv("ALIGNATT_TOKEN", TOKEN)
     from ray.serve.schema import ServeDeploySchema
 
     _check(ServeDeploySchema(**yaml.safe_load(path.read_text())))
 
 
-def test_the_manifest_of_kuberay_is_for_this_application():
+def test_the_manifest_of_kuberay_is_for_this_application(monkeypatch):
+    monkeypatch.setenv("ALIGNATT_TOKEN", TOKEN)
     from ray.serve.schema import ServeDeploySchema
 
     [service] = [
@@ -121,131 +184,29 @@ def _check(schema):
     assert schema.http_options.request_timeout_s is None
 
 
-def test_another_version_of_ray_is_named(monkeypatch, capsys):
-    monkeypatch.setattr(rayed, "installed", lambda package: "2.31.0")
-    assert main(["cluster", "status"]) == 1
-    assert "A cluster needs Ray 2.60, and here is 2.31.0; " in capsys.readouterr().err
-
-
-@pytest.fixture
-def nowhere():
-    """A port at which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    return f"127.0.0.1:{port}"
-
-
-@pytest.mark.parametrize("command", [["up", "--model", "scripted"], ["status"], ["down"]])
-def test_no_cluster_at_an_address(command, nowhere, capsys, monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    action, *more = command
-    assert main(["cluster", action, "--address", nowhere, *more, *free_port_of(action)]) == 1
-    assert f"No cluster answers at {nowhere}; start one with 'ray start" in capsys.readouterr().err
-
-
-def free_port_of(action):
-    return ["--port", "0"] if action == "up" else []
-
-
 @pytest.mark.parametrize(
-    "address", ["head", "ray://head:10001", "head:", ":6379", "http://head:80", "head:six", "auto"]
-)
-def test_what_is_no_address(address, capsys):
-    assert main(["cluster", "status", "--address", address]) == 2
-    assert f"'{address}' is no address of a cluster; write host:port." in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("answer", [None, b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"-ERR\r\n"])
-def test_what_answers_is_no_cluster(answer, capsys, monkeypatch):
-    """It never answers, hangs up, or is a web server, or Redis."""
-    monkeypatch.setattr(rayed, "_PATIENCE", 0.3)
-
-    def serve():
-        line, _ = other.accept()
-        with line:
-            line.recv(100)
-            line.sendall(answer)
-
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        if answer is not None:
-            threading.Thread(target=serve).start()
-        address = f"127.0.0.1:{other.getsockname()[1]}"
-        assert main(["cluster", "status", "--address", address]) == 1
-    assert f"What answers at {address} is no Ray cluster; " in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("command", ["status", "down"])
-def test_no_cluster_is_up_here(command, monkeypatch, tmp_path, capsys):
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    assert main(["cluster", command]) == 2
-    assert "No cluster is up on this machine; start one with" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("kept", ["", "nonsense", "{}", '{"pid": 1, "port": 2}', "[]"])
-def test_what_was_written_down_of_a_cluster_may_be_anything(kept, monkeypatch, tmp_path, capsys):
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    (tmp_path / "alignatt4llm").mkdir()
-    (tmp_path / "alignatt4llm" / "cluster.json").write_text(kept)
-    assert main(["cluster", "status"]) == 2
-    assert "No cluster is up on this machine" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
+    ("addresses", "transcripts", "said"),
     [
-        (["--nodes", "0"], "--nodes is 0; a cluster has 1 or more."),
-        (["--session-replicas", "x"], "'x' is no number of replicas"),
-        (["--sessions", "0"], "'places' is 0"),
-        (["--host", "0.0.0.0"], "set ALIGNATT_TOKEN"),
-        (["--tls-cert", "nowhere.pem"], "TLS needs both files"),
-        (["--transcripts", "ftp://host/0"], "ftp://"),
-        (["--to", "de", "it", "--glossary", "{terms}"], "A glossary is for one target language"),
-        (["--glossary", "{terms}"], "A glossary is for one target language"),
+        (["10.0.0.1"], None, ""),
+        (["10.0.0.1", "10.0.0.1"], None, ""),
+        (["10.0.0.1", "10.0.0.2"], "redis://host:6379/0", ""),
+        (["10.0.0.1", "10.0.0.2"], "/shared", ""),
+        (["10.0.0.1", "10.0.0.2"], None, "The cluster has 2 machines; name transcripts that all"),
+        (["a", "b", "a", "c"], None, "The cluster has 3 machines; name transcripts that all"),
     ],
 )
-def test_what_up_refuses(options, said, monkeypatch, tmp_path, capsys):
-    (terms := tmp_path / "terms.txt").write_text("head = Kopf\n")
-    options = [option.format(terms=terms) for option in options]
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.delenv("ALIGNATT_TOKEN", raising=False)
-    assert main(["cluster", "up", "--model", "scripted", "--port", "0", *options]) == 2
-    assert said in capsys.readouterr().err
-
-
-def test_a_port_that_is_taken(monkeypatch, tmp_path, capsys):
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = str(other.getsockname()[1])
-        assert main(["cluster", "up", "--model", "scripted", "--port", port]) == 2
-    assert f"Port {port} of '127.0.0.1' cannot be had" in capsys.readouterr().err
-
-
-def test_status_is_shown_as_a_table():
-    replicas = {"ab12": {"sessions": 1, "places": 2}}
-    shown = Status("RUNNING", {"engine": {"RUNNING": 2}, "sessions": {}}, 8, 2, replicas)
-    assert [line.split() for line in shown.lines()] == [
-        ["application", "running"],
-        ["engine", "replicas", "2", "running"],
-        ["sessions", "replicas", "none"],
-        ["places", "2", "of", "8", "taken"],
-        ["ab12", "1", "sessions,", "2", "places"],
-    ]
-
-
-@pytest.mark.parametrize(
-    ("cpus", "gpus", "said"),
-    [
-        (4, 0, ""),
-        (4.5, 0, "The replicas need 4.5 of CPU and the cluster has 4; "),
-        (1, 1, "The replicas need 1 of GPU and the cluster has 0; "),
-        (100, 8, "The replicas need 100 of CPU and the cluster has 4; "),
-    ],
-)
-def test_too_few_resources(cpus, gpus, said, monkeypatch):
-    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 4.0, "memory": 1e9})
+def test_sessions_on_several_machines_need_a_common_place(
+    addresses, transcripts, said, monkeypatch
+):
+    monkeypatch.setenv("ALIGNATT_TOKEN", TOKEN)
+    nodes = [{"Alive": True, "NodeManagerAddress": each} for each in addresses]
+    gone = {"Alive": False, "NodeManagerAddress": "gone"}
+    monkeypatch.setattr(ray, "nodes", lambda: [*nodes, gone])
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    named = {"transcripts": transcripts} if transcripts else {}
     if not said:
-        rayed.check_room(cpus, gpus)
+        assert build({"model": "scripted", **named})
         return
-    with pytest.raises(AlignattError) as refused:
-        rayed.check_room(cpus, gpus)
-    assert str(refused.value).startswith(said) and "add nodes" in str(refused.value)
+    with pytest.raises(UsageError) as refused:
+        build({"model": "scripted", **named})
+    assert str(refused.value).startswith(said)

@@ -20,9 +20,12 @@ from alignatt4llm.text.languages import Pair, language, targets
 if TYPE_CHECKING:
     from alignatt4llm.cluster.running import Door
     from alignatt4llm.cluster.settings import ClusterSettings
+    from alignatt4llm.serve.server import Settings
     from alignatt4llm.settings.system import System
 
 _SERVING = "Serving on "
+_ATTACHED = "ALIGNATT_CLUSTER_ATTACHED"
+"""Environment variable of the process that `up` has started to return without it."""
 
 EXAMPLES = """\
 examples:
@@ -128,13 +131,15 @@ def _up(args: argparse.Namespace) -> int:
     settings, door = _settings(args), _door(args)
     if args.address:
         return _serve(args, settings, door, args.address)
+    _listen(args)
     if running := known():
         raise UsageError(
             f"A cluster of this machine is up, at port {running.port}; end it with "
             "'alignatt cluster down', or name another with --address."
         )
-    if args.detach:
+    if args.detach and not os.environ.get(_ATTACHED):
         return _in_background(args.port)
+    args.detach = False
     cpus = os.cpu_count() or 1
     with local_cluster(args.nodes, cpus) as address, noted(address, args.port):
         return _serve(args, settings, door, address)
@@ -145,18 +150,21 @@ def _serve(
 ) -> int:
     """Run the application until interrupted, or leave it to a cluster that stays."""
     from alignatt4llm.cluster.app import NAME
-    from alignatt4llm.cluster.rayed import check_room, connected
-    from alignatt4llm.cluster.running import deploy, end
+    from alignatt4llm.cluster.rayed import check_reach, check_room, connected
+    from alignatt4llm.cluster.running import check_door, deploy, door_there, end
 
     with connected(address):
-        check_room(settings.cpus, settings.gpus)
-        deploy(settings, door, NAME)
-        scheme, host = "https" if door.certificate else "http", door.host
-        where = f"{scheme}://{host.replace('127.0.0.1', 'localhost')}:{door.port}"
+        if there := door_there():
+            check_door(door, there)
+        else:
+            _listen(args)
+        check_reach(args.transcripts)
+        check_room(settings)
+        deployed = deploy(settings, door, NAME)
         if args.detach:
-            tell(f"Serving on {where} ('alignatt cluster down --address {address}' ends it).")
+            tell(f"Serving on {door.where} ('alignatt cluster down --address {address}' ends it).")
             return 0
-        tell(f"Serving on {where} with the cluster at {address} (Ctrl-C stops).")
+        tell(f"Serving on {door.where} with the cluster at {address} (Ctrl-C stops).")
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray has its own
         try:
             while True:
@@ -164,20 +172,20 @@ def _serve(
         except KeyboardInterrupt:
             tell("Stopping; what clients have not been told they can resume.")
         finally:
-            end(NAME)
+            end(NAME, deployed)
     return 0
 
 
 def _in_background(port: int) -> int:
-    """Run this command again without --detach, and return once it serves."""
+    """Run this command again in a process that stays, and return once it serves."""
     from alignatt4llm.cluster.known import file
 
     log = file().with_suffix(".log")
     log.parent.mkdir(parents=True, exist_ok=True)
-    words = [word for word in sys.argv[1:] if word != "--detach"]
     with log.open("w", encoding="utf-8") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "alignatt4llm.cli.main", *words],
+            [sys.executable, "-m", "alignatt4llm.cli.main", *sys.argv[1:]],
+            env={**os.environ, _ATTACHED: "1"},
             stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
     while _SERVING not in (said := log.read_text("utf-8")):
@@ -236,23 +244,33 @@ def _absolute(place: str) -> Path | str:
 
 
 def _door(args: argparse.Namespace) -> "Door":
-    """Return where clients come in; UsageError if they cannot there."""
+    """Return where clients come in; UsageError if they may not there."""
     from alignatt4llm.cluster.running import Door
-    from alignatt4llm.cluster.settings import token
-    from alignatt4llm.serve.server import Settings, listen
 
-    listen(
-        Settings(
-            Path(),
-            host=args.host,
-            port=args.port,
-            token=token(),
-            certificate=args.tls_cert,
-            key=args.tls_key,
-        )
-    ).close()
+    _server(args)
     certificate, key = (path and str(path.absolute()) for path in (args.tls_cert, args.tls_key))
     return Door(args.host, args.port, certificate, key, args.every_node)
+
+
+def _listen(args: argparse.Namespace) -> None:
+    """Raise UsageError if the port cannot be had on this machine."""
+    from alignatt4llm.serve.server import listen
+
+    listen(_server(args)).close()
+
+
+def _server(args: argparse.Namespace) -> "Settings":
+    from alignatt4llm.cluster.settings import token
+    from alignatt4llm.serve.server import Settings
+
+    return Settings(
+        Path(),
+        host=args.host,
+        port=args.port,
+        token=token(),
+        certificate=args.tls_cert,
+        key=args.tls_key,
+    )
 
 
 def _address(args: argparse.Namespace) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import ray
 from ray import serve
 from ray.serve import Application
 from ray.serve.config import RequestRouterConfig
@@ -10,9 +11,9 @@ from ray.serve.experimental.consistent_hash_router import ConsistentHashRouter
 
 from alignatt4llm.cluster.engine import Engine
 from alignatt4llm.cluster.evenly import Evenly
+from alignatt4llm.cluster.rayed import check_reach
 from alignatt4llm.cluster.sessions import Sessions
 from alignatt4llm.cluster.settings import ClusterSettings, Span, token
-from alignatt4llm.text.languages import language
 
 NAME = "alignatt"
 """The application's name, unless it is given another."""
@@ -28,13 +29,14 @@ _GRACE = 5.0
 
 def build(arguments: Mapping[str, Any]) -> Application:
     """Return the application that some arguments ask for; see `ClusterSettings.of`."""
-    return application(ClusterSettings.of(arguments))
+    settings = ClusterSettings.of(arguments)
+    if ray.is_initialized():
+        check_reach(arguments.get("transcripts"))
+    return application(settings)
 
 
 def application(settings: ClusterSettings) -> Application:
     """Return the application with these settings."""
-    source = language(settings.defaults.source).code
-    pairs = tuple(f"{source}-{language(to).code}" for to in settings.defaults.targets)
     engine = serve.deployment(
         Engine,
         name=ENGINE,
@@ -54,7 +56,7 @@ def application(settings: ClusterSettings) -> Application:
         health_check_period_s=5,
         **_replicas(settings.session_replicas, settings.places / settings.session_replicas[1]),
     )
-    models = engine.bind(settings.system, pairs, settings.streams)
+    models = engine.bind(*settings.models, settings.streams)
     return sessions.bind(settings, token(), models)
 
 

@@ -9,6 +9,7 @@ from ray.exceptions import RayError, RayTaskError
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
+from alignatt4llm.cluster.drafts import Described, Models
 from alignatt4llm.errors import AlignattError
 
 PATIENCE = 100.0
@@ -64,6 +65,26 @@ class Engines:
                     ) from problem
             self._wait(pause)
             pause = min(2 * pause, _LONGEST)
+
+    def describe(self, models: Models) -> Described:
+        """Return the description by a replica that was asked to load these models.
+
+        While an application is replaced, those of the one before answer too, and go soon.
+
+        Raises
+        ------
+        AlignattError
+            If none answers with them.
+        """
+        until = time.monotonic() + self._patience
+        while (found := self.ask("describe")).models != models:
+            if time.monotonic() + _LONGEST > until:
+                raise AlignattError(
+                    "Only engine replicas with other models answer; deploy the application again."
+                )
+            self._wait(_LONGEST)
+        described: Described = found
+        return described
 
     def tell(self, method: str, *arguments: object, stream: str = "") -> None:
         """Call a method of the replica that keeps a stream; whether it is heard does not matter."""

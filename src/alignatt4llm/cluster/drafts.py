@@ -49,6 +49,9 @@ class Ask:
     guess: tuple[int, ...] = ()
 
 
+Models = tuple[System, tuple[str, ...]]
+"""What an engine replica is asked to load: a system, and directions that need a head set."""
+
 Answer = Draft | AlignattError
 """A draft, or what a client is told instead."""
 
@@ -59,12 +62,15 @@ class Described:
 
     Attributes
     ----------
+    models
+        What the replica was asked for.
     system
         What it was loaded for, with the model and the engine that were chosen.
     name, location, revision, heads, pairs, adapter
         As in `Loaded`.
     """
 
+    models: Models
     system: System
     name: str
     location: str
@@ -74,9 +80,10 @@ class Described:
     adapter: Adapter | None
 
     @classmethod
-    def of(cls, system: System, loaded: Loaded) -> "Described":
+    def of(cls, models: Models, system: System, loaded: Loaded) -> "Described":
         """Describe a model that is loaded here."""
         return cls(
+            models,
             system,
             loaded.name,
             loaded.location,

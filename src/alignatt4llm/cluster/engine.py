@@ -36,6 +36,7 @@ class Engine:
     def __init__(
         self, system: System, pairs: Sequence[str] = (), streams: int = 8, longest: float = 60.0
     ) -> None:
+        self._models = (system, tuple(pairs))
         self._interpreter = Interpreter(
             system, streams=streams, pairs=[Pair.parse(pair) for pair in pairs]
         )
@@ -46,7 +47,7 @@ class Engine:
 
     async def describe(self) -> Described:
         """Say which model it is."""
-        return Described.of(self._interpreter.system, self._interpreter.loaded)
+        return Described.of(self._models, self._interpreter.system, self._interpreter.loaded)
 
     async def prompt_form(self, pair: Pair, form: str) -> PromptForm | AlignattError:
         """Return the model's prompt; see `Translator.prompt_form`."""

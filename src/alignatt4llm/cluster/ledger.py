@@ -21,6 +21,9 @@ class Ledger:
     A replica that is not heard of loses what it holds. A session that has just moved is held by
     two; it is counted once, so that nobody who comes back finds its own place taken. What a call
     costs grows with what its replica holds, and not with the cluster.
+
+    A ledger is empty when it starts, whatever is held: until a lease has passed since it was first
+    asked, others hold at least what the replica that asks has last heard.
     """
 
     def __init__(self, lease: float = LEASE) -> None:
@@ -29,9 +32,16 @@ class Ledger:
         self._sessions: dict[str, dict[str, int]] = {}  # places by session, then by holder
         self._taken = 0
         self._total = 0
+        self._whole: float | None = None  # when everybody alive has been heard
 
     def take(
-        self, holder: str, held: Mapping[str, int], places: int, total: int, now: float
+        self,
+        holder: str,
+        held: Mapping[str, int],
+        places: int,
+        total: int,
+        now: float,
+        heard: int = 0,
     ) -> int:
         """Take further places for a replica, if there are so many.
 
@@ -47,6 +57,8 @@ class Ledger:
             How many there are.
         now
             Seconds.
+        heard
+            How many places the replica has last heard that others hold.
 
         Returns
         -------
@@ -54,16 +66,18 @@ class Ledger:
             How many were free; fewer than ``places`` if none has been taken.
         """
         self._total = total
-        free = total - self._elsewhere(holder, held, now) - (sum(held.values()) - places)
+        free = total - self._believed(holder, held, now, heard) - (sum(held.values()) - places)
         if free >= places:
             self._hear(holder, held, now)
         return free
 
-    def tell(self, holder: str, held: Mapping[str, int], total: int, now: float) -> int:
+    def tell(
+        self, holder: str, held: Mapping[str, int], total: int, now: float, heard: int = 0
+    ) -> int:
         """Take down all that a replica holds; return how many places others have taken."""
         self._total = total
         self._hear(holder, held, now)
-        return self._elsewhere(holder, held, now)
+        return self._believed(holder, held, now, heard)
 
     def shown(self, now: float) -> dict[str, object]:
         """Return what is taken, for people."""
@@ -73,6 +87,13 @@ class Ledger:
             for name, each in sorted(self._holders.items())
         }
         return {"places": self._total, "taken": self._taken, "replicas": replicas}
+
+    def _believed(self, holder: str, here: Mapping[str, int], now: float, heard: int) -> int:
+        """Count what others hold; while not all have been heard, no less than was known before."""
+        if self._whole is None:
+            self._whole = now + self._lease
+        known = self._elsewhere(holder, here, now)
+        return max(known, heard) if now < self._whole else known
 
     def _elsewhere(self, holder: str, here: Mapping[str, int], now: float) -> int:
         """Count what others hold, except the sessions that are here."""

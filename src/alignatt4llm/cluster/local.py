@@ -14,6 +14,8 @@ _STORE = 100 * 2**20
 def local_cluster(nodes: int, cpus: int) -> Iterator[str]:
     """Run a cluster until the block ends, and yield its address.
 
+    Its first node has the GPUs that Ray finds on this machine, the others none.
+
     Parameters
     ----------
     nodes
@@ -22,7 +24,8 @@ def local_cluster(nodes: int, cpus: int) -> Iterator[str]:
         What each of them says it has.
     """
     node: dict[str, Any] = {"num_cpus": cpus, "object_store_memory": _STORE}
-    cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
+    first = {**node, "num_gpus": None, "include_dashboard": False}  # None: Ray looks
+    cluster = Cluster(initialize_head=True, head_node_args=first)
     try:
         for _ in range(nodes - 1):
             cluster.add_node(**node)

@@ -25,13 +25,15 @@ class Counter:
     def __init__(self) -> None:
         self._ledger = Ledger()
 
-    def take(self, holder: str, held: dict[str, int], places: int, total: int) -> int:
+    def take(
+        self, holder: str, held: dict[str, int], places: int, total: int, heard: int = 0
+    ) -> int:
         """See `Ledger.take`."""
-        return self._ledger.take(holder, held, places, total, time.monotonic())
+        return self._ledger.take(holder, held, places, total, time.monotonic(), heard)
 
-    def tell(self, holder: str, held: dict[str, int], total: int) -> int:
+    def tell(self, holder: str, held: dict[str, int], total: int, heard: int = 0) -> int:
         """See `Ledger.tell`."""
-        return self._ledger.tell(holder, held, total, time.monotonic())
+        return self._ledger.tell(holder, held, total, time.monotonic(), heard)
 
     def shown(self) -> dict[str, object]:
         """See `Ledger.shown`."""
@@ -67,12 +69,14 @@ class SharedPlaces:
     async def take(self, held: Mapping[str, int], places: int, total: int) -> None:
         """Take places; raise Busy if there are not so many."""
         known = total - self.taken - (sum(held.values()) - places)
-        free = await self._asked("take", known, self._name, dict(held), places, total)
+        asked = self._name, dict(held), places, total, self.taken
+        free = await self._asked("take", known, *asked)
         check_free(total, free, places)
 
     async def tell(self, held: Mapping[str, int], total: int) -> None:
         """Say what is held here, and hear what others hold."""
-        self.taken = await self._asked("tell", self.taken, self._name, dict(held), total)
+        asked = self._name, dict(held), total, self.taken
+        self.taken = await self._asked("tell", self.taken, *asked)
 
     async def _asked(self, method: str, otherwise: Any, *arguments: object) -> Any:
         """Ask the actor; what else is known is the answer while it does not."""

@@ -1,11 +1,12 @@
 """Ray itself: is it there, which version, does a cluster answer, is it large enough."""
 
+import math
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
 
+from alignatt4llm.cluster.settings import ClusterSettings
 from alignatt4llm.errors import AlignattError, UsageError, extra, install, with_extra
 from alignatt4llm.machine.packages import installed
 
@@ -14,6 +15,8 @@ RAY = "2.60"
 NAMESPACE = "alignatt"
 _PATIENCE = 3.0
 """Seconds in which a cluster has to answer a connection."""
+_ROUNDING = 1e-6
+"""What sums of shares may be off by."""
 _SETTINGS = b"\x04"
 _GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + _SETTINGS + bytes(5)
 """How HTTP/2 begins; the answer is a frame of settings too."""
@@ -88,14 +91,48 @@ def _speaks_grpc(host: str, port: int) -> bool:
         return False
 
 
-def check_room(cpus: float, gpus: float) -> None:
-    """Raise AlignattError if the cluster has too little for the least replicas."""
+def check_reach(transcripts: object) -> None:
+    """Raise UsageError if no place is named for transcripts and there are several machines."""
     import ray
 
-    there: dict[str, Any] = ray.cluster_resources()
-    for name, needed, option in (("CPU", cpus, "cpus"), ("GPU", gpus, "gpus")):
-        if needed > (has := there.get(name, 0)):
+    machines = {each["NodeManagerAddress"] for each in ray.nodes() if each["Alive"]}
+    if not transcripts and len(machines) > 1:
+        raise UsageError(
+            f"The cluster has {len(machines)} machines; name transcripts that all of them reach: "
+            "redis://host:port/0, or a folder of a shared file system."
+        )
+
+
+def check_room(settings: ClusterSettings) -> None:
+    """Raise AlignattError if the cluster can never hold the least replicas."""
+    import ray
+
+    nodes = [each["Resources"] for each in ray.nodes() if each["Alive"]]
+    for name, needed, option in (("CPU", settings.cpus, "cpus"), ("GPU", settings.gpus, "gpus")):
+        if needed > (has := sum(each.get(name, 0) for each in nodes)) + _ROUNDING:
             raise AlignattError(
                 f"The replicas need {needed:g} of {name} and the cluster has {has:g}; ask for "
                 f"fewer, or for less with --session-cpus or --engine-{option}, or add nodes."
             )
+    sessions, engines = settings.session_replicas[0], settings.engine_replicas[0]
+    _check_nodes("session", sessions, {"CPU": settings.session_cpus}, nodes)
+    needs = {"CPU": settings.engine_cpus, "GPU": settings.engine_gpus}
+    _check_nodes("engine", engines, needs, nodes)
+
+
+def _check_nodes(
+    kind: str, count: int, needs: Mapping[str, float], nodes: Sequence[Mapping[str, float]]
+) -> None:
+    """Raise AlignattError if the nodes have no room for so many replicas, each on one node."""
+    if count > (room := sum(_room(node, needs) for node in nodes)):
+        each = " and ".join(f"{need:g} of {name}" for name, need in needs.items() if need)
+        raise AlignattError(
+            f"The nodes have room for {room:g} {kind} replicas of {each}, and {count} are asked "
+            "for; a replica is on one node, so ask for fewer or smaller ones, or add larger nodes."
+        )
+
+
+def _room(node: Mapping[str, float], needs: Mapping[str, float]) -> float:
+    """Return how many replicas a node holds at most."""
+    fit = (node.get(name, 0) / need for name, need in needs.items() if need)
+    return min((math.floor(each + _ROUNDING) for each in fit), default=math.inf)

@@ -2,6 +2,7 @@
 
 import logging
 import re
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -10,13 +11,20 @@ from typing import Any
 import ray
 from ray import serve
 from ray.exceptions import RayError
+from ray.serve.config import ProxyLocation
+from ray.serve.context import _get_global_client
 
 from alignatt4llm.cluster.app import application
 from alignatt4llm.cluster.places import NAMESPACE
 from alignatt4llm.cluster.settings import ClusterSettings
-from alignatt4llm.errors import AlignattError
+from alignatt4llm.errors import AlignattError, UsageError
 
 _SERVED = "/"
+_PATIENCE = 120.0
+"""Seconds for which replicas may wait for a node with room, which may be on its way."""
+_PAUSE = 0.2
+_UNPLACED = "to be scheduled"
+"""What Serve says of them, half a minute after it has begun to try."""
 _NAMED = re.compile(r"^alignatt4llm\.errors\.\w+: ")
 
 
@@ -39,6 +47,20 @@ class Door:
     certificate: str | None = None
     key: str | None = None
     everywhere: bool = False
+
+    @property
+    def where(self) -> str:
+        """Its address, as a browser takes it."""
+        scheme, host = "https" if self.certificate else "http", self.host
+        named = "localhost" if host == "127.0.0.1" else f"[{host}]" if ":" in host else host
+        return f"{scheme}://{named}:{self.port}"
+
+    def words(self) -> str:
+        """Return the options that ask for it."""
+        named = {"--tls-cert": self.certificate, "--tls-key": self.key}
+        words = ["--host", self.host, "--port", str(self.port)]
+        words += [word for name, path in named.items() if path for word in (name, path)]
+        return " ".join([*words, *(["--every-node"] if self.everywhere else [])])
 
     def options(self) -> dict[str, Any]:
         """Return them as Serve takes them."""
@@ -93,20 +115,71 @@ class Status:
             yield self.message
 
 
-def deploy(settings: ClusterSettings, door: Door, name: str) -> None:
-    """Start the application and return once every replica is there.
+def door_there() -> Door | None:
+    """Return where Serve listens on the cluster; None if it does not run there."""
+    client = _get_global_client(raise_if_no_controller_running=False)
+    if client is None:
+        return None
+    known = client.http_config
+    everywhere = known.location == ProxyLocation.EveryNode
+    return Door(known.host, known.port, known.ssl_certfile, known.ssl_keyfile, everywhere)
+
+
+def check_door(asked: Door, there: Door) -> None:
+    """Raise UsageError if clients cannot come in as they are asked to, since Serve listens."""
+    if asked != there:
+        raise UsageError(
+            f"Serve listens at {there.where} on that cluster already, and stays there until "
+            f"'serve shutdown'; give {there.words()}."
+        )
+
+
+def deploy(settings: ClusterSettings, door: Door, name: str) -> float:
+    """Start the application; once every replica is there, return when it was deployed, for `end`.
+
+    One that was not there before is ended if that fails.
 
     Raises
     ------
     AlignattError
-        If it does not start.
+        If it does not start, or no node has room for it for two minutes.
     """
     serve.start(http_options=door.options())
     logging.getLogger("ray.serve").setLevel(logging.WARNING)  # which sets it anew
+    first = name not in serve.status().applications
     try:
-        serve.run(application(settings), name=name, route_prefix=_SERVED)
+        _run(settings, name)
+    except BaseException:
+        if first:
+            end(name)
+        raise
+    return float(serve.status().applications[name].last_deployed_time_s)
+
+
+def _run(settings: ClusterSettings, name: str) -> None:
+    target = serve.RunTarget(application(settings), name, _SERVED)
+    try:
+        serve.run_many([target], wait_for_applications_running=False)
     except RuntimeError as problem:
         raise AlignattError(f"The application does not start: {_reason(name)}") from problem
+    _wait(name)
+
+
+def _wait(name: str) -> None:
+    """Return once an application runs; AlignattError as for `deploy`."""
+    placed = time.monotonic()
+    while (found := serve.status().applications.get(name)) is None or found.status != "RUNNING":
+        if found and found.status == "DEPLOY_FAILED":
+            raise AlignattError(f"The application does not start: {_reason(name)}")
+        said = [each.message for each in found.deployments.values()] if found else []
+        if not any(_UNPLACED in each for each in said):
+            placed = time.monotonic()
+        if time.monotonic() - placed > _PATIENCE:
+            raise AlignattError(
+                f"No node has had room for some replica for {_PATIENCE:g} s; see what else runs "
+                "there with 'ray status', ask for fewer or smaller ones, or add nodes."
+            )
+        time.sleep(_PAUSE)
 
 
 def status(name: str) -> Status:
@@ -126,14 +199,24 @@ def status(name: str) -> Status:
     return Status(found.status.name, deployments, **shown, message=found.message.strip())
 
 
-def end(name: str) -> bool:
-    """End an application; say whether there was one."""
-    there = name in serve.status().applications
-    if there:
+def end(name: str, deployed: float | None = None) -> bool:
+    """End an application; say whether there was one.
+
+    Parameters
+    ----------
+    name
+        Of the application.
+    deployed
+        When it was deployed; one that somebody has replaced since goes on.
+    """
+    found = serve.status().applications.get(name)
+    if found and deployed not in (None, found.last_deployed_time_s):
+        return False
+    if found:
         serve.delete(name)
     with suppress(ValueError):
         ray.kill(ray.get_actor(name, namespace=NAMESPACE))
-    return there
+    return found is not None
 
 
 def _reason(name: str) -> str:

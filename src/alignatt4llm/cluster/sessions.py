@@ -7,7 +7,6 @@ from ray.serve.handle import DeploymentHandle
 from starlette.types import ASGIApp
 
 from alignatt4llm.cluster.calls import Engines
-from alignatt4llm.cluster.drafts import Described
 from alignatt4llm.cluster.places import SharedPlaces, counter
 from alignatt4llm.cluster.settings import ClusterSettings
 from alignatt4llm.cluster.translator import ClusterTranslator
@@ -19,6 +18,9 @@ from alignatt4llm.serve.origins import CrossOrigin, Origins
 from alignatt4llm.serve.registry import Registry
 from alignatt4llm.serve.server import favour_the_loop
 from alignatt4llm.text.languages import LANGUAGES
+
+_LOADING = 3600.0
+"""Seconds in which some engine replica has to have its model in memory."""
 
 
 class Sessions:
@@ -44,8 +46,7 @@ class Sessions:
 
     async def __serve_build_asgi_app__(self) -> ASGIApp:
         """Load the recogniser and return the application; Serve calls it once."""
-        described: Described = await self._handle.describe.remote()
-        interpreter = await asyncio.to_thread(self._opened, described)
+        interpreter = await asyncio.to_thread(self._opened)
         settings = self._settings
         context = serve.get_replica_context()
         origins = Origins(settings.origins, guarded=bool(self._token))
@@ -68,7 +69,8 @@ class Sessions:
         if self._registry and self._registry.stuck.is_set():
             raise TimeoutError("an engine has not come back")
 
-    def _opened(self, described: Described) -> Interpreter:
+    def _opened(self) -> Interpreter:
+        described = Engines(self._handle, _LOADING).describe(self._settings.models)
         translator = ClusterTranslator(Engines(self._handle))
         interpreter = Interpreter(
             described.system, load=lambda name, asked: described.loaded(translator)
