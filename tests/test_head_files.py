@@ -25,7 +25,7 @@ DE, ZH = Pair.parse("en-de"), Pair.parse("en-zh")
             ({"origin": odd}, "'origin' is no object")
             for odd in (None, [], "me", 7, [["key", "k"]])
         ),
-        ({"pair": 5}, "is not a readable head set"),
+        ({"pair": 5}, "is not a pair of languages"),
         ({"heads": [3]}, "is not a readable head set"),
         ({"heads": [{"layer": float("inf"), "head": 0}]}, "is not a readable head set"),
         ({"layout": "30 by 8"}, "is not a readable head set"),
