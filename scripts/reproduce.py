@@ -21,9 +21,9 @@ from alignatt4llm.cli import system
 from alignatt4llm.cli.main import parser
 from alignatt4llm.errors import AlignattError, UsageError
 from alignatt4llm.evaluate.corpus import read_corpus
-from alignatt4llm.evaluate.curve import Point, plot
+from alignatt4llm.evaluate.curve import Point, plot, point
 from alignatt4llm.evaluate.join import join
-from alignatt4llm.evaluate.names import HEADS, distinct, run_name
+from alignatt4llm.evaluate.names import distinct, run_name
 from alignatt4llm.evaluate.page import fill, table
 from alignatt4llm.evaluate.record import (
     Entry,
@@ -179,7 +179,7 @@ class Reproduction:
             data, model, pair = task.drawn_with
             if data == self.config["curves"]["data"] and task.planned.name in record:
                 points = drawn.setdefault(folder / f"results-{model}-{pair}.svg", [])
-                points.append(_point(record[task.planned.name]))
+                points.append(_point(task.planned.name, record[task.planned.name]))
         return {picture: points for picture, points in drawn.items() if len(points) > 1}
 
     def _pictures(self, record: dict[str, Entry]) -> Iterator[str]:
@@ -197,10 +197,9 @@ def _add(record: dict[str, Entry], one: Planned) -> None:
         record[one.name] = measured(one)
 
 
-def _point(entry: Entry) -> Point:
-    run = entry["run"]
-    result = {name: {"value": figure[0]} for name, figure in entry["figures"].items()}
-    return Point(run["pair"], run["policy"], run["latency"] or "", result, run["closings"] == HEADS)
+def _point(name: str, entry: Entry) -> Point:
+    figures = {measure: {"value": figure[0]} for measure, figure in entry["figures"].items()}
+    return point({"run": entry["run"], **figures}, name)
 
 
 def _put_aside(folder: Path) -> None:
