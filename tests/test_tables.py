@@ -59,9 +59,8 @@ def test_a_server_offers_the_direction_of_a_head_set_of_ones_own(artefact):
 def test_a_server_takes_every_option_of_a_system(artefact, tmp_path):
     glossary = tmp_path / "terms.txt"
     glossary.write_text("map = Karte\n")
-    system = served(
-        "--preset", "paper-exact", "--prompt", "chat", "--heads", artefact, "--glossary", glossary
-    ).system
+    options = ["--preset", "paper-exact", "--prompt", "chat", "--heads", artefact]
+    system = served(*options, "--glossary", glossary, "--to", "cs").system
     assert (system.policy, system.head_count, system.prompt) == ("published", 4, "chat")
     assert system.context.glossary[0].target == "Karte"
 
