@@ -83,6 +83,9 @@ def long_session(folder, commits, length):
         "from": "en",
         "to": ["de"],
         "audio": "s16le",
+        "latency": "medium",
+        "version": 2,
+        "key_sha256": "",
     }
     journal = created(folder / "a-very-long-session.jsonl", header)
     for number in range(commits):
