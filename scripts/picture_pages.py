@@ -173,7 +173,8 @@ def written(folder: Path) -> str:
     """Write down a session that is over and return its name."""
     name = "written-by-hand-ar"
     header = {"session": name, "pair": "en-ar", "from": "en", "to": ["ar"]}
-    log = FileLog.create(folder / f"{name}.jsonl", {**header, "audio": "s16le", "version": 1})
+    kept = {"audio": "s16le", "latency": "medium", "version": 1, "key_sha256": ""}
+    log = FileLog.create(folder / f"{name}.jsonl", {**header, **kept})
     journal = Journal(log, owned=True)
     for number, (target, source) in enumerate(ARABIC):
         text = target if number == 0 else f" {target}"

@@ -116,7 +116,9 @@ def written(folder, code, text, utterances=3, name="written-by-hand-"):
         "from": "en",
         "to": [code],
         "audio": "s16le",
+        "latency": "medium",
         "version": 1,
+        "key_sha256": "",
     }
     journal = created(folder / f"{name}{code}.jsonl", header)
     language = Pair.parse(f"en-{code}").target
