@@ -254,9 +254,9 @@ def without(value):
 
 
 REFUSED = {
-    "nobody there": (["--cluster", "127.0.0.1:9"], "There is no Ray cluster at '127.0.0.1:9'"),
-    "no address": (["--cluster", "nowhere"], "write host:port, auto or local"),
-    "no such host": (["--cluster", "no.such.host.invalid:1"], "There is no Ray cluster"),
+    "nobody there": (["--cluster", "127.0.0.1:9"], "No cluster answers at 127.0.0.1:9"),
+    "no address": (["--cluster", "nowhere"], "write host:port"),
+    "no such host": (["--cluster", "no.such.host.invalid:1"], "No cluster answers at no.such"),
     "too many": (["--cluster", "HERE", "--actors", "99"], "has 4 CPUs, and 99 actors need 99"),
     "no GPU": (["--cluster", "HERE", "--actor-gpus", "1"], "has 0 GPUs, and 1 actors need 1"),
     "no number": (["--cluster", "HERE", "--actors", "two"], "--actors is 'two'"),

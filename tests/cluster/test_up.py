@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from contextlib import nullcontext
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -16,10 +17,27 @@ from alignatt4llm.cli import cluster
 from alignatt4llm.cli.main import main
 from alignatt4llm.cluster import local, rayed, running
 
+SAMPLES = Path(__file__).parents[2] / "samples"
 
-def test_another_version_of_ray_is_named(monkeypatch, capsys):
+
+def status(address, folder):
+    return ["cluster", "status", "--address", address]
+
+
+def subtitle(address, folder):
+    """An archive on a cluster, whose recordings are never reached."""
+    sound = SAMPLES / "fleurs-en-000.ogg"
+    return ["subtitle", sound, "--to", "de", "--model", "scripted", "--out", folder / "out",
+            "--cluster", address]  # fmt: skip
+
+
+BOTH = pytest.mark.parametrize("command", [status, subtitle])
+
+
+@BOTH
+def test_another_version_of_ray_is_named(monkeypatch, capsys, command, tmp_path):
     monkeypatch.setattr(rayed, "installed", lambda package: "2.31.0")
-    assert main(["cluster", "status"]) == 1
+    assert main([*map(str, command("127.0.0.1:9", tmp_path))]) == 1
     assert "A cluster needs Ray 2.60, and here is 2.31.0; " in capsys.readouterr().err
 
 
@@ -51,8 +69,9 @@ def test_what_is_no_address(address, capsys):
     assert f"'{address}' is no address of a cluster; write host:port." in capsys.readouterr().err
 
 
+@BOTH
 @pytest.mark.parametrize("answer", [None, b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"-ERR\r\n"])
-def test_what_answers_is_no_cluster(answer, capsys, monkeypatch):
+def test_what_answers_is_no_cluster(answer, command, capsys, monkeypatch, tmp_path):
     """It never answers, hangs up, or is a web server, or Redis."""
     monkeypatch.setattr(rayed, "_PATIENCE", 0.3)
 
@@ -66,7 +85,7 @@ def test_what_answers_is_no_cluster(answer, capsys, monkeypatch):
         if answer is not None:
             threading.Thread(target=serve).start()
         address = f"127.0.0.1:{other.getsockname()[1]}"
-        assert main(["cluster", "status", "--address", address]) == 1
+        assert main([*map(str, command(address, tmp_path))]) == 1
     assert f"What answers at {address} is no Ray cluster; " in capsys.readouterr().err
 
 

@@ -41,10 +41,12 @@ def connection(args: argparse.Namespace) -> Iterator["Actors"]:
     Raises
     ------
     AlignattError
-        If Ray is not installed, no cluster is there, or it is too small.
+        If Ray is not installed, or another version, no cluster is there, or it is too small.
     """
     with extra("cluster", "A cluster"):
+        from alignatt4llm.cluster.rayed import check_ray
         from alignatt4llm.cluster.spread import Actors, connected
+    check_ray()
     least, most = _bounds(args.actors)
     if args.actor_cpus < 1 or not 0 <= args.actor_gpus < inf:
         raise UsageError("--actor-cpus must be 1 or more, and --actor-gpus 0 or more.")

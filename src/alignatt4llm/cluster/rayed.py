@@ -1,11 +1,11 @@
 """Ray itself: is it there, which version, does a cluster answer, is it large enough."""
 
-import math
 import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
+from alignatt4llm.cluster.room import ROUNDING, fitting
 from alignatt4llm.cluster.settings import ClusterSettings
 from alignatt4llm.errors import AlignattError, UsageError, extra, install, with_extra
 from alignatt4llm.machine.packages import installed
@@ -15,8 +15,6 @@ RAY = "2.60"
 NAMESPACE = "alignatt"
 _PATIENCE = 3.0
 """Seconds in which a cluster has to answer a connection."""
-_ROUNDING = 1e-6
-"""What sums of shares may be off by."""
 _SETTINGS = b"\x04"
 _GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + _SETTINGS + bytes(5)
 """How HTTP/2 begins; the answer is a frame of settings too."""
@@ -49,7 +47,7 @@ def connected(address: str) -> Iterator[None]:
     """
     import ray
 
-    _check_address(address)
+    check_address(address, "leave out --address for one on this machine")
     try:
         ray.init(address=address, namespace=NAMESPACE, log_to_driver=False, logging_level="ERROR")
     except (ConnectionError, RuntimeError, ValueError) as problem:
@@ -61,8 +59,16 @@ def connected(address: str) -> Iterator[None]:
         ray.shutdown()
 
 
-def _check_address(address: str) -> None:
-    """Raise AlignattError at once where Ray would wait for minutes."""
+def check_address(address: str, otherwise: str) -> None:
+    """Raise AlignattError at once where Ray would wait for minutes.
+
+    Parameters
+    ----------
+    address
+        As for `connected`.
+    otherwise
+        What can be done where no cluster is.
+    """
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal() or "/" in address:
         raise UsageError(f"'{address}' is no address of a cluster; write host:port.")
@@ -70,8 +76,7 @@ def _check_address(address: str) -> None:
         speaks = _speaks_grpc(host.strip("[]"), int(port))
     except (OSError, OverflowError) as problem:
         raise AlignattError(
-            f"No cluster answers at {address}; start one with 'ray start --head', or leave out "
-            "--address for one on this machine."
+            f"No cluster answers at {address}; start one with 'ray start --head', or {otherwise}."
         ) from problem
     if not speaks:
         raise AlignattError(
@@ -109,7 +114,7 @@ def check_room(settings: ClusterSettings) -> None:
 
     nodes = [each["Resources"] for each in ray.nodes() if each["Alive"]]
     for name, needed, option in (("CPU", settings.cpus, "cpus"), ("GPU", settings.gpus, "gpus")):
-        if needed > (has := sum(each.get(name, 0) for each in nodes)) + _ROUNDING:
+        if needed > (has := sum(each.get(name, 0) for each in nodes)) + ROUNDING:
             raise AlignattError(
                 f"The replicas need {needed:g} of {name} and the cluster has {has:g}; ask for "
                 f"fewer, or for less with --session-cpus or --engine-{option}, or add nodes."
@@ -124,15 +129,9 @@ def _check_nodes(
     kind: str, count: int, needs: Mapping[str, float], nodes: Sequence[Mapping[str, float]]
 ) -> None:
     """Raise AlignattError if the nodes have no room for so many replicas, each on one node."""
-    if count > (room := sum(_room(node, needs) for node in nodes)):
+    if count > (room := sum(fitting(node, needs) for node in nodes)):
         each = " and ".join(f"{need:g} of {name}" for name, need in needs.items() if need)
         raise AlignattError(
             f"The nodes have room for {room:g} {kind} replicas of {each}, and {count} are asked "
             "for; a replica is on one node, so ask for fewer or smaller ones, or add larger nodes."
         )
-
-
-def _room(node: Mapping[str, float], needs: Mapping[str, float]) -> float:
-    """Return how many replicas a node holds at most."""
-    fit = (node.get(name, 0) / need for name, need in needs.items() if need)
-    return min((math.floor(each + _ROUNDING) for each in fit), default=math.inf)

@@ -6,9 +6,8 @@ What travels is what is to be done and what came of it, never audio.
 import logging
 import os
 import pickle
-import socket
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -17,6 +16,8 @@ import ray
 from ray.data import ActorPoolStrategy, DataContext
 from ray.exceptions import RayError
 
+from alignatt4llm.cluster.rayed import check_address
+from alignatt4llm.cluster.room import fitting
 from alignatt4llm.errors import AlignattError, Tell, UsageError, silent
 from alignatt4llm.machine.threads import prepare_environment
 from alignatt4llm.text.printable import one_line
@@ -29,10 +30,7 @@ LOCAL = "local"
 """The address of a cluster that is started here and ends with the program."""
 _TRIES = 1
 """How often what a process has died of is given to another."""
-_PATIENCE = 5.0
-"""Seconds after which nobody is at an address."""
-_ROUNDED = 1e-9
-"""What a share of a GPU may be off."""
+_OTHERWISE = f"say --cluster {LOCAL}"
 _STORE = 200 * 2**20
 """Bytes of shared memory of a cluster that is started here; texts are small."""
 
@@ -182,12 +180,14 @@ def _connect(address: str, actors: Actors) -> None:
         cpus = max(os.cpu_count() or 1, actors.most * actors.cpus)
         known |= {"num_cpus": cpus, "object_store_memory": _STORE, "include_dashboard": False}
     elif address != "auto":
-        _knock(address)
+        check_address(address, _OTHERWISE)
     try:
         with _unheard():
             ray.init(**known, log_to_driver=False, logging_level=logging.ERROR)
     except ConnectionError as error:
-        raise AlignattError(_nobody(address)) from error
+        raise AlignattError(
+            f"No cluster answers at {address}; start one with 'ray start --head', or {_OTHERWISE}."
+        ) from error
     except (RuntimeError, ValueError) as error:  # another version of Ray or Python, among others
         said = " ".join(str(error).split())
         raise AlignattError(f"The cluster at '{address}' cannot be used: {said}") from error
@@ -207,24 +207,6 @@ def _unheard() -> Iterator[None]:
         os.close(nowhere)
 
 
-def _knock(address: str) -> None:
-    """See that somebody is there, which Ray takes a minute for."""
-    host, colon, port = address.rpartition("://")[2].rpartition(":")
-    if not (colon and port.isdecimal()):
-        raise UsageError(f"--cluster is '{address}'; write host:port, auto or {LOCAL}.")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), _PATIENCE).close()
-    except (OSError, OverflowError) as error:
-        raise AlignattError(_nobody(address)) from error
-
-
-def _nobody(address: str) -> str:
-    return (
-        f"There is no Ray cluster at '{address}'; start one with 'ray start --head', or say "
-        f"--cluster {LOCAL}."
-    )
-
-
 def _check_size(address: str, actors: Actors) -> None:
     there = ray.cluster_resources()
     for name, each in actors.needs.items():
@@ -237,15 +219,10 @@ def _check_size(address: str, actors: Actors) -> None:
     if (room := sum(fitting(machine, actors.needs) for machine in machines)) < actors.least:
         each_needs = " and ".join(f"{each:g} {name}s" for name, each in actors.needs.items())
         raise UsageError(
-            f"The machines of the cluster at '{address}' have room for {room} actors that need "
+            f"The machines of the cluster at '{address}' have room for {room:g} actors that need "
             f"{each_needs} on one machine, and {actors.least} are asked for; give fewer with "
             "--actors, or less to each with --actor-cpus and --actor-gpus."
         )
-
-
-def fitting(machine: Mapping[str, float], needs: Mapping[str, float]) -> int:
-    """Return how many actors that need so much fit on a machine that has so much."""
-    return min(int(machine.get(name, 0) / each + _ROUNDED) for name, each in needs.items())
 
 
 def _waits(actors: Actors) -> bool:
