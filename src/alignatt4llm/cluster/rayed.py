@@ -13,7 +13,7 @@ from alignatt4llm.machine.packages import installed
 RAY = "2.60"
 """The version of Ray that this package is written for, and tested with."""
 NAMESPACE = "alignatt"
-_PATIENCE = 3.0
+_PATIENCE = 10.0
 """Seconds in which a cluster has to answer a connection."""
 _SETTINGS = b"\x04"
 _GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + _SETTINGS + bytes(5)
@@ -92,7 +92,7 @@ def _speaks_grpc(host: str, port: int) -> bool:
             return True  # it is not greeted in the clear
         line.sendall(_GREETING)
         with suppress(TimeoutError, ConnectionError):
-            return line.recv(4, socket.MSG_WAITALL)[3:] == _SETTINGS
+            return line.makefile("rb").read(4)[3:] == _SETTINGS
         return False
 
 
