@@ -138,6 +138,7 @@ RAISED = {
     "memory": ("pass", "raise MemoryError", "AlignattError .*not enough memory"),
     "load": ("raise ImportError('No module')", "pass", "AlignattError .*ImportError: No module[.]"),
     "load, two lines": ("raise OSError('a\\nb')", "pass", "AlignattError .*OSError: a b[.]"),
+    "a death": ("pass", "import os; os._exit(1)", r"came \[\]"),
     "nothing": ("pass", "pass", r"came \[0, 1, 2\]"),
 }
 
@@ -148,7 +149,7 @@ def test_whatever_is_raised_on_a_cluster_comes_back_as_a_sentence(address, load,
     ended = subprocess.run([sys.executable, "-c", script, address], capture_output=True, text=True,
                            timeout=600, check=False)  # fmt: skip
     assert ended.returncode == 0, ended.stderr
-    assert re.fullmatch(said + ".*", ended.stdout.strip()), ended.stdout
+    assert re.fullmatch(said + ".*\n", ended.stdout), "Ray says nothing of its own"
 
 
 SMALL, LARGE = {"CPU": 2.0}, {"CPU": 16.0, "GPU": 1.0}
