@@ -10,8 +10,10 @@ import time
 
 import pytest
 from filelock import FileLock
+from shared_faults import *  # noqa: F403
 from shared_journals import *  # noqa: F403
 from shared_journals import begun, found, numbers, said, texts
+from shared_servers import *  # noqa: F403
 
 from alignatt4llm.cli.main import main
 from alignatt4llm.serve.errors import Unkept, UnknownSession

@@ -14,8 +14,12 @@ import pytest
 from breaking_link import Link
 from redis import Redis
 from serve_harness import EVERYTHING, Client, free_port, run, serving, speech
+from shared_faults import *  # noqa: F403
+from shared_faults import kinds, until_notice
 from shared_journals import *  # noqa: F403
-from shared_journals import HEADER, at, begun, found, kinds, numbers, said, texts, until_notice
+from shared_journals import HEADER, begun, found, numbers, said, texts
+from shared_servers import *  # noqa: F403
+from shared_servers import at
 
 from alignatt4llm.cli.main import main
 from alignatt4llm.errors import AlignattError
